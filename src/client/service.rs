@@ -1,0 +1,89 @@
+//! The service.
+
+use std::task::{Context, Poll};
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Uri, Version};
+use tower_service::Service;
+
+use super::close::CloseAfterResponse;
+use super::future::ResponseFuture;
+use crate::origin::Origin;
+use crate::shared::KeepAlive;
+
+/// An HTTP client within a [`KeepAliveLayer`](crate::KeepAliveLayer).
+///
+/// Its error is that of the client within. Its readiness too.
+#[derive(Clone, Debug)]
+pub struct KeepAliveService<S> {
+    inner: S,
+    keep_alive: KeepAlive,
+}
+
+impl<S> KeepAliveService<S> {
+    pub(super) fn new(inner: S, keep_alive: KeepAlive) -> Self {
+        Self { inner, keep_alive }
+    }
+
+    /// What is shared with the other parts.
+    pub fn keep_alive(&self) -> &KeepAlive {
+        &self.keep_alive
+    }
+
+    /// The client within.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The client within.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Unwraps the client within.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// Adds the `Connection` field where it belongs. Returns the URI of a request that got one.
+    fn prepare<B>(&self, request: &mut Request<B>) -> Option<Uri> {
+        if request.version() > Version::HTTP_11
+            || request.headers().contains_key(CONNECTION)
+            || self.speaks_http2(request.uri())
+        {
+            return None;
+        }
+        let close = !self.keep_alive.policy().reuse
+            || request.extensions().get::<CloseAfterResponse>().is_some();
+        let value = if close { "close" } else { "keep-alive" };
+        request
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static(value));
+        Some(request.uri().clone())
+    }
+
+    fn speaks_http2(&self, uri: &Uri) -> bool {
+        let origins = self.keep_alive.origins();
+        // To build an origin costs more than to ask whether it can matter.
+        origins.may_speak_http2()
+            && Origin::of(uri).is_some_and(|origin| origins.speaks_http2(&origin))
+    }
+}
+
+impl<S, B, C> Service<Request<B>> for KeepAliveService<S>
+where
+    S: Service<Request<B>, Response = Response<C>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let asked = self.prepare(&mut request);
+        ResponseFuture::new(self.inner.call(request), asked, self.keep_alive.clone())
+    }
+}

@@ -1,0 +1,58 @@
+//! The connector's future.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper_util::client::legacy::connect;
+use pin_project::pin_project;
+
+use super::io::IdleAwareIo;
+use crate::connection::Connection;
+use crate::origin::Origin;
+use crate::proto::Moment;
+use crate::shared::KeepAlive;
+
+/// Connects, and wraps what was connected: the future of
+/// [`IdleAwareConnector`](crate::IdleAwareConnector).
+///
+/// Dropping it drops the future of the connector within, and nothing else.
+#[pin_project]
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Connecting<F> {
+    #[pin]
+    inner: F,
+    origin: Option<Origin>,
+    keep_alive: KeepAlive,
+    started: Moment,
+}
+
+impl<F> Connecting<F> {
+    pub(super) fn new(inner: F, origin: Option<Origin>, keep_alive: KeepAlive) -> Self {
+        let started = keep_alive.clock().now();
+        Self {
+            inner,
+            origin,
+            keep_alive,
+            started,
+        }
+    }
+}
+
+impl<F, T, E> Future for Connecting<F>
+where
+    F: Future<Output = Result<T, E>>,
+    T: connect::Connection,
+{
+    type Output = Result<IdleAwareIo<T>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let transport = ready!(this.inner.poll(cx))?;
+        let now = this.keep_alive.clock().now();
+        let connecting = now.since(this.started);
+        let connection = Connection::open(this.keep_alive, this.origin.take(), connecting, now);
+        Poll::Ready(Ok(IdleAwareIo::new(transport, connection)))
+    }
+}

@@ -1,0 +1,268 @@
+//! The transport wrapper: moves bytes, tells what moved, and applies the verdict.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect;
+use hyper_util::rt::TokioIo;
+use pin_project::{pin_project, pinned_drop};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::timer::IdleTimer;
+use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing};
+use crate::proto::exchange::Cause;
+use crate::proto::framing::Opaque;
+
+/// A transport that reports EOF when it has been idle for too long: what an
+/// [`IdleAwareConnector`](crate::IdleAwareConnector) connects.
+///
+/// Reads and writes as the transport within does, and hands on what that says of itself, with a
+/// [`ConnectionHandle`] added to its extras.
+#[pin_project]
+pub struct IdleAwareIo<T> {
+    /// hyper's traits outside and inside, tokio's between them: with those, what was read can be
+    /// looked at without a copy.
+    #[pin]
+    io: TokioIo<Tap<TokioIo<T>>>,
+    handle: ConnectionHandle,
+}
+
+impl<T> IdleAwareIo<T> {
+    pub(super) fn new(transport: T, connection: Connection) -> Self
+    where
+        T: connect::Connection,
+    {
+        let http2 = transport.connected().is_negotiated_h2();
+        if http2 {
+            connection.on_opaque(Opaque::Http2);
+        }
+        let connection = Arc::new(connection);
+        Self {
+            handle: ConnectionHandle::following(Arc::clone(&connection)),
+            io: TokioIo::new(Tap {
+                transport: TokioIo::new(transport),
+                connection,
+                standing: if http2 {
+                    Standing::Opaque
+                } else {
+                    Standing::Idle
+                },
+                timer: IdleTimer::default(),
+            }),
+        }
+    }
+
+    /// The handle of this connection, following it from request to request.
+    pub fn handle(&self) -> &ConnectionHandle {
+        &self.handle
+    }
+
+    /// The transport within.
+    pub fn get_ref(&self) -> &T {
+        self.io.inner().transport.inner()
+    }
+}
+
+impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
+    fn connected(&self) -> connect::Connected {
+        let following = ConnectionHandle::following(Arc::clone(&self.io.inner().connection));
+        self.get_ref().connected().extra(following)
+    }
+}
+
+impl<T: Read> Read for IdleAwareIo<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buf)
+    }
+}
+
+impl<T: Write> Write for IdleAwareIo<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, bufs)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdleAwareIo")
+            .field("transport", self.get_ref())
+            .field("handle", &self.handle)
+            .finish()
+    }
+}
+
+/// Tells the connection what passes, and asks it before idle reads.
+#[pin_project(PinnedDrop)]
+struct Tap<T> {
+    #[pin]
+    transport: T,
+    connection: Arc<Connection>,
+    /// What the connection said last.
+    standing: Standing,
+    timer: IdleTimer,
+}
+
+impl<T: AsyncRead> AsyncRead for Tap<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.standing {
+            Standing::Opaque => self.project().transport.poll_read(cx, buf),
+            Standing::Busy => self.poll_read_followed(cx, buf),
+            Standing::Idle => {
+                let BeforeRead::Read { now, until, moved } =
+                    self.connection.before_read(cx.waker())
+                else {
+                    return Poll::Ready(Ok(()));
+                };
+                let read = self.as_mut().poll_read_followed(cx, buf);
+                let (Poll::Pending, Some(until)) = (&read, until) else {
+                    return read;
+                };
+                let this = self.project();
+                let clock = this.connection.keep_alive().clock();
+                if this.timer.poll(cx, clock, now, until, moved).is_ready() {
+                    // Time is up, or the timer is early: either way it is to be asked once more.
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: AsyncRead> Tap<T> {
+    fn poll_read_followed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let room = buf.remaining() > 0;
+        let read = this.transport.poll_read(cx, buf);
+        match &read {
+            Poll::Pending => {}
+            Poll::Ready(Err(_)) => this.connection.on_end(Cause::Error),
+            Poll::Ready(Ok(())) => {
+                let bytes = buf.filled().get(before..).unwrap_or_default();
+                if !bytes.is_empty() {
+                    *this.standing = this.connection.on_read(bytes);
+                } else if room {
+                    this.connection.on_end(Cause::Eof);
+                }
+            }
+        }
+        read
+    }
+}
+
+impl<T> Tap<T> {
+    /// Tells what was written of the buffers.
+    fn on_written<'a>(
+        self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        bufs: impl IntoIterator<Item = &'a [u8]>,
+        written: &Poll<io::Result<usize>>,
+    ) {
+        let this = self.project();
+        let mut left = match written {
+            Poll::Pending => return,
+            Poll::Ready(Err(_)) => return this.connection.on_end(Cause::Error),
+            Poll::Ready(Ok(written)) => *written,
+        };
+        for buf in bufs {
+            let accepted = buf.get(..left).unwrap_or(buf);
+            if accepted.is_empty() {
+                continue;
+            }
+            left = left.saturating_sub(accepted.len());
+            *this.standing = this.connection.on_written(accepted);
+        }
+        if *this.standing == Standing::Idle {
+            // The response was there before its request was out. Nobody may read any more before
+            // the next request, so have it done: that read starts the timer.
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<T: AsyncWrite> AsyncWrite for Tap<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = self.as_mut().project().transport.poll_write(cx, buf);
+        if self.standing != Standing::Opaque {
+            self.on_written(cx, [buf], &written);
+        }
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let transport = self.as_mut().project().transport;
+        let written = transport.poll_write_vectored(cx, bufs);
+        if self.standing != Standing::Opaque {
+            self.on_written(cx, bufs.iter().map(|buf| &**buf), &written);
+        }
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().transport.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().transport.poll_shutdown(cx)
+    }
+}
+
+#[pinned_drop]
+impl<T> PinnedDrop for Tap<T> {
+    fn drop(self: Pin<&mut Self>) {
+        self.connection.on_end(Cause::Dropped);
+    }
+}

@@ -1,0 +1,104 @@
+//! The connector.
+
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::Connection;
+use tower_service::Service;
+
+use super::future::Connecting;
+use super::io::IdleAwareIo;
+use crate::error::PolicyError;
+use crate::origin::Origin;
+use crate::policy::KeepAlivePolicy;
+use crate::shared::KeepAlive;
+
+/// A connector whose connections close themselves before their server does.
+///
+/// Wraps any connector for hyper: hyper-util's `HttpConnector`, hyper-rustls' `HttpsConnector`, one
+/// for Unix sockets, a tunnel. Its errors pass through, as do the extras and flags of the
+/// connections; a [`ConnectionHandle`](crate::ConnectionHandle) is added to the extras.
+///
+/// The [module page](self) of the manual says how it works; the crate page, how it goes with a
+/// client.
+///
+/// ```
+/// use http_keepalive::{IdleAwareConnector, KeepAlivePolicy};
+/// use hyper_util::client::legacy::{Client, connect::HttpConnector};
+/// use hyper_util::rt::TokioExecutor;
+///
+/// let connector = IdleAwareConnector::new(HttpConnector::new(), KeepAlivePolicy::default())?;
+/// let client = Client::builder(TokioExecutor::new()).build(connector);
+/// # let _: Client<_, String> = client;
+/// # Ok::<(), http_keepalive::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct IdleAwareConnector<C> {
+    inner: C,
+    keep_alive: KeepAlive,
+}
+
+impl<C> IdleAwareConnector<C> {
+    /// Wraps a connector so that its connections follow a policy.
+    ///
+    /// To share policy and numbers with a [`KeepAliveLayer`](crate::KeepAliveLayer), use
+    /// [`KeepAlive::connector`] instead.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy holds a value that makes no sense.
+    pub fn new(inner: C, policy: KeepAlivePolicy) -> Result<Self, PolicyError> {
+        Ok(KeepAlive::new(policy)?.connector(inner))
+    }
+
+    /// What is shared with the other parts.
+    pub fn keep_alive(&self) -> &KeepAlive {
+        &self.keep_alive
+    }
+
+    /// The connector within.
+    pub fn get_ref(&self) -> &C {
+        &self.inner
+    }
+
+    /// The connector within.
+    pub fn get_mut(&mut self) -> &mut C {
+        &mut self.inner
+    }
+
+    /// Unwraps the connector within.
+    pub fn into_inner(self) -> C {
+        self.inner
+    }
+}
+
+impl KeepAlive {
+    /// Wraps a connector so that its connections follow this policy.
+    pub fn connector<C>(&self, inner: C) -> IdleAwareConnector<C> {
+        IdleAwareConnector {
+            inner,
+            keep_alive: self.clone(),
+        }
+    }
+}
+
+impl<C> Service<Uri> for IdleAwareConnector<C>
+where
+    C: Service<Uri>,
+    // What hyper-util asks of a transport, less what only its pool needs.
+    C::Response: Read + Write + Connection,
+{
+    type Response = IdleAwareIo<C::Response>;
+    type Error = C::Error;
+    type Future = Connecting<C::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let origin = Origin::of(&uri);
+        Connecting::new(self.inner.call(uri), origin, self.keep_alive.clone())
+    }
+}

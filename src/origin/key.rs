@@ -1,0 +1,120 @@
+//! The identity of a server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+/// The scheme, host and port of a server (RFC 9110 §4.3.1).
+///
+/// Hosts are compared without regard to case; a missing port is that of the scheme, for `http` and
+/// `https`. Cheap to clone.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Origin {
+    scheme: Scheme,
+    /// In lower case.
+    host: Arc<str>,
+    port: Option<u16>,
+}
+
+impl Origin {
+    /// The origin of an absolute URI; `None` where it names no scheme or host.
+    pub fn of(uri: &Uri) -> Option<Self> {
+        Self::new(uri.scheme()?, uri.authority()?)
+    }
+
+    fn new(scheme: &Scheme, authority: &Authority) -> Option<Self> {
+        let host = authority.host();
+        if host.is_empty() {
+            return None;
+        }
+        Some(Self {
+            scheme: scheme.clone(),
+            host: host.to_ascii_lowercase().into(),
+            port: authority.port_u16().or_else(|| default_port(scheme)),
+        })
+    }
+
+    /// The scheme, in lower case.
+    pub fn scheme(&self) -> &str {
+        self.scheme.as_str()
+    }
+
+    /// The host, in lower case; an IPv6 address in its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port; `None` where neither the URI nor its scheme says.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+fn default_port(scheme: &Scheme) -> Option<u16> {
+    if *scheme == Scheme::HTTP {
+        Some(80)
+    } else if *scheme == Scheme::HTTPS {
+        Some(443)
+    } else {
+        None
+    }
+}
+
+/// `scheme://host`, and the port where it is not the scheme's own.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.host())?;
+        match self.port {
+            Some(port) if self.port != default_port(&self.scheme) => write!(f, ":{port}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(uri: &str) -> Option<String> {
+        Origin::of(&uri.parse().unwrap()).map(|origin| origin.to_string())
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        assert_eq!(
+            origin("http://Example.COM/a?b").unwrap(),
+            "http://example.com"
+        );
+        assert_eq!(
+            origin("http://example.com:80").unwrap(),
+            "http://example.com"
+        );
+        assert_eq!(
+            origin("https://example.com:443/").unwrap(),
+            "https://example.com"
+        );
+        assert_eq!(
+            origin("https://example.com:80").unwrap(),
+            "https://example.com:80"
+        );
+        assert_eq!(
+            origin("https://user@[::1]:8443").unwrap(),
+            "https://[::1]:8443"
+        );
+        assert_eq!(origin("unix://socket/").unwrap(), "unix://socket");
+    }
+
+    #[test]
+    fn a_uri_without_scheme_or_host_has_none() {
+        assert_eq!(origin("/path"), None);
+        assert_eq!(origin("example.com:80"), None);
+    }
+}

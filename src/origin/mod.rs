@@ -1,0 +1,11 @@
+//! What is known per origin.
+//!
+//! An [`Origin`] is the scheme, host and port of a server (RFC 9110 §4.3.1). [`Origins`] is the store
+//! that the connector and the layer share: bounded, least recently used out first. To forget an
+//! origin costs at most what it cost to learn of it.
+
+mod key;
+mod store;
+
+pub use self::key::Origin;
+pub(crate) use self::store::Origins;

@@ -1,0 +1,119 @@
+//! The store of what is known per origin.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+
+use super::Origin;
+
+/// How many origins are remembered.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// What is known of one origin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Knowledge {
+    /// It answered in HTTP/2 when it was seen last.
+    speaks_http2: bool,
+}
+
+/// What is known of origins, shared by all that ask.
+pub(crate) struct Origins {
+    known: Mutex<LruCache<Origin, Knowledge>>,
+    /// Whether any origin was ever seen to speak HTTP/2: lets everybody else pass without a lookup.
+    any_http2: AtomicBool,
+}
+
+impl Origins {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Mutex::new(LruCache::new(CAPACITY)),
+            any_http2: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether any origin may speak HTTP/2, so that it is worth asking which.
+    pub(crate) fn may_speak_http2(&self) -> bool {
+        self.any_http2.load(Ordering::Relaxed)
+    }
+
+    /// Whether the origin answered in HTTP/2 when it was seen last.
+    pub(crate) fn speaks_http2(&self, origin: &Origin) -> bool {
+        self.may_speak_http2()
+            && self
+                .known()
+                .get(origin)
+                .is_some_and(|knowledge| knowledge.speaks_http2)
+    }
+
+    /// The origin answered, in HTTP/2 or in an older version.
+    pub(crate) fn on_answer(&self, origin: &Origin, http2: bool) {
+        if !http2 && !self.may_speak_http2() {
+            return;
+        }
+        self.any_http2.fetch_or(http2, Ordering::Relaxed);
+        let mut known = self.known();
+        if let Some(knowledge) = known.get_mut(origin) {
+            knowledge.speaks_http2 = http2;
+        } else if http2 {
+            known.put(
+                origin.clone(),
+                Knowledge {
+                    speaks_http2: http2,
+                },
+            );
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, LruCache<Origin, Knowledge>> {
+        // What a panicking thread left behind is still only what it learnt.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origins")
+            .field("known", &self.known().len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(n: usize) -> Origin {
+        Origin::of(&format!("https://host{n}").parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_origin_speaks_what_it_spoke_last() {
+        let origins = Origins::new();
+        assert!(!origins.speaks_http2(&origin(1)));
+
+        origins.on_answer(&origin(1), true);
+        assert!(origins.speaks_http2(&origin(1)));
+        assert!(!origins.speaks_http2(&origin(2)));
+
+        origins.on_answer(&origin(1), false);
+        assert!(!origins.speaks_http2(&origin(1)));
+    }
+
+    #[test]
+    fn the_store_is_bounded_and_forgets_the_least_recently_used() {
+        let origins = Origins::new();
+        for n in 0..CAPACITY.get() {
+            origins.on_answer(&origin(n), true);
+        }
+        assert!(origins.speaks_http2(&origin(0)));
+
+        origins.on_answer(&origin(CAPACITY.get()), true);
+
+        assert_eq!(origins.known().len(), CAPACITY.get());
+        assert!(origins.speaks_http2(&origin(0)), "it was asked for last");
+        assert!(!origins.speaks_http2(&origin(1)));
+    }
+}

@@ -1,0 +1,181 @@
+//! How long a connection may idle and still be reused.
+
+use std::time::Duration;
+
+use crate::error::{Expected, PolicyError};
+
+/// How long a connection may idle and still be reused.
+///
+/// Plain data, built from [`KeepAlivePolicy::default`] by setters that take and return it. It is
+/// checked where it is put to use, by [`KeepAlive::new`](crate::KeepAlive::new) and its siblings.
+///
+/// | setting | default | |
+/// |---|---|---|
+/// | [`max_idle`](Self::max_idle) | 5 s | the idle timeout expected of a server that names none |
+/// | [`safety_margin`](Self::safety_margin) | [`SafetyMargin::Default`] | how much sooner than the server the client gives up |
+/// | [`hints`](Self::hints) | honoured | whether `Keep-Alive: timeout=…, max=…` counts |
+/// | [`hint_ceiling`](Self::hint_ceiling) | 600 s | the longest timeout a server is believed |
+/// | [`reuse`](Self::reuse) | allowed | whether connections are reused at all |
+/// | [`response_window`](Self::response_window) | 8 MiB | how much of a response the network may hold |
+///
+/// # The rule
+///
+/// A connection is reusable while the time since it finished receiving its last response is less
+/// than `expected − margin`, where
+///
+/// * `expected` is the server's hint, up to the ceiling, or else `max_idle`;
+/// * `margin` is the safety margin, at least two round trips, plus the *skew*: the time by which the
+///   server may have finished writing that response before this side finished reading it.
+///
+/// Where `expected ≤ margin` the connection is not reused at all: it closes as soon as the exchange
+/// is over. Such a policy is legal; with the feature `tracing` it is logged once, at `warn`, when it
+/// can never allow reuse whatever a server says.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use http_keepalive::{KeepAlive, KeepAlivePolicy, SafetyMargin};
+///
+/// // Behind a load balancer that closes after 60 s, on a fast network.
+/// let policy = KeepAlivePolicy::default()
+///     .max_idle(Duration::from_secs(60))
+///     .safety_margin(SafetyMargin::adaptive());
+/// let keep_alive = KeepAlive::new(policy)?;
+/// # let _ = keep_alive;
+/// # Ok::<(), http_keepalive::PolicyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct KeepAlivePolicy {
+    pub(crate) max_idle: Duration,
+    pub(crate) safety_margin: SafetyMargin,
+    pub(crate) hint_ceiling: Duration,
+    pub(crate) hints: bool,
+    pub(crate) reuse: bool,
+    pub(crate) response_window: u64,
+}
+
+impl Default for KeepAlivePolicy {
+    fn default() -> Self {
+        Self {
+            max_idle: Duration::from_secs(5),
+            safety_margin: SafetyMargin::Default,
+            hint_ceiling: Duration::from_secs(600),
+            hints: true,
+            reuse: true,
+            response_window: 8 * 1024 * 1024,
+        }
+    }
+}
+
+impl KeepAlivePolicy {
+    /// The idle timeout expected of a server that gives no hint. The default is 5 s: that of Apache
+    /// httpd, uvicorn, hypercorn and Node.js; shorter is rare (gunicorn: 2 s).
+    ///
+    /// Set it to the server's own timeout, not to something below it: the margin is subtracted from
+    /// it. Too long, and requests fail; too short, and connections are opened needlessly.
+    /// [`Duration::MAX`] stands for a server that never closes.
+    ///
+    /// Must be above zero. To never reuse a connection, see [`reuse`](Self::reuse).
+    pub fn max_idle(mut self, max_idle: Duration) -> Self {
+        self.max_idle = max_idle;
+        self
+    }
+
+    /// How much sooner than the server the client gives a connection up. A plain [`Duration`] stands
+    /// for [`SafetyMargin::Fixed`]. The default is [`SafetyMargin::Default`].
+    ///
+    /// A margin as long as the expected timeout leaves nothing: connections are then not reused.
+    pub fn safety_margin(mut self, margin: impl Into<SafetyMargin>) -> Self {
+        self.safety_margin = margin.into();
+        self
+    }
+
+    /// The longest timeout a server's hint is believed. The default is 600 s.
+    ///
+    /// Bounds how long a server can make this side keep idle sockets. A hint below the ceiling wins
+    /// over [`max_idle`](Self::max_idle) in both directions. Must be above zero.
+    pub fn hint_ceiling(mut self, ceiling: Duration) -> Self {
+        self.hint_ceiling = ceiling;
+        self
+    }
+
+    /// Whether a server's hint counts. It does by default.
+    ///
+    /// Switched off, hints are still parsed and left in the extensions of responses.
+    pub fn hints(mut self, honoured: bool) -> Self {
+        self.hints = honoured;
+        self
+    }
+
+    /// Whether connections are reused at all. They are by default.
+    ///
+    /// Switched off, requests ask the server to close (`Connection: close`, through
+    /// [`KeepAliveLayer`](crate::KeepAliveLayer)), and every connection is closed after its first
+    /// exchange.
+    pub fn reuse(mut self, allowed: bool) -> Self {
+        self.reuse = allowed;
+        self
+    }
+
+    /// How many bytes of a response may be on their way while the server takes it for written: what
+    /// the socket buffers of both sides and everything between them can hold. The default is 8 MiB.
+    ///
+    /// The server's idle timer may have started when all but that many bytes of a response had
+    /// arrived, which on a slow link, or with a caller that reads late, is long before the last
+    /// one. Smaller allows more reuse after large responses that took long; too small brings the
+    /// failures back. Zero says that a server's timer starts when its last byte has arrived.
+    pub fn response_window(mut self, bytes: u64) -> Self {
+        self.response_window = bytes;
+        self
+    }
+
+    /// Refuses values that make no sense.
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        if self.max_idle.is_zero() {
+            return Err(PolicyError::new(Expected::MaxIdleAboveZero));
+        }
+        if self.hint_ceiling.is_zero() {
+            return Err(PolicyError::new(Expected::HintCeilingAboveZero));
+        }
+        Ok(())
+    }
+}
+
+/// How much sooner than the server the client gives an idle connection up.
+///
+/// Whatever is chosen, at least two round trips are kept as a margin, and the skew of the last
+/// response is added; see [`KeepAlivePolicy`]. A round trip is bounded from above by what was
+/// measured on the connection itself: the time that connecting took, and that between a request's
+/// first byte and its response's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SafetyMargin {
+    /// One second, but never more than a quarter of the expected timeout.
+    #[default]
+    Default,
+    /// As long as given, whatever the expected timeout.
+    Fixed(Duration),
+    /// `floor` plus two round trips: reuse for nearly as long as is safe, on fast and on slow
+    /// networks. See [`SafetyMargin::adaptive`].
+    Adaptive {
+        /// What is kept on top of the round trips, for the timers of both sides.
+        floor: Duration,
+    },
+}
+
+impl SafetyMargin {
+    /// [`SafetyMargin::Adaptive`] with a floor of 100 ms.
+    pub const fn adaptive() -> Self {
+        Self::Adaptive {
+            floor: Duration::from_millis(100),
+        }
+    }
+}
+
+impl From<Duration> for SafetyMargin {
+    fn from(margin: Duration) -> Self {
+        Self::Fixed(margin)
+    }
+}

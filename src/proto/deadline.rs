@@ -1,0 +1,138 @@
+//! Until when a connection may be reused: policy and facts in, verdict out.
+
+use std::time::{Duration, Instant};
+
+use super::Moment;
+use crate::policy::{KeepAlivePolicy, SafetyMargin};
+
+/// What [`SafetyMargin::Default`] is, unless that is more than a quarter of what is expected.
+const DEFAULT_MARGIN: Duration = Duration::from_secs(1);
+
+/// How long a connection that was never used is good for its first request, at least, where policy
+/// leaves less.
+///
+/// It was opened for a request. To refuse that one would fail it, as nobody sends it again.
+const FIRST_USE: Duration = Duration::from_secs(1);
+
+/// Why a connection is not reused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reason {
+    /// Somebody said so.
+    ByHand,
+    /// It has been idle for as long as policy and hint allow.
+    IdleDeadline,
+    /// The margin leaves nothing of the timeout that is expected.
+    NoIdleAllowed,
+    /// The server said how many requests it takes, and that many were made.
+    RequestLimit,
+    /// Policy switches reuse off.
+    ReuseDisabled,
+}
+
+/// What is known of one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// Whether a request was ever made on it.
+    pub(crate) used: bool,
+    /// How many requests it may still take, where the server said.
+    pub(crate) requests_left: Option<u64>,
+    /// The timeout the server named last.
+    pub(crate) hint: Option<Duration>,
+    /// By how much the server's timer may have started before `finished`.
+    pub(crate) skew: Duration,
+    /// A round trip takes at most this long.
+    pub(crate) rtt: Duration,
+}
+
+/// For how long a connection may idle.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Allowance {
+    Idle(Duration),
+    Never(Reason),
+}
+
+/// Whether a connection may be used for another request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// It may, until the instant; without one, for as long as it stays open.
+    Reuse {
+        until: Option<Instant>,
+    },
+    Retire(Reason),
+}
+
+/// For how long a connection may idle, counted from when its last response was completely read.
+pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts) -> Allowance {
+    let expected = expected(policy, facts);
+    let margin = margin(policy, facts, expected);
+    let idle = expected.saturating_sub(margin);
+    if !facts.used {
+        return Allowance::Idle(idle.max(first_use(expected)));
+    }
+    if !policy.reuse {
+        return Allowance::Never(Reason::ReuseDisabled);
+    }
+    if facts.requests_left == Some(0) {
+        return Allowance::Never(Reason::RequestLimit);
+    }
+    if idle.is_zero() {
+        return Allowance::Never(Reason::NoIdleAllowed);
+    }
+    Allowance::Idle(idle)
+}
+
+/// Whether a connection that has been idle since `idle_since` may be used at `now`.
+pub(crate) fn verdict(allowance: Allowance, idle_since: &Moment, now: &Moment) -> Verdict {
+    let idle = match allowance {
+        Allowance::Idle(idle) => idle,
+        Allowance::Never(reason) => return Verdict::Retire(reason),
+    };
+    let left = idle.saturating_sub(now.since(idle_since));
+    if left.is_zero() {
+        return Verdict::Retire(Reason::IdleDeadline);
+    }
+    Verdict::Reuse {
+        until: now.monotonic.checked_add(left),
+    }
+}
+
+/// Whether the policy leaves nothing to reuse, whatever a server says.
+pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
+    let longest = if policy.hints {
+        policy.max_idle.max(policy.hint_ceiling)
+    } else {
+        policy.max_idle
+    };
+    let facts = Facts {
+        used: true,
+        requests_left: None,
+        hint: policy.hints.then_some(longest),
+        skew: Duration::ZERO,
+        rtt: Duration::ZERO,
+    };
+    policy.reuse && matches!(allowance(policy, &facts), Allowance::Never(_))
+}
+
+/// The timeout the server is taken to have.
+fn expected(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
+    match facts.hint {
+        Some(hint) if policy.hints => hint.min(policy.hint_ceiling),
+        _ => policy.max_idle,
+    }
+}
+
+fn margin(policy: &KeepAlivePolicy, facts: &Facts, expected: Duration) -> Duration {
+    let round_trips = facts.rtt.saturating_mul(2);
+    let safety = match policy.safety_margin {
+        SafetyMargin::Default => DEFAULT_MARGIN.min(expected / 4),
+        SafetyMargin::Fixed(margin) => margin,
+        SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),
+    };
+    safety.max(round_trips).saturating_add(facts.skew)
+}
+
+/// What an unused connection is good for at least: half the timeout, where that is less than
+/// [`FIRST_USE`].
+fn first_use(expected: Duration) -> Duration {
+    FIRST_USE.min(expected / 2)
+}

@@ -1,0 +1,363 @@
+//! One connection's life: what was written and read on it, and when; idle or not.
+
+use std::time::{Duration, Instant};
+
+use super::Moment;
+use super::anchor::Anchor;
+use super::deadline::{self, Allowance, Facts, Reason, Verdict};
+use super::framing::{Opaque, Progress, Tracker};
+use super::keep_alive::KeepAliveHint;
+use crate::policy::KeepAlivePolicy;
+
+/// A request that the server timed out waiting for; sent on its own account, so it says nothing
+/// about the network (RFC 9110 §15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
+
+/// What a connection is doing.
+///
+/// ```text
+///                    request begins
+///   Unused ──────────────────────────────▶ Busy ◀────────┐
+///     │                                    │  │          │ request begins
+///     │        request and response ended  │  └───────▶ Idle
+///     │                                    │             │
+///     └────────────────▶ Opaque ◀──────────┴─────────────┘
+///                 not HTTP/1 (any more), or not understood
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Phase {
+    Unused,
+    Busy,
+    Idle,
+    Opaque(Opaque),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// This side closed it between exchanges: the pool, the caller, or a `Connection: close`.
+    Client,
+    /// A response that lasts until EOF ended by it (RFC 9112 §6.3, rule 8).
+    Delimited,
+    /// Nothing was known of it.
+    Opaque(Opaque),
+    /// The server closed it, or it broke, in an exchange.
+    PeerBusy,
+    /// The server closed it, or it broke, while it was idle.
+    PeerIdle,
+    /// This crate closed it.
+    Retired(Reason),
+    /// The server closed it, or it broke, after a request on a connection that had served others,
+    /// before the first byte of its response: the failure this crate is there to prevent.
+    Stale,
+}
+
+/// What made a connection end, as the transport tells it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cause {
+    /// This side let go of it.
+    Dropped,
+    Eof,
+    Error,
+}
+
+/// What followed from bytes that were written or read.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "what happened is to be given its time by `Exchange::at`"]
+pub(crate) struct Happened {
+    progress: Progress,
+    /// A byte of the response whose time is worth keeping.
+    mark: bool,
+    opaque: Option<Opaque>,
+}
+
+impl Happened {
+    /// Whether the time of this matters, so that [`Exchange::at`] is to be called.
+    pub(crate) fn needs_time(&self) -> bool {
+        self.progress != Progress::default() || self.mark
+    }
+
+    /// Whether a request began.
+    pub(crate) fn begun(&self) -> bool {
+        self.progress.begun
+    }
+
+    /// Why nothing is known of the connection from here on, if so.
+    pub(crate) fn opaque(&self) -> Option<Opaque> {
+        self.opaque
+    }
+}
+
+/// One connection, from connecting to its end.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    tracker: Tracker,
+    phase: Phase,
+    connected: Moment,
+    /// When the last exchange ended; before the first, when connected.
+    finished: Moment,
+    /// By how much the server's timer may have started before `finished`.
+    skew: Duration,
+    anchor: Anchor,
+    /// The least upper bound of a round trip that was seen.
+    rtt: Duration,
+    /// Requests begun.
+    requests: u64,
+    /// How long the connection had been idle when the last request began.
+    idle_before: Duration,
+    /// When the first byte of the last request was written.
+    sent: Instant,
+    /// When the first byte of its response was read, interim responses included.
+    answered: Option<Instant>,
+    /// What the server said last.
+    hint: KeepAliveHint,
+    /// How many requests the server takes on this connection, all in all.
+    requests_allowed: Option<u64>,
+    /// Set once it is not to be used again.
+    retired: Option<Reason>,
+    ended: bool,
+}
+
+impl Exchange {
+    /// A connection that is established at `connected`, after `connecting` for so long.
+    pub(crate) fn new(connecting: Duration, connected: Moment) -> Self {
+        Self {
+            tracker: Tracker::new(),
+            phase: Phase::Unused,
+            connected,
+            finished: connected,
+            skew: Duration::ZERO,
+            anchor: Anchor::default(),
+            rtt: connecting,
+            requests: 0,
+            idle_before: Duration::ZERO,
+            sent: connected.monotonic,
+            answered: None,
+            hint: KeepAliveHint::new(),
+            requests_allowed: None,
+            retired: None,
+            ended: false,
+        }
+    }
+
+    /// `* => Opaque`, for a reason that the bytes do not show.
+    pub(crate) fn on_opaque(&mut self, reason: Opaque) {
+        self.phase = Phase::Opaque(reason);
+        self.tracker = Tracker::new();
+    }
+
+    /// Takes bytes that the transport has accepted.
+    ///
+    /// `Unused | Idle => Busy`, and with the end of a request that was already answered `Busy => Idle`
+    pub(crate) fn on_written(&mut self, bytes: &[u8]) -> Happened {
+        if matches!(self.phase, Phase::Opaque(_)) {
+            return Happened::default();
+        }
+        let progress = self.tracker.on_written(bytes);
+        self.on_progress(progress)
+    }
+
+    /// Takes bytes that were read from the transport.
+    ///
+    /// `Busy => Idle` with the end of a response whose request is out.
+    pub(crate) fn on_read(&mut self, bytes: &[u8], window: u64) -> Happened {
+        if matches!(self.phase, Phase::Opaque(_)) {
+            return Happened::default();
+        }
+        let progress = self.tracker.on_read(bytes);
+        let mut happened = self.on_progress(progress);
+        if happened.progress.answered {
+            self.anchor.begin();
+        }
+        happened.mark = self.anchor.on_read(bytes.len(), window);
+        happened
+    }
+
+    fn on_progress(&mut self, progress: Result<Progress, Opaque>) -> Happened {
+        match progress {
+            Ok(progress) => Happened {
+                progress,
+                ..Happened::default()
+            },
+            Err(reason) => {
+                self.on_opaque(reason);
+                Happened {
+                    opaque: Some(reason),
+                    ..Happened::default()
+                }
+            }
+        }
+    }
+
+    /// When that happened which was told last.
+    pub(crate) fn at(&mut self, happened: Happened, window: u64, now: Moment) {
+        let Progress {
+            ended,
+            begun,
+            answered,
+        } = happened.progress;
+        if happened.mark {
+            self.anchor.at(now);
+        }
+        if answered {
+            self.answered.get_or_insert(now.monotonic);
+        }
+        if ended {
+            self.finish(window, now);
+        }
+        if begun {
+            self.begin(now);
+        }
+    }
+
+    fn begin(&mut self, now: Moment) {
+        self.phase = Phase::Busy;
+        self.requests = self.requests.saturating_add(1);
+        self.idle_before = now.since(&self.finished);
+        self.sent = now.monotonic;
+        self.answered = None;
+    }
+
+    fn finish(&mut self, window: u64, now: Moment) {
+        self.phase = Phase::Idle;
+        self.finished = now;
+        self.skew = self.anchor.skew(window, &now);
+        // From the first byte of the request, not from its last: a server that answers early, or
+        // with an interim response, answers something that was written before the last.
+        if let (Some(answered), true) = (self.answered, self.tracker.status() != REQUEST_TIMEOUT) {
+            let sample = answered.saturating_duration_since(self.sent);
+            self.rtt = self.rtt.min(sample);
+        }
+    }
+
+    /// Takes what the server said in its response to the `request`th request. What a later hint does
+    /// not mention stands.
+    ///
+    /// Returns whether an idle connection has to be looked at sooner than was said before.
+    pub(crate) fn on_hint(
+        &mut self,
+        hint: KeepAliveHint,
+        request: u64,
+        policy: &KeepAlivePolicy,
+    ) -> bool {
+        if !policy.hints {
+            return false;
+        }
+        let before = self.allowance(policy);
+        self.hint = hint.or(self.hint);
+        if let Some(max) = hint.max() {
+            self.requests_allowed = Some(request.saturating_add(max));
+        }
+        if !self.is_idle() {
+            return false;
+        }
+        match (before, self.allowance(policy)) {
+            (Allowance::Idle(before), Allowance::Idle(after)) => after < before,
+            (Allowance::Idle(_), Allowance::Never(_)) => true,
+            (Allowance::Never(_), _) => false,
+        }
+    }
+
+    /// Not to be used again. Returns whether an idle connection has to be looked at for this.
+    pub(crate) fn retire(&mut self) -> bool {
+        self.retired.get_or_insert(Reason::ByHand);
+        self.is_idle()
+    }
+
+    /// Whether the connection may be used for another request; `None` while that is not the
+    /// question, since an exchange is open or nothing is known.
+    pub(crate) fn look(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
+        if !self.is_idle() {
+            return None;
+        }
+        Some(match self.retired {
+            Some(reason) => Verdict::Retire(reason),
+            None => deadline::verdict(self.allowance(policy), &self.finished, now),
+        })
+    }
+
+    /// The same, to be acted on: what is retired stays so, whatever comes later.
+    pub(crate) fn verdict(&mut self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
+        let verdict = self.look(policy, now);
+        if let Some(Verdict::Retire(reason)) = verdict {
+            self.retired = Some(reason);
+        }
+        verdict
+    }
+
+    /// The connection ended. Returns how, the first time.
+    pub(crate) fn on_end(&mut self, cause: Cause, policy: &KeepAlivePolicy) -> Option<End> {
+        if std::mem::replace(&mut self.ended, true) {
+            return None;
+        }
+        Some(match (self.phase, cause) {
+            (Phase::Opaque(reason), _) => End::Opaque(reason),
+            (Phase::Busy, Cause::Dropped) => End::Client,
+            (Phase::Busy, Cause::Eof) if self.tracker.is_until_eof() => End::Delimited,
+            (Phase::Busy, _) if self.requests > 1 && self.answered.is_none() => End::Stale,
+            (Phase::Busy, _) => End::PeerBusy,
+            (Phase::Unused | Phase::Idle, cause) => self.idle_end(cause, policy),
+        })
+    }
+
+    fn idle_end(&self, cause: Cause, policy: &KeepAlivePolicy) -> End {
+        match (self.retired, self.allowance(policy), cause) {
+            (Some(reason), _, _) => End::Retired(reason),
+            // Closed by whoever drives the connection, and it would have been by this crate.
+            (None, Allowance::Never(reason), Cause::Dropped) => End::Retired(reason),
+            (None, _, Cause::Dropped) => End::Client,
+            (None, _, Cause::Eof | Cause::Error) => End::PeerIdle,
+        }
+    }
+
+    fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {
+        deadline::allowance(
+            policy,
+            &Facts {
+                used: self.requests > 0,
+                requests_left: self
+                    .requests_allowed
+                    .map(|allowed| allowed.saturating_sub(self.requests)),
+                hint: self.hint.timeout(),
+                skew: self.skew,
+                rtt: self.rtt,
+            },
+        )
+    }
+
+    /// Whether no exchange is open, so that closing would lose nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Unused | Phase::Idle)
+    }
+
+    /// Why nothing is known of the connection, if so.
+    pub(crate) fn opaque(&self) -> Option<Opaque> {
+        match self.phase {
+            Phase::Opaque(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Requests begun so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// How long the connection had been idle when the last request began.
+    pub(crate) fn idle_before(&self) -> Duration {
+        self.idle_before
+    }
+
+    /// The time since connecting.
+    pub(crate) fn age(&self, now: &Moment) -> Duration {
+        now.since(&self.connected)
+    }
+
+    /// What the server said last, as far as it was asked to count.
+    pub(crate) fn hint(&self) -> KeepAliveHint {
+        self.hint
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! One message body: where it ends (RFC 9112 §6.3, §7.1).
+
+use super::Opaque;
+
+/// A body that is followed to its end, fed in any number of pieces.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Body {
+    /// So many bytes are still to come, at least one.
+    Length(u64),
+    Chunked(Chunked),
+    /// Until the peer closes.
+    UntilEof,
+}
+
+impl Body {
+    pub(super) fn chunked() -> Self {
+        Self::Chunked(Chunked {
+            state: State::SizeStart,
+            left: 0,
+        })
+    }
+
+    /// Follows on. Returns what lies behind the body once it has ended, `None` before that.
+    pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+        match self {
+            Self::Length(left) => Ok(skip(left, bytes)),
+            Self::Chunked(chunked) => chunked.feed(bytes),
+            Self::UntilEof => Ok(None),
+        }
+    }
+}
+
+/// Skips over what is `left`; returns what lies behind once nothing is.
+fn skip<'a>(left: &mut u64, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let here = bytes.len() as u64;
+    if here < *left {
+        *left = left.saturating_sub(here);
+        return None;
+    }
+    // `left` is at most the length of a slice here, so the cast keeps it.
+    let behind = bytes.get(*left as usize..).unwrap_or_default();
+    *left = 0;
+    Some(behind)
+}
+
+/// The chunked transfer coding: chunk heads and trailers byte by byte, chunk data skipped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Chunked {
+    state: State,
+    /// In `Size` the size read so far; in `Data` the bytes of the chunk still to come.
+    left: u64,
+}
+
+/// ```text
+/// SizeStart ─▶ Size ─▶ [SizeBlank] ─▶ [Extension] ─▶ SizeLf ─▶ Data ─▶ DataCr ─▶ DataLf ─▶ SizeStart
+///                                                      └─ 0 ─▶ LineStart ─▶ EndLf ─▶ (end)
+///                                                                │   ▲
+///                                                        Trailer ┘─▶ TrailerLf
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    SizeStart,
+    Size,
+    SizeBlank,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// At the beginning of a line of the trailer section, which may be the empty one that ends it.
+    LineStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+}
+
+impl Chunked {
+    fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+        loop {
+            if self.state == State::Data {
+                let Some(behind) = skip(&mut self.left, bytes) else {
+                    return Ok(None);
+                };
+                bytes = behind;
+                self.state = State::DataCr;
+            }
+            let Some((&byte, rest)) = bytes.split_first() else {
+                return Ok(None);
+            };
+            bytes = rest;
+            if self.state == State::EndLf && byte == b'\n' {
+                return Ok(Some(bytes));
+            }
+            self.state = self.step(byte)?;
+        }
+    }
+
+    /// The state after a byte that is not chunk data. As strict as hyper: what it refuses is
+    /// opaque, for then it closes the connection, and where parsers disagree nothing is known.
+    fn step(&mut self, byte: u8) -> Result<State, Opaque> {
+        use State as S;
+        Ok(match (self.state, byte) {
+            (S::SizeStart, _) => {
+                self.left = 0;
+                self.on_size_digit(byte)?
+            }
+            (S::Size | S::SizeBlank, b' ' | b'\t') => S::SizeBlank,
+            (S::Size | S::SizeBlank, b';') => S::Extension,
+            (S::Size | S::SizeBlank | S::Extension, b'\r') => S::SizeLf,
+            (S::Size, _) => self.on_size_digit(byte)?,
+            (S::Extension, b'\n') => return Err(Opaque::Unrecognized),
+            (S::Extension, _) => S::Extension,
+            (S::SizeLf, b'\n') if self.left == 0 => S::LineStart,
+            (S::SizeLf, b'\n') => S::Data,
+            (S::DataCr, b'\r') => S::DataLf,
+            (S::DataLf, b'\n') => S::SizeStart,
+            (S::LineStart, b'\r') => S::EndLf,
+            (S::Trailer, b'\r') => S::TrailerLf,
+            (S::LineStart | S::Trailer, _) => S::Trailer,
+            (S::TrailerLf, b'\n') => S::LineStart,
+            _ => return Err(Opaque::Unrecognized),
+        })
+    }
+
+    fn on_size_digit(&mut self, byte: u8) -> Result<State, Opaque> {
+        let digit = (byte as char).to_digit(16).ok_or(Opaque::Unrecognized)?;
+        self.left = self
+            .left
+            .checked_mul(16)
+            .and_then(|size| size.checked_add(u64::from(digit)))
+            .ok_or(Opaque::Unrecognized)?;
+        Ok(State::Size)
+    }
+}

@@ -1,0 +1,300 @@
+//! One message head: the start line and the fields that say how long the body is.
+//!
+//! The head is walked line by line. A line that arrives whole is looked at where it lies; of a line
+//! that arrives in pieces at most [`MAX_LINE`] bytes are kept, and of the head nothing else.
+
+use super::Opaque;
+use crate::proto::token::is_token_byte;
+
+/// The longest head that is followed, in bytes.
+///
+/// More than hyper accepts by default (about 408 KiB), so that the bound only cuts off what hyper
+/// was configured to accept beyond that.
+pub(crate) const MAX_HEAD: usize = 512 * 1024;
+
+/// How many bytes of a line that arrives in pieces are kept.
+///
+/// A field that matters is far shorter; of any other line only the beginning is looked at.
+pub(crate) const MAX_LINE: usize = 1024;
+
+/// Which of the two kinds of head is walked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Request,
+    Response,
+}
+
+/// What the start line said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Start {
+    Request(Method),
+    Response { status: u16, http_10: bool },
+}
+
+/// The request methods that change where a response ends (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Method {
+    Connect,
+    Head,
+    Other,
+}
+
+/// All `Content-Length` values of a head taken together (RFC 9110 §8.6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Length {
+    Absent,
+    Of(u64),
+    /// Not a number, or two that differ.
+    Invalid,
+}
+
+/// What the last `Transfer-Encoding` line of a head ends in (RFC 9112 §6.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Coding {
+    Absent,
+    Chunked,
+    Other,
+}
+
+/// Walks one head, fed in any number of pieces.
+#[derive(Debug)]
+pub(super) struct Head {
+    kind: Kind,
+    start: Option<Start>,
+    length: Length,
+    coding: Coding,
+    /// Bytes walked so far, never above `MAX_HEAD`.
+    walked: usize,
+    /// The beginning of a line that has not ended yet, never longer than `MAX_LINE`.
+    partial: Vec<u8>,
+    /// Whether the line in `partial` went on beyond what was kept.
+    cut: bool,
+}
+
+impl Head {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            start: None,
+            length: Length::Absent,
+            coding: Coding::Absent,
+            walked: 0,
+            partial: Vec::new(),
+            cut: false,
+        }
+    }
+
+    pub(super) fn start(&self) -> Option<Start> {
+        self.start
+    }
+
+    pub(super) fn length(&self) -> Length {
+        self.length
+    }
+
+    pub(super) fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// Walks on. Returns what lies behind the head once its end is found, `None` before that.
+    pub(super) fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (line, rest) = bytes.split_at(end);
+            bytes = rest.get(1..).unwrap_or_default();
+            self.walk(line.len().saturating_add(1))?;
+            if self.on_line_end(line)? {
+                return Ok(Some(bytes));
+            }
+        }
+        self.walk(bytes.len())?;
+        self.keep(bytes);
+        self.recognize()?;
+        Ok(None)
+    }
+
+    fn walk(&mut self, bytes: usize) -> Result<(), Opaque> {
+        self.walked = self.walked.saturating_add(bytes);
+        if self.walked > MAX_HEAD {
+            return Err(Opaque::OversizeHead);
+        }
+        Ok(())
+    }
+
+    /// Keeps the beginning of a line that has not ended.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = MAX_LINE.saturating_sub(self.partial.len());
+        let kept = bytes.get(..room).unwrap_or(bytes);
+        self.cut |= kept.len() < bytes.len();
+        self.partial.extend_from_slice(kept);
+    }
+
+    /// Gives up early on what cannot become a head, before a line end that may never come.
+    fn recognize(&self) -> Result<(), Opaque> {
+        if self.start.is_some() || self.partial.is_empty() {
+            return Ok(());
+        }
+        let begins = match self.kind {
+            Kind::Request => self.partial.first().is_some_and(|&b| is_token_byte(b)),
+            Kind::Response => {
+                const VERSION: &[u8] = b"HTTP/1.";
+                let line = self.partial.strip_prefix(b"\r").unwrap_or(&self.partial);
+                let common = line.len().min(VERSION.len());
+                line.get(..common) == VERSION.get(..common)
+            }
+        };
+        if begins {
+            Ok(())
+        } else {
+            Err(Opaque::Unrecognized)
+        }
+    }
+
+    /// Takes a line without its line feed; says whether it was the one that ends the head.
+    fn on_line_end(&mut self, end: &[u8]) -> Result<bool, Opaque> {
+        if self.partial.is_empty() {
+            return self.on_line(end, false);
+        }
+        self.keep(end);
+        let line = std::mem::take(&mut self.partial);
+        let cut = std::mem::take(&mut self.cut);
+        self.on_line(&line, cut)
+    }
+
+    fn on_line(&mut self, line: &[u8], cut: bool) -> Result<bool, Opaque> {
+        // A bare line feed ends a line too, as hyper's parser has it (RFC 9112 §2.2).
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(&first) = line.first() else {
+            // Empty lines before a start line are skipped (RFC 9112 §2.2).
+            return Ok(self.start.is_some());
+        };
+        if self.start.is_none() {
+            self.start = Some(match self.kind {
+                Kind::Request => Start::Request(request_line(line, cut)?),
+                Kind::Response => status_line(line)?,
+            });
+            return Ok(false);
+        }
+        match first {
+            b'c' | b'C' => self.on_content_length(line, cut)?,
+            b't' | b'T' => self.on_transfer_encoding(line, cut)?,
+            // A folded line (RFC 9112 §5.2) may continue a field that matters.
+            b' ' | b'\t' => return Err(Opaque::Unrecognized),
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn on_content_length(&mut self, line: &[u8], cut: bool) -> Result<(), Opaque> {
+        let Some(value) = value_of(line, b"content-length", cut)? else {
+            return Ok(());
+        };
+        for element in value.split(|&b| b == b',') {
+            self.length = match (digits(element.trim_ascii()), self.length) {
+                (Some(length), Length::Absent) => Length::Of(length),
+                (Some(length), Length::Of(known)) if length == known => Length::Of(known),
+                _ => Length::Invalid,
+            };
+        }
+        Ok(())
+    }
+
+    fn on_transfer_encoding(&mut self, line: &[u8], cut: bool) -> Result<(), Opaque> {
+        let Some(value) = value_of(line, b"transfer-encoding", cut)? else {
+            return Ok(());
+        };
+        let last = value.rsplit(|&b| b == b',').next().unwrap_or_default();
+        self.coding = if last.trim_ascii().eq_ignore_ascii_case(b"chunked") && value.is_ascii() {
+            Coding::Chunked
+        } else {
+            Coding::Other
+        };
+        Ok(())
+    }
+}
+
+/// The value of a field line, if the line is the named field's.
+///
+/// Fails where the line is that field's but in a form in which parsers disagree: blanks before the
+/// colon (RFC 9112 §5.1), no colon, a value longer than what was kept.
+#[inline]
+fn value_of<'a>(line: &'a [u8], name: &[u8], cut: bool) -> Result<Option<&'a [u8]>, Opaque> {
+    let Some((field, rest)) = line.split_at_checked(name.len()) else {
+        return Ok(None);
+    };
+    let Some((&next, value)) = rest.split_first() else {
+        return Ok(None);
+    };
+    if is_token_byte(next) || !field.eq_ignore_ascii_case(name) {
+        return Ok(None);
+    }
+    if next != b':' || cut {
+        return Err(Opaque::Unrecognized);
+    }
+    Ok(Some(value))
+}
+
+/// `method SP request-target SP HTTP-version` (RFC 9112 §3).
+fn request_line(line: &[u8], cut: bool) -> Result<Method, Opaque> {
+    let Some(space) = memchr::memchr(b' ', line) else {
+        return Err(Opaque::Unrecognized);
+    };
+    let (method, target) = line.split_at(space);
+    if method == b"PRI" && target == b" * HTTP/2.0" {
+        return Err(Opaque::Http2);
+    }
+    let version = cut || target.ends_with(b" HTTP/1.1") || target.ends_with(b" HTTP/1.0");
+    if method.is_empty() || !version {
+        return Err(Opaque::Unrecognized);
+    }
+    // Methods are case-sensitive (RFC 9110 §9.1).
+    Ok(match method {
+        b"CONNECT" => Method::Connect,
+        b"HEAD" => Method::Head,
+        _ => Method::Other,
+    })
+}
+
+/// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 §4).
+fn status_line(line: &[u8]) -> Result<Start, Opaque> {
+    let [
+        b'H',
+        b'T',
+        b'T',
+        b'P',
+        b'/',
+        b'1',
+        b'.',
+        minor @ (b'0' | b'1'),
+        b' ',
+        a @ b'1'..=b'9',
+        b @ b'0'..=b'9',
+        c @ b'0'..=b'9',
+        rest @ ..,
+    ] = line
+    else {
+        return Err(Opaque::Unrecognized);
+    };
+    if !matches!(rest.first(), None | Some(b' ')) {
+        return Err(Opaque::Unrecognized);
+    }
+    let status = [a, b, c].into_iter().fold(0_u16, |status, digit| {
+        status
+            .wrapping_mul(10)
+            .wrapping_add(u16::from(digit & 0x0f))
+    });
+    Ok(Start::Response {
+        status,
+        http_10: *minor == b'0',
+    })
+}
+
+/// A number of digits only: no sign, no blank, no overflow.
+fn digits(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.iter().try_fold(0_u64, |number, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte & 0x0f))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}

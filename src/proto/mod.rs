@@ -1,0 +1,29 @@
+//! The decisions of this crate, as plain state machines and functions.
+//!
+//! Nothing in this folder does IO, takes a lock, writes a log or reads a clock. Whoever drives it
+//! follows three conventions:
+//!
+//! * `on_*` methods take a fact from outside (bytes that were written or read, a hint) and say what
+//!   followed from it. Bytes of a peer never make them panic, nor keep more than a stated bound.
+//! * Where a fact has a time, the driver passes it as an argument, last: a [`Moment`], one reading
+//!   of the monotonic and of the wall clock. [`Happened`] says which facts need one, so that the
+//!   driver reads the clock no more often than that.
+//! * Everything else only answers a question.
+//!
+//! ```text
+//!   bytes ──▶ framing::Tracker ──▶ Exchange ──facts──▶ deadline ──▶ Verdict
+//!              where messages       what was sent,      until when
+//!              end                  read, and when      it may be reused
+//! ```
+//!
+//! [`Happened`]: exchange::Happened
+
+mod anchor;
+pub(crate) mod deadline;
+pub(crate) mod exchange;
+pub(crate) mod framing;
+pub(crate) mod keep_alive;
+mod moment;
+mod token;
+
+pub(crate) use self::moment::Moment;

@@ -1,0 +1,164 @@
+//! What the connector and the layer share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use hyper::rt::Timer;
+
+use crate::clock::Clock;
+use crate::error::PolicyError;
+use crate::origin::Origins;
+use crate::policy::KeepAlivePolicy;
+use crate::proto::deadline;
+use crate::stats::{Counters, Stats};
+use crate::trace;
+
+/// What the connector and the layer share: the policy, the clock, what is known of origins, and the
+/// numbers.
+///
+/// Built once, and cloned into every part; clones share everything. The parts come from
+/// [`connector`](Self::connector), [`connector_layer`](Self::connector_layer) and
+/// [`layer`](Self::layer).
+///
+/// ```
+/// use http_keepalive::{KeepAlive, KeepAlivePolicy};
+/// use hyper_util::client::legacy::connect::HttpConnector;
+///
+/// let keep_alive = KeepAlive::new(KeepAlivePolicy::default())?;
+/// let connector = keep_alive.connector(HttpConnector::new());
+/// let layer = keep_alive.layer();
+/// # let _ = (connector, layer);
+///
+/// assert_eq!(keep_alive.stats().opened, 0);
+/// # Ok::<(), http_keepalive::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeepAlive {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    policy: KeepAlivePolicy,
+    clock: Clock,
+    origins: Origins,
+    counters: Counters,
+    next_id: AtomicU64,
+}
+
+impl KeepAlive {
+    /// Shares a policy, with tokio's clock and timer.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy holds a value that makes no sense.
+    pub fn new(policy: KeepAlivePolicy) -> Result<Self, PolicyError> {
+        Self::builder().policy(policy).build()
+    }
+
+    /// For what [`new`](Self::new) leaves at its default.
+    pub fn builder() -> KeepAliveBuilder {
+        KeepAliveBuilder::default()
+    }
+
+    /// What happened so far, in numbers.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.snapshot()
+    }
+
+    /// The policy all connections follow.
+    pub fn policy(&self) -> &KeepAlivePolicy {
+        &self.shared.policy
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.shared.origins
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// A number that no other connection of this handle has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.shared.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn share(policy: KeepAlivePolicy, clock: Clock) -> Self {
+        if deadline::never_allows_reuse(&policy) {
+            trace::warn!(
+                policy = ?policy,
+                "the safety margin leaves no time in which a connection could be reused"
+            );
+        }
+        Self {
+            shared: Arc::new(Shared {
+                policy,
+                clock,
+                origins: Origins::new(),
+                counters: Counters::default(),
+                next_id: AtomicU64::new(0),
+            }),
+        }
+    }
+}
+
+/// The default policy, with tokio's clock and timer.
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self::share(KeepAlivePolicy::default(), Clock::default())
+    }
+}
+
+/// Builds a [`KeepAlive`]; made by [`KeepAlive::builder`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct KeepAliveBuilder {
+    policy: KeepAlivePolicy,
+    clock: Clock,
+}
+
+impl KeepAliveBuilder {
+    /// The policy. The default is [`KeepAlivePolicy::default`].
+    pub fn policy(mut self, policy: KeepAlivePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The monotonic clock, and the timer that closes connections at their deadline. The default is
+    /// [`TokioTimer`](hyper_util::rt::TokioTimer), which follows tokio's paused time.
+    ///
+    /// Deadlines hold without a timer that works: it only closes connections that nobody looks at.
+    pub fn timer(mut self, timer: impl Timer + Send + Sync + 'static) -> Self {
+        self.clock = self.clock.with_timer(Arc::new(timer));
+        self
+    }
+
+    /// The wall clock, asked besides the monotonic one so that the time a machine was suspended
+    /// counts as idle. The default is the system's, [`SystemTime::now`].
+    ///
+    /// For tests in virtual time, and for platforms that know better. One that never moves leaves
+    /// the monotonic clock alone to decide.
+    pub fn wall_clock(
+        mut self,
+        wall_clock: impl Fn() -> SystemTime + Send + Sync + 'static,
+    ) -> Self {
+        self.clock = self.clock.with_wall_clock(Arc::new(wall_clock));
+        self
+    }
+
+    /// Builds the handle.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy holds a value that makes no sense.
+    pub fn build(self) -> Result<KeepAlive, PolicyError> {
+        self.policy.check()?;
+        Ok(KeepAlive::share(self.policy, self.clock))
+    }
+}

@@ -1,0 +1,237 @@
+//! What happened so far, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::proto::deadline::Reason;
+use crate::proto::exchange::End;
+use crate::proto::framing::Opaque;
+
+/// What happened so far on all connections of a [`KeepAlive`](crate::KeepAlive), in numbers.
+///
+/// A snapshot. Each number only grows; they are read one after the other, so that what happens in
+/// the meantime may show in one and not in another.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections opened.
+    pub opened: u64,
+    /// Requests begun on connections whose exchanges are followed (not on HTTP/2 and the like).
+    pub exchanges: u64,
+    /// Of these, the ones on a connection that had served a request before.
+    pub reused: u64,
+    /// Connections that this crate gave up, by reason.
+    pub retired: Retired,
+    /// Connections that the server closed, or that broke, while they were idle.
+    pub closed_while_idle: u64,
+    /// Requests on a reused connection that the server closed, or that broke, before the first byte
+    /// of the response: the failure that this crate is there to prevent. What is left are servers
+    /// that restart, crash, or close for a reason of their own.
+    pub stale_failures: u64,
+    /// Responses that carried a `Keep-Alive` field with at least one valid parameter.
+    pub hints: u64,
+    /// Responses whose `Keep-Alive` field held a `timeout` or `max` that is no number.
+    pub invalid_hints: u64,
+    /// Hints that named a longer timeout than
+    /// [`hint_ceiling`](crate::KeepAlivePolicy::hint_ceiling).
+    pub clamped_hints: u64,
+    /// Connections of which nothing is known, so that they are only passed through, by reason.
+    pub opaque: OpaqueConnections,
+}
+
+/// Connections that this crate gave up, by reason: a part of [`Stats`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Retired {
+    /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire).
+    pub by_hand: u64,
+    /// Idle for as long as policy and hint allow.
+    pub idle_deadline: u64,
+    /// The margin left nothing of the timeout that was expected.
+    pub no_idle_allowed: u64,
+    /// The server had said how many requests it takes (`max=`), and that many were made.
+    pub request_limit: u64,
+    /// The policy does not allow reuse.
+    pub reuse_disabled: u64,
+}
+
+impl Retired {
+    /// The sum over all reasons.
+    pub fn total(&self) -> u64 {
+        let Self {
+            by_hand,
+            idle_deadline,
+            no_idle_allowed,
+            request_limit,
+            reuse_disabled,
+        } = *self;
+        [
+            by_hand,
+            idle_deadline,
+            no_idle_allowed,
+            request_limit,
+            reuse_disabled,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+/// Connections that are only passed through, by reason: a part of [`Stats`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OpaqueConnections {
+    /// HTTP/2, by ALPN or by its preface.
+    pub http2: u64,
+    /// A message head longer than 512 KiB.
+    pub oversize_head: u64,
+    /// A tunnel, opened by CONNECT.
+    pub tunnel: u64,
+    /// Bytes that are not HTTP/1, or in a form in which parsers disagree.
+    pub unrecognized: u64,
+    /// Bytes from the server that answer no request, such as a 408 on an idle connection.
+    pub unsolicited: u64,
+    /// Another protocol, after a 101 response (WebSocket, for one).
+    pub upgrade: u64,
+}
+
+impl OpaqueConnections {
+    /// The sum over all reasons.
+    pub fn total(&self) -> u64 {
+        let Self {
+            http2,
+            oversize_head,
+            tunnel,
+            unrecognized,
+            unsolicited,
+            upgrade,
+        } = *self;
+        [
+            http2,
+            oversize_head,
+            tunnel,
+            unrecognized,
+            unsolicited,
+            upgrade,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+/// A number that only grows, independent of every other.
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where [`Stats`] are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    opened: Counter,
+    exchanges: Counter,
+    reused: Counter,
+    by_hand: Counter,
+    idle_deadline: Counter,
+    no_idle_allowed: Counter,
+    request_limit: Counter,
+    reuse_disabled: Counter,
+    closed_while_idle: Counter,
+    stale_failures: Counter,
+    hints: Counter,
+    invalid_hints: Counter,
+    clamped_hints: Counter,
+    http2: Counter,
+    oversize_head: Counter,
+    tunnel: Counter,
+    unrecognized: Counter,
+    unsolicited: Counter,
+    upgrade: Counter,
+}
+
+impl Counters {
+    pub(crate) fn on_open(&self) {
+        self.opened.add();
+    }
+
+    pub(crate) fn on_exchange(&self, reused: bool) {
+        self.exchanges.add();
+        if reused {
+            self.reused.add();
+        }
+    }
+
+    pub(crate) fn on_hint(&self, hint: bool, invalid: bool) {
+        if hint {
+            self.hints.add();
+        }
+        if invalid {
+            self.invalid_hints.add();
+        }
+    }
+
+    pub(crate) fn on_clamped_hint(&self) {
+        self.clamped_hints.add();
+    }
+
+    pub(crate) fn on_opaque(&self, reason: Opaque) {
+        match reason {
+            Opaque::Http2 => &self.http2,
+            Opaque::OversizeHead => &self.oversize_head,
+            Opaque::Tunnel => &self.tunnel,
+            Opaque::Unrecognized => &self.unrecognized,
+            Opaque::Unsolicited => &self.unsolicited,
+            Opaque::Upgrade => &self.upgrade,
+        }
+        .add();
+    }
+
+    pub(crate) fn on_end(&self, end: End) {
+        match end {
+            End::Client | End::Delimited | End::Opaque(_) | End::PeerBusy => return,
+            End::PeerIdle => &self.closed_while_idle,
+            End::Stale => &self.stale_failures,
+            End::Retired(Reason::ByHand) => &self.by_hand,
+            End::Retired(Reason::IdleDeadline) => &self.idle_deadline,
+            End::Retired(Reason::NoIdleAllowed) => &self.no_idle_allowed,
+            End::Retired(Reason::RequestLimit) => &self.request_limit,
+            End::Retired(Reason::ReuseDisabled) => &self.reuse_disabled,
+        }
+        .add();
+    }
+
+    pub(crate) fn snapshot(&self) -> Stats {
+        Stats {
+            opened: self.opened.read(),
+            exchanges: self.exchanges.read(),
+            reused: self.reused.read(),
+            retired: Retired {
+                by_hand: self.by_hand.read(),
+                idle_deadline: self.idle_deadline.read(),
+                no_idle_allowed: self.no_idle_allowed.read(),
+                request_limit: self.request_limit.read(),
+                reuse_disabled: self.reuse_disabled.read(),
+            },
+            closed_while_idle: self.closed_while_idle.read(),
+            stale_failures: self.stale_failures.read(),
+            hints: self.hints.read(),
+            invalid_hints: self.invalid_hints.read(),
+            clamped_hints: self.clamped_hints.read(),
+            opaque: OpaqueConnections {
+                http2: self.http2.read(),
+                oversize_head: self.oversize_head.read(),
+                tunnel: self.tunnel.read(),
+                unrecognized: self.unrecognized.read(),
+                unsolicited: self.unsolicited.read(),
+                upgrade: self.upgrade.read(),
+            },
+        }
+    }
+}
