@@ -1,0 +1,78 @@
+//! Clients with and without this crate.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use http_keepalive::{IdleAwareConnector, KeepAlive, KeepAlivePolicy, KeepAliveService};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connect;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::{Service, ServiceExt};
+
+/// The control: hyper-util's client as it comes.
+pub type Plain<C> = Client<C, Full<Bytes>>;
+
+/// The same client with both halves of this crate.
+pub type Guarded<C> = KeepAliveService<Plain<IdleAwareConnector<C>>>;
+
+/// hyper-util's client as it comes.
+pub fn plain<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> Plain<C> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .build(connector)
+}
+
+/// hyper-util's client, whose own pool gives connections up after `timeout`.
+pub fn plain_with_idle_timeout<C>(connector: C, timeout: Duration) -> Plain<C>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(timeout)
+        .build(connector)
+}
+
+/// The shared handle for tests in virtual time: its wall clock stands still, for the one of the
+/// system goes on while virtual time does not.
+pub fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
+    KeepAlive::builder()
+        .policy(policy)
+        .wall_clock(|| SystemTime::UNIX_EPOCH)
+        .build()
+        .unwrap()
+}
+
+/// A POST of a few bytes, with an id by which the server can be asked for it.
+pub fn post(uri: &str, id: impl Into<String>) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(uri)
+        .header("x-id", id.into())
+        .body(Full::from("hello"))
+        .unwrap()
+}
+
+/// A GET.
+pub fn get(uri: &str) -> Request<Full<Bytes>> {
+    Request::get(uri.parse::<Uri>().unwrap())
+        .body(Full::default())
+        .unwrap()
+}
+
+/// Sends a request and reads the whole response.
+pub async fn exchange<S>(
+    client: &S,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
+    S::Error: std::error::Error + Send + Sync + 'static,
+{
+    let (head, body) = client.clone().oneshot(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Response::from_parts(head, body))
+}

@@ -1,0 +1,187 @@
+//! An in-process byte link with the properties of a network: latency, bandwidth, buffers.
+//!
+//! A link follows tokio's clock, so a test in paused time sees each byte arrive in the millisecond
+//! in which it was due, and an example in real time sees the same. Without latency and bandwidth
+//! limit a link never reads a clock and never needs a timer.
+//!
+//! What a direction of the link does:
+//!
+//! 1. A write is accepted at once while the direction's buffer has room. This is the moment at which
+//!    the writer believes that it has written.
+//! 2. Bytes leave one after another at the direction's bandwidth, cut into segments, and arrive
+//!    `latency` after they have left.
+//! 3. FIN (`shutdown`, or the end being dropped) queues behind the bytes and travels as they do.
+//! 4. What is written towards an end that was dropped is accepted and lost.
+//!
+//! What it does not do: lose or reorder anything else, send acknowledgements, or answer with RST
+//! what is written to a dropped end.
+
+use std::fmt;
+use std::io::{IoSlice, Result};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::direction::Direction;
+
+/// The properties of links; [`pair`](Self::pair) makes as many of them as are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    latency: Duration,
+    /// Bytes per second from the server to the client; `None` is without limit.
+    down: Option<u64>,
+    /// Bytes per second from the client to the server; `None` is without limit.
+    up: Option<u64>,
+    buffer: usize,
+}
+
+impl Link {
+    /// No latency, unlimited bandwidth, 4 MiB of buffer per direction.
+    pub fn new() -> Self {
+        Self {
+            latency: Duration::ZERO,
+            down: None,
+            up: None,
+            buffer: 4 << 20,
+        }
+    }
+
+    /// The time that bytes and FIN spend on their way, in each direction: half a round trip.
+    pub fn latency(mut self, one_way: Duration) -> Self {
+        self.latency = one_way;
+        self
+    }
+
+    /// Limits the direction server to client, the one that responses take.
+    pub fn bandwidth(mut self, bytes_per_second: u64) -> Self {
+        self.down = Some(bytes_per_second.max(1));
+        self
+    }
+
+    /// Limits the direction client to server, the one that requests take.
+    pub fn bandwidth_up(mut self, bytes_per_second: u64) -> Self {
+        self.up = Some(bytes_per_second.max(1));
+        self
+    }
+
+    /// How many bytes a direction holds that were accepted and not read yet, at least 1. It stands
+    /// for the send buffer of one socket and the receive buffer of the other.
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes.max(1);
+        self
+    }
+
+    /// The latency of one direction.
+    pub fn one_way(&self) -> Duration {
+        self.latency
+    }
+
+    /// Makes a link: the client's end, then the server's.
+    pub fn pair(&self) -> (LinkEnd, LinkEnd) {
+        let (up, down) = (self.direction(self.up), self.direction(self.down));
+        let client = LinkEnd {
+            incoming: Arc::clone(&down),
+            outgoing: Arc::clone(&up),
+        };
+        let server = LinkEnd {
+            incoming: up,
+            outgoing: down,
+        };
+        (client, server)
+    }
+
+    fn direction(&self, rate: Option<u64>) -> Arc<Mutex<Direction>> {
+        let direction = Direction::new(self.latency, rate, self.buffer);
+        Arc::new(Mutex::new(direction))
+    }
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One end of a link. Dropping it sends FIN, unless `shutdown` has, and loses what was not read.
+pub struct LinkEnd {
+    incoming: Arc<Mutex<Direction>>,
+    outgoing: Arc<Mutex<Direction>>,
+}
+
+impl LinkEnd {
+    /// Drops this end so that the other one's reads fail with `ConnectionReset`, one latency from
+    /// now. Bytes that are still on their way are overtaken, and lost.
+    pub fn reset(self) {
+        with(&self.outgoing, |outgoing| ((), outgoing.reset()));
+    }
+}
+
+impl Drop for LinkEnd {
+    fn drop(&mut self) {
+        with(&self.outgoing, |outgoing| ((), outgoing.finish()));
+        with(&self.incoming, |incoming| ((), incoming.abandon()));
+    }
+}
+
+impl fmt::Debug for LinkEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkEnd").finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for LinkEnd {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        with(&self.incoming, |incoming| {
+            (incoming.poll_read(cx, buf), incoming.vacate())
+        })
+    }
+}
+
+impl AsyncWrite for LinkEnd {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        with(&self.outgoing, |outgoing| {
+            (outgoing.poll_write(cx, bufs), outgoing.announce())
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        with(&self.outgoing, |outgoing| {
+            (Poll::Ready(Ok(())), outgoing.finish())
+        })
+    }
+}
+
+/// Runs `f` under the lock, then wakes the task it gives.
+fn with<R>(
+    direction: &Mutex<Direction>,
+    f: impl FnOnce(&mut Direction) -> (R, Option<Waker>),
+) -> R {
+    let (value, task) = f(&mut direction.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(task) = task {
+        task.wake();
+    }
+    value
+}

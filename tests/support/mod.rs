@@ -1,0 +1,19 @@
+//! What tests, examples and benches share: a network and a server in the same process, and clients
+//! with and without this crate.
+
+#![allow(dead_code, reason = "each of those who include this uses a part of it")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    unnameable_types,
+    reason = "this is not the library"
+)]
+
+pub mod client;
+mod connector;
+mod direction;
+pub mod link;
+pub mod server;
