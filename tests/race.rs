@@ -3,6 +3,13 @@
 //!
 //! Each promise stands beside the same scenario without this crate, failing.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
 mod support;
 
 use std::time::Duration;

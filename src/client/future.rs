@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::uri::{Authority, Scheme};
 use http::{Response, Uri, Version};
 use pin_project::pin_project;
 
@@ -11,6 +12,21 @@ use crate::connection::ConnectionHandle;
 use crate::origin::Origin;
 use crate::proto::keep_alive;
 use crate::shared::KeepAlive;
+
+/// Where a request went that was given a `Connection` field: what an origin is made of, which costs
+/// less to keep than the origin itself, and is seldom asked for.
+#[derive(Debug)]
+pub(super) struct Asked(Scheme, Authority);
+
+impl Asked {
+    pub(super) fn of(uri: &Uri) -> Option<Self> {
+        Some(Self(uri.scheme()?.clone(), uri.authority()?.clone()))
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Origin::new(&self.0, &self.1)
+    }
+}
 
 /// Waits for a response, and heeds its hint: the future of
 /// [`KeepAliveService`](crate::KeepAliveService).
@@ -22,13 +38,12 @@ use crate::shared::KeepAlive;
 pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
-    /// Where the request went, if it was given a `Connection` field.
-    asked: Option<Uri>,
+    asked: Option<Asked>,
     keep_alive: KeepAlive,
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, asked: Option<Uri>, keep_alive: KeepAlive) -> Self {
+    pub(super) fn new(inner: F, asked: Option<Asked>, keep_alive: KeepAlive) -> Self {
         Self {
             inner,
             asked,
@@ -53,13 +68,13 @@ where
 }
 
 /// Remembers which origins speak HTTP/2, so that they are not asked again.
-fn learn_version(keep_alive: &KeepAlive, asked: Option<&Uri>, version: Version) {
+fn learn_version(keep_alive: &KeepAlive, asked: Option<&Asked>, version: Version) {
     let origins = keep_alive.origins();
     let http2 = version > Version::HTTP_11;
     if !http2 && !origins.may_speak_http2() {
         return;
     }
-    if let Some(origin) = asked.and_then(Origin::of) {
+    if let Some(origin) = asked.and_then(Asked::origin) {
         origins.on_answer(&origin, http2);
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, Response, Uri, Version};
 use tower_service::Service;
 
 use super::close::CloseAfterResponse;
-use super::future::ResponseFuture;
+use super::future::{Asked, ResponseFuture};
 use crate::origin::Origin;
 use crate::shared::KeepAlive;
 
@@ -45,8 +45,8 @@ impl<S> KeepAliveService<S> {
         self.inner
     }
 
-    /// Adds the `Connection` field where it belongs. Returns the URI of a request that got one.
-    fn prepare<B>(&self, request: &mut Request<B>) -> Option<Uri> {
+    /// Adds the `Connection` field where it belongs. Returns where a request goes that got one.
+    fn prepare<B>(&self, request: &mut Request<B>) -> Option<Asked> {
         if request.version() > Version::HTTP_11
             || request.headers().contains_key(CONNECTION)
             || self.speaks_http2(request.uri())
@@ -59,7 +59,7 @@ impl<S> KeepAliveService<S> {
         request
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static(value));
-        Some(request.uri().clone())
+        Asked::of(request.uri())
     }
 
     fn speaks_http2(&self, uri: &Uri) -> bool {

@@ -24,7 +24,7 @@ impl Origin {
         Self::new(uri.scheme()?, uri.authority()?)
     }
 
-    fn new(scheme: &Scheme, authority: &Authority) -> Option<Self> {
+    pub(crate) fn new(scheme: &Scheme, authority: &Authority) -> Option<Self> {
         let host = authority.host();
         if host.is_empty() {
             return None;

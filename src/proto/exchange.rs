@@ -113,6 +113,10 @@ pub(crate) struct Exchange {
     hint: KeepAliveHint,
     /// How many requests the server takes on this connection, all in all.
     requests_allowed: Option<u64>,
+    /// For how long it may idle, unless what that follows from has changed since it was asked.
+    allowance: Option<Allowance>,
+    /// Before this, the answer is that it may be reused, unless what that follows from has changed.
+    fresh_until: Option<Moment>,
     /// Set once it is not to be used again.
     retired: Option<Reason>,
     ended: bool,
@@ -135,6 +139,8 @@ impl Exchange {
             answered: None,
             hint: KeepAliveHint::new(),
             requests_allowed: None,
+            allowance: None,
+            fresh_until: None,
             retired: None,
             ended: false,
         }
@@ -219,6 +225,7 @@ impl Exchange {
     }
 
     fn finish(&mut self, window: u64, now: Moment) {
+        let before = (self.skew, self.rtt);
         self.phase = Phase::Idle;
         self.finished = now;
         self.skew = self.anchor.skew(window, &now);
@@ -227,6 +234,11 @@ impl Exchange {
         if let (Some(answered), true) = (self.answered, self.tracker.status() != REQUEST_TIMEOUT) {
             let sample = answered.saturating_duration_since(self.sent);
             self.rtt = self.rtt.min(sample);
+        }
+        self.fresh_until = None;
+        if before != (self.skew, self.rtt) || self.requests == 1 || self.requests_allowed.is_some()
+        {
+            self.allowance = None;
         }
     }
 
@@ -248,6 +260,8 @@ impl Exchange {
         if let Some(max) = hint.max() {
             self.requests_allowed = Some(request.saturating_add(max));
         }
+        self.allowance = None;
+        self.fresh_until = None;
         if !self.is_idle() {
             return false;
         }
@@ -261,6 +275,7 @@ impl Exchange {
     /// Not to be used again. Returns whether an idle connection has to be looked at for this.
     pub(crate) fn retire(&mut self) -> bool {
         self.retired.get_or_insert(Reason::ByHand);
+        self.fresh_until = None;
         self.is_idle()
     }
 
@@ -278,11 +293,25 @@ impl Exchange {
 
     /// The same, to be acted on: what is retired stays so, whatever comes later.
     pub(crate) fn verdict(&mut self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
-        let verdict = self.look(policy, now);
-        if let Some(Verdict::Retire(reason)) = verdict {
-            self.retired = Some(reason);
+        // Asked several times an exchange, nearly always with this answer.
+        if let (true, Some(until)) = (self.is_idle(), &self.fresh_until) {
+            if now.is_before(until) {
+                return Some(Verdict::Reuse {
+                    until: Some(until.monotonic),
+                });
+            }
         }
-        verdict
+        let allowance = self.allowance(policy);
+        self.allowance = Some(allowance);
+        let verdict = self.look(policy, now)?;
+        match (verdict, allowance) {
+            (Verdict::Retire(reason), _) => self.retired = Some(reason),
+            (Verdict::Reuse { .. }, Allowance::Idle(idle)) => {
+                self.fresh_until = self.finished.checked_add(idle);
+            }
+            (Verdict::Reuse { .. }, Allowance::Never(_)) => {}
+        }
+        Some(verdict)
     }
 
     /// The connection ended. Returns how, the first time.
@@ -311,6 +340,9 @@ impl Exchange {
     }
 
     fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {
+        if let Some(allowance) = self.allowance {
+            return allowance;
+        }
         deadline::allowance(
             policy,
             &Facts {

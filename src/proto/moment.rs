@@ -18,8 +18,25 @@ impl Moment {
     ///
     /// A clock that went back counts as one on which nothing passed.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        if self == earlier {
+            // What happens at once is read from the clock but once.
+            return Duration::ZERO;
+        }
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         monotonic.max(wall)
+    }
+
+    /// The moment by which `duration` has passed on both clocks; `None` beyond what they can tell.
+    pub(crate) fn checked_add(&self, duration: Duration) -> Option<Self> {
+        Some(Self {
+            monotonic: self.monotonic.checked_add(duration)?,
+            wall: self.wall.checked_add(duration)?,
+        })
+    }
+
+    /// Whether this comes before `other` on both clocks.
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
+        self.monotonic < other.monotonic && self.wall < other.wall
     }
 }

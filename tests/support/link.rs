@@ -1,13 +1,14 @@
 //! An in-process byte link with the properties of a network: latency, bandwidth, buffers.
 //!
 //! A link follows tokio's clock, so a test in paused time sees each byte arrive in the millisecond
-//! in which it was due, and an example in real time sees the same. Without latency and bandwidth
-//! limit a link never reads a clock and never needs a timer.
+//! in which it was due, and an example in real time sees the same. tokio's timers round up to a
+//! millisecond, so latencies below that are not worth setting. A link without latency and without
+//! bandwidth limits never reads a clock and never needs a timer.
 //!
 //! What a direction of the link does:
 //!
-//! 1. A write is accepted at once while the direction's buffer has room. This is the moment at which
-//!    the writer believes that it has written.
+//! 1. A write is accepted at once while the direction's buffer has room. This is the moment at
+//!    which the writer believes that it has written.
 //! 2. Bytes leave one after another at the direction's bandwidth, cut into segments, and arrive
 //!    `latency` after they have left.
 //! 3. FIN (`shutdown`, or the end being dropped) queues behind the bytes and travels as they do.

@@ -17,3 +17,4 @@ mod connector;
 mod direction;
 pub mod link;
 pub mod server;
+pub mod tls;

@@ -4,11 +4,17 @@
 //! written into the link, and its end closes the connection without a word. The origin records what
 //! it was asked, so that a test can tell a request that was lost from one that was served twice.
 //!
-//! Peculiarities of hyper that a test may meet:
+//! What hyper does, as measured; a test may meet it:
 //!
-//! 1. The idle timeout is `header_read_timeout`. It also closes a connection that was never used,
-//!    and one whose next request has begun but whose head is not complete in time.
-//! 2. A request that arrives in the very instant of the timeout is served: data goes before timers.
+//! 1. The idle timeout is `header_read_timeout`. It starts when the link has accepted the last byte
+//!    of the response or, if that is later, when the request's body has been read to its end.
+//! 2. It also closes a connection that was never used, counted from its accepting, and one whose
+//!    next request has begun but whose head is not complete in time.
+//! 3. A request that arrives in the very instant of the timeout is served: data goes before timers.
+//! 4. It closes without a 408, by dropping the connection: the client sees FIN.
+//!
+//! A connection is accepted in the instant in which its client is connected, not half a round trip
+//! later as over TCP; the idle timeout of one that was never used is early by that much.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,8 +33,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 pub use super::connector::{LinkConnector, LinkInfo, LinkStream};
 use super::link::{Link, LinkEnd};
@@ -56,6 +64,7 @@ impl Server {
             is_hint_on_request: false,
             is_recording: true,
             handler: None,
+            tls: None,
         }
     }
 
@@ -100,8 +109,27 @@ impl Server {
         let info = LinkInfo { connection };
         let io = LinkStream::new(end, info, Some(Open(self.clone())));
         let server = self.clone();
+        tokio::spawn(async move {
+            match &server.inner.options.tls {
+                None => server.serve(info, io).await,
+                Some(tls) => {
+                    let accepted = tls.accept(TokioIo::new(io)).await;
+                    if let Ok(stream) = accepted {
+                        server.serve(info, TokioIo::new(stream)).await;
+                    }
+                }
+            }
+        });
+        info
+    }
+
+    /// Serves HTTP/1.1 until the connection ends.
+    async fn serve<T>(&self, info: LinkInfo, io: T)
+    where
+        T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
         let service = service_fn(move |request| {
-            let server = server.clone();
+            let server = self.clone();
             async move { Ok::<_, Infallible>(server.answer(info, request).await) }
         });
         // `None` has to be said: with a timer, the default is 30 s.
@@ -112,8 +140,7 @@ impl Server {
             .serve_connection(io, service)
             .with_upgrades();
         // Its errors are the idle timeout, and clients that close; tests look at `closed` instead.
-        tokio::spawn(async move { drop(serving.await) });
-        info
+        drop(serving.await);
     }
 
     async fn answer(&self, info: LinkInfo, mut request: Request<Incoming>) -> Response<Body> {
@@ -152,6 +179,7 @@ pub struct ServerBuilder {
     is_hint_on_request: bool,
     is_recording: bool,
     handler: Option<Handler>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl ServerBuilder {
@@ -193,6 +221,12 @@ impl ServerBuilder {
         R: Future<Output = Response<Body>> + Send + 'static,
     {
         self.handler = Some(Box::new(move |request| Box::pin(handler(request))));
+        self
+    }
+
+    /// Speaks TLS. Default: plain.
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(config.into());
         self
     }
 

@@ -97,19 +97,28 @@ impl Head {
     }
 
     /// Walks on. Returns what lies behind the head once its end is found, `None` before that.
-    pub(super) fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
-        while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (line, rest) = bytes.split_at(end);
-            bytes = rest.get(1..).unwrap_or_default();
-            self.walk(line.len().saturating_add(1))?;
-            if self.on_line_end(line)? {
-                return Ok(Some(bytes));
+    pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let line = bytes.get(begin..end).unwrap_or_default();
+            begin = end.saturating_add(1);
+            if !self.is_passed_over(line) && self.on_line_end(line)? {
+                self.walk(begin)?;
+                return Ok(bytes.get(begin..));
             }
         }
         self.walk(bytes.len())?;
-        self.keep(bytes);
+        self.keep(bytes.get(begin..).unwrap_or_default());
         self.recognize()?;
         Ok(None)
+    }
+
+    /// Whether a line is, at first glance, one of those that do not matter: by far the most.
+    #[inline]
+    fn is_passed_over(&self, line: &[u8]) -> bool {
+        let [first, ..] = line else { return false };
+        let matters = matches!(first, b'C' | b'T' | b'c' | b't' | b' ' | b'\t' | b'\r');
+        !matters && self.start.is_some() && self.partial.is_empty()
     }
 
     fn walk(&mut self, bytes: usize) -> Result<(), Opaque> {
@@ -235,7 +244,7 @@ fn value_of<'a>(line: &'a [u8], name: &[u8], cut: bool) -> Result<Option<&'a [u8
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3).
 fn request_line(line: &[u8], cut: bool) -> Result<Method, Opaque> {
-    let Some(space) = memchr::memchr(b' ', line) else {
+    let Some(space) = line.iter().position(|&b| b == b' ') else {
         return Err(Opaque::Unrecognized);
     };
     let (method, target) = line.split_at(space);

@@ -1,0 +1,126 @@
+//! What became of a contest, for people and for programs.
+
+use std::process::ExitCode;
+
+use comfy_table::{CellAlignment, Table, presets};
+use http_keepalive::Retired;
+use serde_json::{Map, Value, json};
+
+use super::contest::Tally;
+
+/// What became of all clients.
+pub struct Report {
+    pub clients: Vec<ClientReport>,
+}
+
+/// What became of one client.
+pub struct ClientReport {
+    pub name: &'static str,
+    pub connections: u64,
+    pub reused: u64,
+    pub retired: Retired,
+    pub tally: Tally,
+}
+
+/// Prints a report, or the one line that says why there is none.
+pub fn finish(report: Result<Report, String>, as_json: bool) -> ExitCode {
+    match report {
+        Ok(report) if as_json => println!("{}", report.json()),
+        Ok(report) => println!("{}", report.table()),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+impl Report {
+    fn json(&self) -> Value {
+        let clients: Vec<_> = self.clients.iter().map(ClientReport::json).collect();
+        json!({ "clients": clients })
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::ASCII_MARKDOWN);
+        table.set_header([
+            "client",
+            "requests",
+            "failed",
+            "connections",
+            "reused",
+            "retired",
+        ]);
+        for client in &self.clients {
+            table.add_row([
+                client.name.to_owned(),
+                client.tally.requests.to_string(),
+                client.tally.failed.to_string(),
+                client.connections.to_string(),
+                client.reused.to_string(),
+                client.retired(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1).take(4) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let failures = self.clients.iter().flat_map(ClientReport::failures);
+        [table.to_string()]
+            .into_iter()
+            .chain(failures)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl ClientReport {
+    /// The reasons there were, and how often.
+    fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let retired = self.retired;
+        [
+            ("idle deadline", retired.idle_deadline),
+            ("no idle time allowed", retired.no_idle_allowed),
+            ("request limit", retired.request_limit),
+            ("reuse disabled", retired.reuse_disabled),
+            ("by hand", retired.by_hand),
+        ]
+        .into_iter()
+        .filter(|&(_, times)| times > 0)
+    }
+
+    fn retired(&self) -> String {
+        let reasons: Vec<_> = self
+            .reasons()
+            .map(|(reason, times)| format!("{times} {reason}"))
+            .collect();
+        if reasons.is_empty() {
+            "-".to_owned()
+        } else {
+            reasons.join(", ")
+        }
+    }
+
+    fn failures(&self) -> impl Iterator<Item = String> + '_ {
+        self.tally
+            .failures
+            .iter()
+            .map(|(failure, times)| format!("{}: {times} x {failure}", self.name))
+    }
+
+    fn json(&self) -> Value {
+        let retired: Map<_, _> = self
+            .reasons()
+            .map(|(reason, times)| (reason.replace(' ', "_"), times.into()))
+            .collect();
+        json!({
+            "name": self.name,
+            "requests": self.tally.requests,
+            "failed": self.tally.failed,
+            "connections": self.connections,
+            "reused": self.reused,
+            "retired": retired,
+            "failures": self.tally.failures,
+        })
+    }
+}

@@ -1,0 +1,312 @@
+//! What a link promises.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
+mod support;
+
+use std::future::poll_fn;
+use std::io::{ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use support::link::{Link, LinkEnd};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Instant;
+
+const OWD: Duration = Duration::from_millis(40);
+
+fn ms(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+async fn read(end: &mut LinkEnd) -> Vec<u8> {
+    let mut buf = vec![0; 1 << 20];
+    let n = end.read(&mut buf).await.unwrap();
+    buf.truncate(n);
+    buf
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_and_fin_arrive_after_the_latency() {
+    let (mut client, mut server) = Link::new().latency(OWD).pair();
+    let start = Instant::now();
+    tokio::spawn(async move {
+        client.write_all(b"one").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(7)).await;
+        client.write_all(b"two").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        drop(client);
+    });
+    assert_eq!(read(&mut server).await, b"one");
+    assert_eq!(ms(start), 40.0);
+    assert_eq!(read(&mut server).await, b"two");
+    assert_eq!(ms(start), 47.0);
+    assert_eq!(read(&mut server).await, b"");
+    assert_eq!(ms(start), 50.0);
+    assert_eq!(read(&mut server).await, b"");
+    // Still accepted.
+    server.write_all(&vec![0; 8 << 20]).await.unwrap();
+    assert_eq!(ms(start), 50.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bandwidth_spreads_what_a_write_took_at_once() {
+    let (mut client, mut server) = Link::new().latency(OWD).bandwidth(200_000).pair();
+    let start = Instant::now();
+    server.write_all(&vec![1; 400_000]).await.unwrap();
+    server.shutdown().await.unwrap();
+    assert_eq!(ms(start), 0.0);
+    assert_eq!(
+        server.write(b"x").await.unwrap_err().kind(),
+        ErrorKind::BrokenPipe
+    );
+    let mut got = 0;
+    let mut half = None;
+    let first = read(&mut client).await.len();
+    got += first;
+    println!("first {first} bytes at {} ms", ms(start));
+    loop {
+        let n = read(&mut client).await.len();
+        if n == 0 {
+            break;
+        }
+        got += n;
+        if got >= 200_000 && half.is_none() {
+            half = Some(ms(start));
+        }
+        if got == 400_000 {
+            assert_eq!(ms(start), 2040.0);
+        }
+    }
+    println!("half at {half:?}, end at {}", ms(start));
+    assert_eq!(got, 400_000);
+    assert_eq!(ms(start), 2040.0);
+    // The other direction is not limited.
+    client.write_all(&vec![1; 400_000]).await.unwrap();
+    let mut all = vec![0; 400_000];
+    server.read_exact(&mut all).await.unwrap();
+    assert_eq!(ms(start), 2080.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bandwidth_up_limits_requests() {
+    let (mut client, mut server) = Link::new().bandwidth_up(100_000).pair();
+    let start = Instant::now();
+    client.write_all(&vec![1; 100_000]).await.unwrap();
+    server.read_exact(&mut vec![0; 100_000]).await.unwrap();
+    assert_eq!(ms(start), 1000.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_buffer_holds_the_writer() {
+    let (mut client, mut server) = Link::new().latency(OWD).buffer(1000).pair();
+    let start = Instant::now();
+    assert_eq!(client.write(&[7; 3000]).await.unwrap(), 1000);
+    let writer = tokio::spawn(async move {
+        client.write_all(&[8; 500]).await.unwrap();
+        (client, ms(start))
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!writer.is_finished());
+    server.read_exact(&mut [0; 200]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!writer.is_finished());
+    server.read_exact(&mut [0; 800]).await.unwrap();
+    let (client, at) = writer.await.unwrap();
+    assert_eq!(at, 101.0);
+    drop(server);
+    // A writer that waits is released by the reader's end.
+    drop(client);
+    let (mut client, server) = Link::new().buffer(10).pair();
+    client.write_all(&[0; 10]).await.unwrap();
+    let writer = tokio::spawn(async move { client.write_all(&[0; 100]).await });
+    tokio::time::sleep(OWD).await;
+    assert!(!writer.is_finished());
+    drop(server);
+    writer.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn reset_overtakes() {
+    let (mut client, mut server) = Link::new().latency(OWD).bandwidth(1000).pair();
+    let start = Instant::now();
+    let reader = tokio::spawn(async move {
+        let e = client.read(&mut [0; 10]).await.unwrap_err();
+        (client, e.kind(), ms(start))
+    });
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    server.write_all(&[0; 4000]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    server.reset();
+    let (mut client, kind, at) = reader.await.unwrap();
+    assert_eq!((kind, at), (ErrorKind::ConnectionReset, 50.0));
+    client.write_all(b"swallowed").await.unwrap();
+    assert!(client.read(&mut [0; 10]).await.is_err());
+}
+
+struct Count(AtomicUsize);
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// No runtime at all: nothing may ask for a clock's driver.
+#[test]
+fn a_link_without_latency_needs_no_runtime() {
+    let (mut client, mut server) = Link::new().pair();
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(count.clone());
+    let cx = &mut Context::from_waker(&waker);
+    let mut space = [0; 64];
+    let mut buf = ReadBuf::new(&mut space);
+    assert!(Pin::new(&mut client).poll_read(cx, &mut buf).is_pending());
+    let bufs = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cde")];
+    assert!(matches!(
+        Pin::new(&mut server).poll_write_vectored(cx, &bufs),
+        Poll::Ready(Ok(5))
+    ));
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert!(matches!(
+        Pin::new(&mut server).poll_write(cx, b"f"),
+        Poll::Ready(Ok(1))
+    ));
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert!(Pin::new(&mut client).poll_read(cx, &mut buf).is_ready());
+    assert_eq!(buf.filled(), b"abcdef");
+    assert!(Pin::new(&mut client).poll_read(cx, &mut buf).is_pending());
+    drop(server);
+    assert_eq!(count.0.load(Ordering::SeqCst), 2);
+    assert!(Pin::new(&mut client).poll_read(cx, &mut buf).is_ready());
+    assert_eq!(buf.filled(), b"abcdef");
+}
+
+/// A reader is polled when its bytes arrive, not when they leave.
+#[tokio::test(start_paused = true)]
+async fn a_reader_is_not_woken_early() {
+    let (mut client, mut server) = Link::new().latency(OWD).pair();
+    let start = Instant::now();
+    let polls = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = polls.clone();
+    let reader = tokio::spawn(async move {
+        loop {
+            let mut space = [0; 64];
+            let n = poll_fn(|cx| {
+                let mut buf = ReadBuf::new(&mut space);
+                seen.lock().unwrap().push(ms(start));
+                let poll = Pin::new(&mut client).poll_read(cx, &mut buf);
+                poll.map(|r| r.map(|()| buf.filled().len()))
+            })
+            .await
+            .unwrap();
+            if n == 0 {
+                break;
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    server.write_all(b"a").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    server.write_all(b"b").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(89)).await;
+    drop(server);
+    reader.await.unwrap();
+    assert_eq!(*polls.lock().unwrap(), [0.0, 50.0, 50.0, 51.0, 51.0, 140.0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_reordered_in_real_time() {
+    let links = [
+        Link::new().buffer(777),
+        Link::new().latency(Duration::from_micros(300)).buffer(5000),
+        Link::new().bandwidth(50_000_000).buffer(100_000),
+        Link::new().buffer(0),
+        Link::new().bandwidth_up(0).bandwidth_up(80_000_000),
+    ];
+    for link in links {
+        let len = if link.one_way().is_zero() {
+            400_000
+        } else {
+            100_000
+        };
+        let data: Vec<u8> = (0..len as u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        let (client, server) = link.pair();
+        let expect = data.clone();
+        let one = |mut end: LinkEnd, data: Vec<u8>| async move {
+            let mut at = 0;
+            let mut size = 1;
+            while at < data.len() {
+                size = size * 7 % 9973;
+                let to = (at + size).min(data.len());
+                let mid = at + (to - at) / 3;
+                let bufs = [IoSlice::new(&data[at..mid]), IoSlice::new(&data[mid..to])];
+                at += end.write_vectored(&bufs).await.unwrap();
+            }
+            end
+        };
+        let writer = tokio::spawn(one(client, data));
+        let reader = tokio::spawn(async move {
+            let mut server = server;
+            let mut got = Vec::new();
+            server.read_to_end(&mut got).await.unwrap();
+            got
+        });
+        drop(writer.await.unwrap());
+        assert!(reader.await.unwrap() == expect);
+    }
+}
+
+#[test]
+fn ends_are_send_sync_unpin() {
+    fn is<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    is::<LinkEnd>();
+    is::<support::server::Server>();
+    is::<support::server::LinkStream>();
+    is::<support::server::LinkConnector>();
+}
+
+#[test]
+fn a_runtime_may_be_dropped_with_links_in_use() {
+    let runtimes = [
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap(),
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap(),
+    ];
+    for runtime in runtimes {
+        let link = Link::new().latency(Duration::from_millis(3));
+        let kept = runtime.block_on(async {
+            for _ in 0..50 {
+                let (mut client, mut server) = link.pair();
+                tokio::spawn(async move { client.read(&mut [0; 9]).await });
+                tokio::spawn(async move {
+                    server.write_all(b"a").await.unwrap();
+                    server.read(&mut [0; 9]).await
+                });
+            }
+            let (mut client, mut server) = link.pair();
+            tokio::spawn(async move { client.read_to_end(&mut Vec::new()).await });
+            server.write_all(b"a").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            server
+        });
+        drop(runtime);
+        drop(kept);
+    }
+}
