@@ -17,6 +17,9 @@ pub(crate) const MAX_HEAD: usize = 512 * 1024;
 /// A field that matters is far shorter; of any other line only the beginning is looked at.
 pub(crate) const MAX_LINE: usize = 1024;
 
+const CONTENT_LENGTH: &str = "content-length";
+const TRANSFER_ENCODING: &str = "transfer-encoding";
+
 /// Which of the two kinds of head is walked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
@@ -98,17 +101,20 @@ impl Head {
 
     /// Walks on. Returns what lies behind the head once its end is found, `None` before that.
     pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
-        let mut begin = 0;
-        for end in memchr::memchr_iter(b'\n', bytes) {
-            let line = bytes.get(begin..end).unwrap_or_default();
-            begin = end.saturating_add(1);
-            if !self.is_passed_over(line) && self.on_line_end(line)? {
-                self.walk(begin)?;
-                return Ok(bytes.get(begin..));
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, behind) = rest.split_at(end);
+            rest = behind.get(1..).unwrap_or_default();
+            if self.is_passed_over(line) {
+                continue;
+            }
+            if self.on_line_end(line)? {
+                self.walk(bytes.len().saturating_sub(rest.len()))?;
+                return Ok(Some(rest));
             }
         }
         self.walk(bytes.len())?;
-        self.keep(bytes.get(begin..).unwrap_or_default());
+        self.keep(rest);
         self.recognize()?;
         Ok(None)
     }
@@ -116,9 +122,18 @@ impl Head {
     /// Whether a line is, at first glance, one of those that do not matter: by far the most.
     #[inline]
     fn is_passed_over(&self, line: &[u8]) -> bool {
-        let [first, ..] = line else { return false };
-        let matters = matches!(first, b'C' | b'T' | b'c' | b't' | b' ' | b'\t' | b'\r');
-        !matters && self.start.is_some() && self.partial.is_empty()
+        let name = match line.first() {
+            Some(b'C' | b'c') => CONTENT_LENGTH,
+            Some(b'T' | b't') => TRANSFER_ENCODING,
+            Some(b'\r' | b' ' | b'\t') | None => return false,
+            Some(_) => "",
+        };
+        // A longer name goes on behind the end of this one, a shorter one has ended before.
+        let may_matter = !name.is_empty()
+            && line
+                .get(name.len())
+                .is_some_and(|behind| matches!(behind, b':' | b' ' | b'\t' | b'\r'));
+        !may_matter && self.start.is_some() && self.partial.is_empty()
     }
 
     fn walk(&mut self, bytes: usize) -> Result<(), Opaque> {
@@ -194,7 +209,7 @@ impl Head {
     }
 
     fn on_content_length(&mut self, line: &[u8], cut: bool) -> Result<(), Opaque> {
-        let Some(value) = value_of(line, b"content-length", cut)? else {
+        let Some(value) = value_of(line, CONTENT_LENGTH, cut)? else {
             return Ok(());
         };
         for element in value.split(|&b| b == b',') {
@@ -208,7 +223,7 @@ impl Head {
     }
 
     fn on_transfer_encoding(&mut self, line: &[u8], cut: bool) -> Result<(), Opaque> {
-        let Some(value) = value_of(line, b"transfer-encoding", cut)? else {
+        let Some(value) = value_of(line, TRANSFER_ENCODING, cut)? else {
             return Ok(());
         };
         let last = value.rsplit(|&b| b == b',').next().unwrap_or_default();
@@ -226,14 +241,14 @@ impl Head {
 /// Fails where the line is that field's but in a form in which parsers disagree: blanks before the
 /// colon (RFC 9112 §5.1), no colon, a value longer than what was kept.
 #[inline]
-fn value_of<'a>(line: &'a [u8], name: &[u8], cut: bool) -> Result<Option<&'a [u8]>, Opaque> {
+fn value_of<'a>(line: &'a [u8], name: &str, cut: bool) -> Result<Option<&'a [u8]>, Opaque> {
     let Some((field, rest)) = line.split_at_checked(name.len()) else {
         return Ok(None);
     };
     let Some((&next, value)) = rest.split_first() else {
         return Ok(None);
     };
-    if is_token_byte(next) || !field.eq_ignore_ascii_case(name) {
+    if is_token_byte(next) || !field.eq_ignore_ascii_case(name.as_bytes()) {
         return Ok(None);
     }
     if next != b':' || cut {
