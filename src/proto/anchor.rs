@@ -86,28 +86,15 @@ impl Anchor {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Instant, SystemTime};
-
     use super::*;
-
-    fn at(start: Moment, millis: u64) -> Moment {
-        Moment {
-            monotonic: start.monotonic + Duration::from_millis(millis),
-            wall: start.wall + Duration::from_millis(millis),
-        }
-    }
 
     /// Feeds one piece a millisecond; returns the skew in milliseconds.
     fn skew(pieces: &[usize], window: u64) -> u128 {
-        let start = Moment {
-            monotonic: Instant::now(),
-            wall: SystemTime::now(),
-        };
         let mut anchor = Anchor::default();
         anchor.begin();
-        let mut now = start;
+        let mut now = Moment::epoch();
         for (millis, &piece) in pieces.iter().enumerate() {
-            now = at(start, millis as u64);
+            now = Moment::at(millis as u64);
             if anchor.on_read(piece, window) {
                 anchor.at(now);
             }
@@ -144,6 +131,54 @@ mod tests {
                     "{pieces} pieces, window {window}: {skew} > {most}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_anchor_is_the_latest_mark_that_lies_a_window_before_the_end() {
+        let rows: &[(&[usize], u64, u128)] = &[
+            (&[100, 100], 1, 0),
+            (&[100, 100], 60, 0),
+            (&[100, 100], 100, 0),
+            (&[100, 100], 101, 1),
+            (&[100, 99], 100, 1),
+            (&[100, 100, 100], 100, 0),
+            (&[100, 100, 100], 150, 1),
+            (&[100, 100, 100], 200, 1),
+            (&[100, 100, 100], 201, 2),
+            // The third piece came too soon after the second to be a mark.
+            (&[100, 1, 100], 100, 1),
+            (&[100, 1, 100], 101, 1),
+            (&[100, 1, 100], 102, 2),
+            (&[100, 100, 100, 100, 100], 100, 0),
+            (&[100, 100, 100, 100, 100], 200, 1),
+            (&[40, 60, 100], 100, 0),
+            (&[40, 60, 100], 101, 2),
+        ];
+        for &(pieces, window, expected) in rows {
+            assert_eq!(skew(pieces, window), expected, "{pieces:?}, {window}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_was_not_asked_for_is_no_mark() {
+        let mut anchor = Anchor::default();
+        anchor.at(Moment::at(1));
+        assert!(anchor.on_read(10, 4));
+        anchor.at(Moment::at(2));
+        anchor.at(Moment::at(5));
+
+        assert_eq!(
+            anchor.skew(4, &Moment::at(9)),
+            Duration::from_millis(7),
+            "the first mark is the one asked for"
+        );
+    }
+
+    #[test]
+    fn bytes_without_end_overflow_nothing() {
+        for window in [1, 1_000, u64::MAX] {
+            assert_eq!(skew(&[usize::MAX; 2], window), 1, "window {window}");
         }
     }
 
