@@ -96,21 +96,23 @@ pub(crate) fn verdict(allowance: Allowance, idle_since: &Moment, now: &Moment) -
     }
 }
 
-/// Whether the policy leaves nothing to reuse, whatever a server says.
+/// Whether the policy leaves nothing to reuse, whatever a server says, though it does not switch
+/// reuse off.
 pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
-    let longest = if policy.hints {
-        policy.max_idle.max(policy.hint_ceiling)
-    } else {
-        policy.max_idle
-    };
-    let facts = Facts {
-        used: true,
-        requests_left: None,
-        hint: policy.hints.then_some(longest),
-        skew: Duration::ZERO,
-        rtt: Duration::ZERO,
-    };
-    policy.reuse && matches!(allowance(policy, &facts), Allowance::Never(_))
+    // The ceiling may lie below `max_idle`: then silence allows more than any hint.
+    let silence = None;
+    let longest_hint = Some(policy.hint_ceiling);
+    policy.reuse
+        && [silence, longest_hint].into_iter().all(|hint| {
+            let facts = Facts {
+                used: true,
+                requests_left: None,
+                hint,
+                skew: Duration::ZERO,
+                rtt: Duration::ZERO,
+            };
+            matches!(allowance(policy, &facts), Allowance::Never(_))
+        })
 }
 
 /// The timeout the server is taken to have.
@@ -136,3 +138,6 @@ fn margin(policy: &KeepAlivePolicy, facts: &Facts, expected: Duration) -> Durati
 fn first_use(expected: Duration) -> Duration {
     FIRST_USE.min(expected / 2)
 }
+
+#[cfg(test)]
+mod tests;
