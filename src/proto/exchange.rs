@@ -1,6 +1,6 @@
 //! One connection's life: what was written and read on it, and when; idle or not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Moment;
 use super::anchor::Anchor;
@@ -106,9 +106,9 @@ pub(crate) struct Exchange {
     /// How long the connection had been idle when the last request began.
     idle_before: Duration,
     /// When the first byte of the last request was written.
-    sent: Instant,
+    sent: Moment,
     /// When the first byte of its response was read, interim responses included.
-    answered: Option<Instant>,
+    answered: Option<Moment>,
     /// What the server said last.
     hint: KeepAliveHint,
     /// How many requests the server takes on this connection, all in all.
@@ -135,7 +135,7 @@ impl Exchange {
             rtt: connecting,
             requests: 0,
             idle_before: Duration::ZERO,
-            sent: connected.monotonic,
+            sent: connected,
             answered: None,
             hint: KeepAliveHint::new(),
             requests_allowed: None,
@@ -206,7 +206,7 @@ impl Exchange {
             self.anchor.at(now);
         }
         if answered {
-            self.answered.get_or_insert(now.monotonic);
+            self.answered.get_or_insert(now);
         }
         if ended {
             self.finish(window, now);
@@ -220,7 +220,7 @@ impl Exchange {
         self.phase = Phase::Busy;
         self.requests = self.requests.saturating_add(1);
         self.idle_before = now.since(&self.finished);
-        self.sent = now.monotonic;
+        self.sent = now;
         self.answered = None;
     }
 
@@ -232,8 +232,7 @@ impl Exchange {
         // From the first byte of the request, not from its last: a server that answers early, or
         // with an interim response, answers something that was written before the last.
         if let (Some(answered), true) = (self.answered, self.tracker.status() != REQUEST_TIMEOUT) {
-            let sample = answered.saturating_duration_since(self.sent);
-            self.rtt = self.rtt.min(sample);
+            self.rtt = self.rtt.min(answered.since(&self.sent));
         }
         self.fresh_until = None;
         if before != (self.skew, self.rtt) || self.requests == 1 || self.requests_allowed.is_some()
