@@ -111,6 +111,8 @@ pub(crate) struct Exchange {
     answered: Option<Moment>,
     /// What the server said last.
     hint: KeepAliveHint,
+    /// The last request whose response said something.
+    hinted: u64,
     /// How many requests the server takes on this connection, all in all.
     requests_allowed: Option<u64>,
     /// For how long it may idle, unless what that follows from has changed since it was asked.
@@ -138,6 +140,7 @@ impl Exchange {
             sent: connected,
             answered: None,
             hint: KeepAliveHint::new(),
+            hinted: 0,
             requests_allowed: None,
             allowance: None,
             fresh_until: None,
@@ -242,7 +245,7 @@ impl Exchange {
     }
 
     /// Takes what the server said in its response to the `request`th request. What a later hint does
-    /// not mention stands.
+    /// not mention stands. Later is that in the response to a later request, whichever is told first.
     ///
     /// Returns whether an idle connection has to be looked at sooner than was said before.
     pub(crate) fn on_hint(
@@ -255,9 +258,14 @@ impl Exchange {
             return false;
         }
         let before = self.allowance(policy);
-        self.hint = hint.or(self.hint);
-        if let Some(max) = hint.max() {
-            self.requests_allowed = Some(request.saturating_add(max));
+        let allowed = hint.max().map(|max| request.saturating_add(max));
+        if request < self.hinted {
+            self.hint = self.hint.or(hint);
+            self.requests_allowed = self.requests_allowed.or(allowed);
+        } else {
+            self.hinted = request;
+            self.hint = hint.or(self.hint);
+            self.requests_allowed = allowed.or(self.requests_allowed);
         }
         self.allowance = None;
         self.fresh_until = None;
