@@ -312,7 +312,10 @@ impl Exchange {
         self.allowance = Some(allowance);
         let verdict = self.look(policy, now)?;
         match (verdict, allowance) {
-            (Verdict::Retire(reason), _) => self.retired = Some(reason),
+            (Verdict::Retire(reason), _) => {
+                self.retired = Some(reason);
+                self.fresh_until = None;
+            }
             (Verdict::Reuse { .. }, Allowance::Idle(idle)) => {
                 self.fresh_until = self.finished.checked_add(idle);
             }
