@@ -1,1 +1,1444 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n";
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const OK_4: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n";
+const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
+const UNTIL_EOF: &str = "HTTP/1.1 200 OK\r\n\r\n";
+
+/// One connection, driven as the transport wrapper drives it: the clock is read where a time is
+/// needed and nowhere else.
+struct Life {
+    exchange: Exchange,
+    policy: KeepAlivePolicy,
+    /// When something happened last.
+    now: Moment,
+}
+
+impl Life {
+    /// Connected at the epoch, on a network without latency, with nothing kept as a margin.
+    fn connected() -> Self {
+        Self::connected_after(0)
+    }
+
+    /// The same, after connecting for so many milliseconds.
+    fn connected_after(millis: u64) -> Self {
+        Self {
+            exchange: Exchange::new(ms(millis), Moment::epoch()),
+            policy: KeepAlivePolicy::default()
+                .max_idle(HOUR)
+                .safety_margin(Duration::ZERO),
+            now: Moment::epoch(),
+        }
+    }
+
+    fn with(mut self, policy: KeepAlivePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    fn with_window(mut self, bytes: u64) -> Self {
+        self.policy = self.policy.response_window(bytes);
+        self
+    }
+
+    /// Connected, and one exchange made within no time.
+    fn idle() -> Self {
+        let mut life = Self::connected();
+        life.exchange_at(0);
+        life
+    }
+
+    /// Connected, and a request under way.
+    fn busy() -> Self {
+        let mut life = Self::connected();
+        life.write(GET, 0);
+        life
+    }
+
+    /// Connected, one exchange made, and another request under way.
+    fn busy_again() -> Self {
+        let mut life = Self::idle();
+        life.write(GET, 0);
+        life
+    }
+
+    /// Returns whether a time was needed.
+    fn write(&mut self, bytes: &str, millis: u64) -> bool {
+        self.write_at(bytes, Moment::at(millis))
+    }
+
+    fn write_at(&mut self, bytes: &str, now: Moment) -> bool {
+        let happened = self.exchange.on_written(bytes.as_bytes());
+        self.happened(happened, now)
+    }
+
+    /// Returns whether a time was needed.
+    fn read(&mut self, bytes: &str, millis: u64) -> bool {
+        self.read_at(bytes, Moment::at(millis))
+    }
+
+    fn read_at(&mut self, bytes: &str, now: Moment) -> bool {
+        let window = self.policy.response_window;
+        let happened = self.exchange.on_read(bytes.as_bytes(), window);
+        self.happened(happened, now)
+    }
+
+    fn happened(&mut self, happened: Happened, now: Moment) -> bool {
+        let needs_time = happened.needs_time();
+        if needs_time {
+            self.exchange.at(happened, self.policy.response_window, now);
+        }
+        self.now = now;
+        needs_time
+    }
+
+    /// A request and its response at once.
+    fn exchange_at(&mut self, millis: u64) {
+        self.write(GET, millis);
+        self.read(OK, millis);
+    }
+
+    fn hint(&mut self, hint: KeepAliveHint, request: u64) -> bool {
+        let policy = self.policy;
+        self.exchange.on_hint(hint, request, &policy)
+    }
+
+    fn look(&self) -> Option<Verdict> {
+        self.exchange.look(&self.policy, &self.now)
+    }
+
+    fn verdict(&mut self) -> Option<Verdict> {
+        let now = self.now;
+        self.exchange.verdict(&self.policy, &now)
+    }
+
+    /// For how long it may be reused from now on.
+    #[track_caller]
+    fn good_for(&self) -> Duration {
+        match self.look() {
+            Some(Verdict::Reuse { until: Some(until) }) => until
+                .checked_duration_since(self.now.monotonic)
+                .expect("a deadline lies ahead"),
+            verdict => panic!("expected a deadline, got {verdict:?}"),
+        }
+    }
+
+    /// What is subtracted because the response was under way for long, in milliseconds.
+    ///
+    /// To be asked when an exchange has just ended, on a network without latency.
+    #[track_caller]
+    fn skew(&self) -> u128 {
+        HOUR.saturating_sub(self.good_for()).as_millis()
+    }
+
+    /// What a round trip is taken for, in milliseconds.
+    ///
+    /// To be asked when an exchange without skew has just ended.
+    #[track_caller]
+    fn rtt(&self) -> u128 {
+        (HOUR.saturating_sub(self.good_for()) / 2).as_millis()
+    }
+
+    fn end(&mut self, cause: Cause) -> Option<End> {
+        self.exchange.on_end(cause, &self.policy)
+    }
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn timeout(seconds: u64) -> KeepAliveHint {
+    KeepAliveHint::new().with_timeout(secs(seconds))
+}
+
+fn max(requests: u64) -> KeepAliveHint {
+    KeepAliveHint::new().with_max(requests)
+}
+
+fn body(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+/// The head of a response with a body of so many bytes.
+fn head(bytes: usize) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n")
+}
+
+const RETIRED_BY_HAND: Option<Verdict> = Some(Verdict::Retire(Reason::ByHand));
+
+// Phases.
+
+#[test]
+fn a_connection_is_unused_then_busy_then_idle_and_so_on() {
+    let mut life = Life::connected();
+    assert_eq!(life.exchange.phase, Phase::Unused);
+    assert!(life.exchange.is_idle());
+
+    for _ in 0..3 {
+        life.write("GET / HTT", 0);
+        assert_eq!(life.exchange.phase, Phase::Busy, "a request has begun");
+        life.write("P/1.1\r\nhost: a\r\n\r\n", 0);
+        assert_eq!(life.exchange.phase, Phase::Busy, "nothing was answered");
+        life.read(OK_4, 0);
+        assert_eq!(life.exchange.phase, Phase::Busy, "a body is to come");
+        life.read("bod", 0);
+        assert_eq!(life.exchange.phase, Phase::Busy, "a byte is missing");
+        assert!(!life.exchange.is_idle());
+        assert_eq!(life.look(), None, "an open exchange is not to be closed");
+        assert_eq!(life.verdict(), None, "an open exchange is not to be closed");
+        life.read("y", 0);
+        assert_eq!(life.exchange.phase, Phase::Idle);
+        assert!(life.exchange.is_idle());
+        assert!(life.verdict().is_some());
+    }
+}
+
+#[test]
+fn an_exchange_is_open_until_its_request_is_out_too() {
+    let mut life = Life::connected();
+    life.write(POST, 0);
+    life.read(OK, 1);
+    assert_eq!(life.exchange.phase, Phase::Busy);
+    life.write("bod", 2);
+    assert_eq!(life.exchange.phase, Phase::Busy);
+    life.write("y", 3);
+    assert_eq!(life.exchange.phase, Phase::Idle);
+}
+
+#[test]
+fn an_exchange_may_begin_in_the_write_that_ends_the_one_before() {
+    let mut life = Life::connected();
+    life.write(POST, 0);
+    life.read(OK, 1);
+
+    life.write(&format!("body{GET}"), 2);
+
+    assert_eq!(life.exchange.phase, Phase::Busy);
+    assert_eq!(life.exchange.requests(), 2);
+    assert_eq!(life.exchange.idle_before(), Duration::ZERO);
+    life.read(OK, 3);
+    assert_eq!(life.exchange.phase, Phase::Idle);
+}
+
+#[test]
+fn requests_are_counted_when_they_begin() {
+    let mut life = Life::connected();
+    assert_eq!(life.exchange.requests(), 0);
+    for requests in 1..=5 {
+        life.write("G", 0);
+        assert_eq!(life.exchange.requests(), requests);
+        life.write(&GET[1..], 0);
+        life.read(CONTINUE, 0);
+        life.read(OK, 0);
+        assert_eq!(life.exchange.requests(), requests);
+    }
+}
+
+#[test]
+fn the_idle_time_before_a_request_counts_from_the_end_of_the_last_exchange() {
+    let mut life = Life::connected_after(500);
+    assert_eq!(life.exchange.idle_before(), Duration::ZERO);
+
+    life.write("GET", 30);
+    assert_eq!(life.exchange.idle_before(), ms(30), "since connecting");
+    life.write(&GET[3..], 40);
+    life.read(OK_4, 50);
+    life.read("body", 100);
+    assert_eq!(
+        life.exchange.idle_before(),
+        ms(30),
+        "until the next request"
+    );
+
+    life.write(GET, 350);
+    assert_eq!(life.exchange.idle_before(), ms(250), "since the last byte");
+}
+
+#[test]
+fn the_idle_time_before_a_request_includes_sleep() {
+    let mut life = Life::idle();
+
+    life.write_at(GET, Moment::at(10).wall_forward(HOUR));
+
+    assert_eq!(life.exchange.idle_before(), HOUR + ms(10));
+}
+
+#[test]
+fn age_counts_from_connecting_and_includes_sleep() {
+    let mut life = Life::idle();
+    life.exchange_at(500);
+
+    assert_eq!(life.exchange.age(&Moment::at(700)), ms(700));
+    let asleep = Moment::at(700).wall_forward(HOUR);
+    assert_eq!(life.exchange.age(&asleep), HOUR + ms(700));
+    let set_back = Moment::at(700).wall_back(HOUR);
+    assert_eq!(life.exchange.age(&set_back), ms(700));
+}
+
+#[test]
+fn the_deadline_counts_from_the_last_byte_of_the_response() {
+    let mut life = Life::connected().with(KeepAlivePolicy::default());
+    life.write(GET, 100);
+    life.read(OK, 100);
+
+    let verdict = life
+        .exchange
+        .look(&life.policy, &Moment::at(2_000))
+        .expect("an idle connection");
+
+    let until = Some(Moment::at(4_100).monotonic);
+    assert_eq!(verdict, Verdict::Reuse { until });
+}
+
+#[test]
+fn the_deadline_of_an_unused_connection_counts_from_connecting() {
+    let mut life = Life::connected().with(KeepAlivePolicy::default());
+    assert_eq!(life.good_for(), secs(4));
+
+    life.now = Moment::at(3_999);
+    assert_eq!(life.good_for(), ms(1));
+
+    life.now = Moment::at(4_000);
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::IdleDeadline)));
+}
+
+#[test]
+fn to_have_been_asked_before_moves_no_deadline() {
+    let asked_until = |millis: u64| {
+        let mut life = Life::idle().with(KeepAlivePolicy::default());
+        for millis in [0, 0, 1_000, millis] {
+            life.now = Moment::at(millis);
+            let until = Some(Moment::at(4_000).monotonic);
+            assert_eq!(life.verdict(), Some(Verdict::Reuse { until }));
+        }
+        life
+    };
+    let retired = Some(Verdict::Retire(Reason::IdleDeadline));
+    for now in [
+        Moment::at(4_000),
+        Moment::at(4_000).wall_back(HOUR),
+        Moment::at(3_999).wall_forward(ms(1)),
+    ] {
+        let mut life = asked_until(3_999);
+
+        life.now = now;
+
+        assert_eq!(life.verdict(), retired, "{now:?}");
+    }
+}
+
+#[test]
+fn without_reuse_a_connection_serves_its_first_request_and_no_other() {
+    let mut life = Life::connected().with(KeepAlivePolicy::default().reuse(false));
+    assert_eq!(life.good_for(), secs(4));
+    assert_eq!(life.verdict(), life.look());
+
+    life.exchange_at(10);
+
+    assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::ReuseDisabled)));
+}
+
+// Round trips.
+
+#[test]
+fn a_round_trip_takes_no_longer_than_connecting_did() {
+    let mut life = Life::connected_after(30);
+    assert_eq!(life.rtt(), 30, "before the first request");
+
+    life.write(GET, 100);
+    life.read(OK, 150);
+
+    assert_eq!(life.rtt(), 30, "a slow answer says nothing");
+}
+
+#[test]
+fn a_round_trip_takes_no_longer_than_the_quickest_answer_did() {
+    let mut life = Life::connected_after(100);
+    for (millis, least) in [
+        (200, 100),
+        (80, 80),
+        (90, 80),
+        (20, 20),
+        (300, 20),
+        (20, 20),
+        (0, 0),
+        (20, 0),
+    ] {
+        let sent = life.now.after(HOUR);
+        life.write_at(GET, sent);
+        life.read_at(OK, sent.after(ms(millis)));
+
+        assert_eq!(life.rtt(), least, "after an answer in {millis} ms");
+        assert_eq!(
+            life.verdict(),
+            life.look(),
+            "after an answer in {millis} ms"
+        );
+        assert_eq!(life.rtt(), least, "to have been asked changes nothing");
+    }
+}
+
+#[test]
+fn an_answer_is_timed_from_the_first_byte_of_its_request_to_its_own_first_byte() {
+    let mut life = Life::connected_after(10_000);
+
+    life.write("GET / HTTP", 100);
+    life.write("/1.1\r\nhost: a\r\n\r\n", 160);
+    life.read("HTTP/1.1 ", 190);
+    life.read("200 OK\r\ncontent-length: 0\r\n\r\n", 1_090);
+
+    // Less the skew of the response, 900 ms.
+    assert_eq!(life.good_for(), HOUR - ms(900) - 2 * ms(90));
+}
+
+#[test]
+fn an_early_answer_makes_no_sample_that_is_too_small() {
+    let mut life = Life::connected_after(10_000);
+
+    // The server answers the head, and the answer arrives just as the body's last byte is out.
+    life.write(POST, 100);
+    life.write("bod", 149);
+    life.write("y", 150);
+    life.read(OK, 150);
+
+    assert_eq!(life.rtt(), 50);
+}
+
+#[test]
+fn an_interim_response_is_the_first_answer() {
+    let mut life = Life::connected_after(10_000);
+
+    life.write(POST, 100);
+    life.read(CONTINUE, 120);
+    life.write("body", 120);
+    life.read(CONTINUE, 500);
+    life.read(OK, 900);
+
+    assert_eq!(life.rtt(), 20);
+}
+
+#[test]
+fn the_time_of_an_answer_does_not_outlive_its_exchange() {
+    let mut life = Life::connected_after(10_000);
+    life.write(GET, 0);
+    life.read(OK, 500);
+
+    // Were the first answer taken for that of the second request, it came before its request.
+    life.write(GET, 1_000);
+    life.read(OK, 1_300);
+
+    assert_eq!(life.rtt(), 300);
+}
+
+#[test]
+fn a_request_timeout_answers_nothing_so_it_is_no_sample() {
+    let mut life = Life::connected_after(100);
+
+    life.write(GET, 1_000);
+    life.read(TIMED_OUT, 1_001);
+    assert_eq!(life.rtt(), 100);
+
+    life.write(GET, 2_000);
+    life.read(OK, 2_040);
+    assert_eq!(life.rtt(), 40, "the next answer is one again");
+}
+
+/// An upper bound that is too small stays for good.
+#[test]
+fn an_answer_that_came_during_a_sleep_makes_no_sample_that_is_too_small() {
+    let mut life = Life::connected_after(100);
+
+    life.write(GET, 0);
+    life.read_at(OK, Moment::at(1).wall_forward(HOUR));
+
+    assert_eq!(life.rtt(), 100);
+}
+
+// Skew.
+
+#[test]
+fn a_response_in_one_piece_has_no_skew() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+
+    life.read(&format!("{OK_4}body"), 5_000);
+
+    assert_eq!(life.skew(), 0, "how long the server took does not count");
+}
+
+#[test]
+fn a_slow_response_may_have_been_written_when_its_first_byte_came() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read("H", 10);
+    life.read(&OK_4[1..], 200);
+    life.read("bod", 1_500);
+    life.read("y", 2_010);
+
+    assert_eq!(life.skew(), 2_000);
+}
+
+#[test]
+fn a_response_that_is_read_late_counts_as_slow() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(&format!("{}{}", head(65_536), body(1_000)), 0);
+    life.read(&body(64_536), 150);
+
+    assert_eq!(life.skew(), 150);
+}
+
+#[test]
+fn interim_responses_have_no_part_in_the_skew() {
+    let mut life = Life::connected();
+    life.write(POST, 0);
+    life.read(CONTINUE, 0);
+    life.write("body", 10);
+    life.read("HTTP/1.1 102 Pro", 20);
+    life.read("cessing\r\n\r\n", 700);
+
+    life.read("HTTP/1.1 200", 1_000);
+    life.read(" OK\r\ncontent-length: 0\r\n\r\n", 1_300);
+
+    assert_eq!(life.skew(), 300);
+}
+
+#[test]
+fn a_final_response_may_begin_in_the_piece_that_ends_an_interim_one() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read("HTTP/1.1 102 Pro", 20);
+    life.read(&format!("cessing\r\n\r\n{OK_4}"), 100);
+    life.read("body", 400);
+
+    assert_eq!(life.skew(), 300);
+}
+
+#[test]
+fn a_long_response_was_not_written_before_all_but_the_last_window_came() {
+    let mut life = Life::connected().with_window(1_000);
+    life.write(GET, 0);
+    life.read(&head(100_000), 0);
+    for piece in 1..=1_000 {
+        life.read(&body(100), piece);
+    }
+
+    // A window of bytes takes 10 ms. Half a window lies between marks, and a piece at either end.
+    assert!((9..=16).contains(&life.skew()), "{}", life.skew());
+}
+
+#[test]
+fn the_last_piece_of_a_response_may_be_a_window_long() {
+    let mut life = Life::connected().with_window(1_000);
+    life.write(GET, 0);
+    life.read(&head(2_000), 0);
+    life.read(&body(1_000), 10);
+    life.read(&body(1_000), 500);
+
+    assert_eq!(life.skew(), 0);
+}
+
+#[test]
+fn a_response_within_the_window_is_anchored_at_its_first_byte() {
+    let mut life = Life::connected().with_window(100_000);
+    life.write(GET, 0);
+    life.read(&head(50_000), 7);
+    for piece in 1..=500 {
+        life.read(&body(100), 7 + piece);
+    }
+
+    assert_eq!(life.skew(), 500);
+}
+
+#[test]
+fn the_default_window_is_eight_mebibytes() {
+    let mebibyte = body(1024 * 1024);
+    for (mebibytes, expected) in [(7, 7..=7), (20, 7..=12)] {
+        let mut life = Life::connected();
+        life.write(GET, 0);
+        life.read(&head(mebibytes * 1024 * 1024), 0);
+        for piece in 1..=mebibytes {
+            life.read(&mebibyte, piece as u64);
+        }
+
+        let skew = life.skew();
+        assert!(expected.contains(&skew), "{mebibytes} MiB: {skew}");
+    }
+}
+
+#[test]
+fn a_window_of_zero_has_the_server_done_when_its_last_byte_came() {
+    let mut life = Life::connected().with_window(0);
+    life.write(GET, 0);
+    life.read(OK_4, 10);
+    life.read("body", 2_010);
+
+    assert_eq!(life.skew(), 0);
+}
+
+#[test]
+fn the_skew_is_that_of_the_last_response_alone() {
+    let mut life = Life::connected().with_window(1_000);
+    let mut start = 0;
+    for (bytes, pieces, expected) in [
+        (10, 50, 50..=50),
+        (10, 0, 0..=0),
+        (100, 1_000, 9..=16),
+        (10, 3, 3..=3),
+        (100, 1_000, 9..=16),
+        (10, 0, 0..=0),
+        (10, 99, 99..=99),
+    ] {
+        start += 100_000;
+        life.write(GET, start);
+        life.read(&head(bytes * pieces), start);
+        for piece in 1..=pieces {
+            life.read(&body(bytes), start + piece as u64);
+        }
+
+        let skew = life.skew();
+        assert!(
+            expected.contains(&skew),
+            "{pieces} of {bytes} bytes: {skew}"
+        );
+    }
+}
+
+#[test]
+fn the_skew_includes_sleep() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(OK_4, 0);
+    life.read_at("body", Moment::at(100).wall_forward(secs(60)));
+
+    assert_eq!(life.skew(), 60_100);
+}
+
+/// When its request is out only after its response has come, the exchange is over with the request:
+/// before, there is no idle time that could be counted.
+///
+/// Most servers start their timer no earlier than that either, since they have to read the request
+/// before they can wait for another. But nothing makes them: one that counts from the response, and
+/// drains what is left of the request in the meantime, started it as early as the response's first
+/// byte came here. So the anchor stays where it is for any other response, and the skew reaches
+/// from there to the end of the request. For a long upload this may leave nothing of the timeout,
+/// which costs a connection; the other choice would cost a request.
+#[test]
+fn after_an_early_response_the_server_may_have_counted_from_its_first_byte() {
+    let mut life = Life::connected();
+    life.write(POST, 0);
+    life.read("HTTP", 100);
+    life.read(&OK[4..], 130);
+    life.write("body", 700);
+
+    assert_eq!(life.skew(), 600);
+
+    life.write(GET, 1_000);
+    assert_eq!(
+        life.exchange.idle_before(),
+        ms(300),
+        "idle since it was out"
+    );
+}
+
+#[test]
+fn after_a_long_early_response_all_but_a_window_of_it_had_come_first() {
+    let mut life = Life::connected().with_window(1_000);
+    life.write(POST, 0);
+    life.read(&head(10_000), 0);
+    for piece in 1..=100 {
+        life.read(&body(100), piece);
+    }
+    life.write("body", 500);
+
+    assert!((409..=416).contains(&life.skew()), "{}", life.skew());
+}
+
+// Hints.
+
+#[test]
+fn a_hint_sets_the_deadline_of_the_exchange_it_came_in() {
+    let mut life = Life::busy();
+    life.hint(timeout(5), 1);
+    assert_eq!(life.exchange.hint(), timeout(5));
+
+    life.read(OK, 0);
+
+    assert_eq!(life.good_for(), secs(5));
+}
+
+#[test]
+fn what_a_later_hint_does_not_mention_stands() {
+    let mut life = Life::idle();
+
+    life.hint(timeout(5).with_max(10), 1);
+    life.hint(max(3), 1);
+    assert_eq!(life.exchange.hint(), timeout(5).with_max(3));
+    assert_eq!(life.good_for(), secs(5));
+
+    life.hint(timeout(60), 1);
+    assert_eq!(life.exchange.hint(), timeout(60).with_max(3));
+    assert_eq!(life.good_for(), secs(60), "a longer one replaces a shorter");
+
+    life.hint(KeepAliveHint::new(), 1);
+    assert_eq!(life.exchange.hint(), timeout(60).with_max(3));
+
+    // Of four requests all in all, the limit that stands, one is left after three.
+    life.exchange_at(0);
+    life.exchange_at(0);
+    assert_eq!(life.good_for(), secs(60));
+    life.exchange_at(0);
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+}
+
+#[test]
+fn a_hint_stands_for_the_exchanges_that_follow() {
+    let mut life = Life::idle();
+    life.hint(timeout(5), 1);
+    life.exchange_at(10);
+    life.exchange_at(20);
+
+    assert_eq!(life.good_for(), secs(5));
+}
+
+#[test]
+fn max_counts_the_requests_after_that_whose_response_said_it() {
+    for (limit, request, served) in [(0, 1, 1), (1, 1, 2), (2, 1, 3), (0, 3, 3), (2, 3, 5)] {
+        let mut life = Life::connected();
+        for number in 1..=served {
+            if number > 1 {
+                assert!(life.good_for() > Duration::ZERO, "before request {number}");
+            }
+            life.exchange_at(0);
+            if number == request {
+                life.hint(max(limit), request);
+            }
+        }
+
+        let exhausted = Some(Verdict::Retire(Reason::RequestLimit));
+        assert_eq!(
+            life.look(),
+            exhausted,
+            "max={limit} with response {request}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_is_counted_from_its_request_however_late_it_is_told() {
+    let mut life = Life::idle();
+    life.exchange_at(0);
+    life.exchange_at(0);
+
+    // Two after the first: as many as were made by now.
+    life.hint(max(2), 1);
+
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+}
+
+#[test]
+fn a_limit_that_was_exceeded_leaves_no_request() {
+    let mut life = Life::idle();
+    life.exchange_at(0);
+    life.exchange_at(0);
+
+    life.hint(max(0), 1);
+
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+}
+
+#[test]
+fn a_limit_without_end_overflows_nothing() {
+    let mut life = Life::idle();
+    life.hint(max(u64::MAX), 1);
+    life.hint(max(u64::MAX), u64::MAX);
+
+    assert_eq!(life.good_for(), HOUR);
+}
+
+/// A response may be looked at when the connection has served the next one: its hint is then no
+/// longer what the server said last.
+#[test]
+fn a_hint_that_is_told_late_replaces_nothing_newer() {
+    let mut life = Life::idle();
+    life.exchange_at(0);
+
+    life.hint(timeout(5).with_max(1), 2);
+    life.hint(timeout(60).with_max(100), 1);
+    assert_eq!(life.exchange.hint(), timeout(5).with_max(1));
+    assert_eq!(life.good_for(), secs(5));
+    life.exchange_at(0);
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+
+    // Nor does it count as the last one itself, nor as said by the request under way.
+    let mut life = Life::idle();
+    life.exchange_at(0);
+    life.exchange_at(0);
+    life.hint(timeout(5), 3);
+    life.hint(timeout(60), 1);
+    life.hint(timeout(30), 2);
+    assert_eq!(life.good_for(), secs(5));
+
+    let mut life = Life::idle();
+    life.exchange_at(0);
+    life.exchange_at(0);
+    life.hint(timeout(5), 1);
+    life.hint(timeout(30), 2);
+    assert_eq!(life.good_for(), secs(30));
+}
+
+#[test]
+fn a_hint_that_is_told_late_adds_what_is_not_known() {
+    let mut life = Life::idle();
+    life.exchange_at(0);
+
+    life.hint(timeout(5), 2);
+    life.hint(max(1), 1);
+
+    assert_eq!(life.exchange.hint(), timeout(5).with_max(1));
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+}
+
+#[test]
+fn hints_that_are_not_honoured_are_not_kept() {
+    let mut life = Life::idle();
+    life.policy = life.policy.hints(false);
+
+    assert!(!life.hint(timeout(0).with_max(0), 1));
+
+    assert_eq!(life.exchange.hint(), KeepAliveHint::new());
+    assert_eq!(life.good_for(), HOUR);
+}
+
+#[test]
+fn a_hint_has_an_idle_connection_looked_at_where_it_shortens_its_time() {
+    let nothing = KeepAliveHint::new();
+    let rows = [
+        // From a deadline to another.
+        (nothing, timeout(60), true),
+        (nothing, timeout(3_599), true),
+        (nothing, timeout(3_600), false),
+        (nothing, timeout(7_200), false),
+        (timeout(60), timeout(59), true),
+        (timeout(60), timeout(60), false),
+        (timeout(60), timeout(61), false),
+        (timeout(60), nothing, false),
+        (nothing, max(1), false),
+        (timeout(60), max(5), false),
+        // From a deadline to none.
+        (nothing, timeout(0), true),
+        (timeout(60), timeout(0), true),
+        (nothing, max(0), true),
+        (max(5), max(0), true),
+        (timeout(60), timeout(120).with_max(0), true),
+        // From none to any: that was to be acted on already.
+        (timeout(0), timeout(60), false),
+        (timeout(0), timeout(0), false),
+        (timeout(0), max(0), false),
+        (max(0), timeout(1), false),
+        (max(0), max(5), false),
+        (max(0), nothing, false),
+    ];
+    for (before, hint, sooner) in rows {
+        let mut life = Life::idle();
+        life.policy = life.policy.hint_ceiling(2 * HOUR);
+        life.hint(before, 1);
+
+        assert_eq!(life.hint(hint, 1), sooner, "{before:?}, then {hint:?}");
+    }
+}
+
+#[test]
+fn a_hint_has_no_other_connection_looked_at() {
+    let mut busy = Life::busy();
+    assert!(!busy.hint(timeout(0).with_max(0), 1));
+    busy.read(OK, 0);
+    assert_eq!(busy.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+
+    let mut opaque = Life::idle();
+    opaque.exchange.on_opaque(Opaque::Upgrade);
+    assert!(!opaque.hint(timeout(0).with_max(0), 1));
+}
+
+// Retiring.
+
+#[test]
+fn a_connection_that_is_retired_while_idle_is_to_be_looked_at() {
+    let mut unused = Life::connected();
+    assert!(unused.exchange.retire());
+    assert_eq!(unused.verdict(), RETIRED_BY_HAND);
+
+    let mut idle = Life::idle();
+    assert!(idle.exchange.retire());
+    assert_eq!(idle.verdict(), RETIRED_BY_HAND);
+}
+
+#[test]
+fn a_connection_that_is_retired_while_busy_serves_its_exchange_to_the_end() {
+    let mut life = Life::busy();
+
+    assert!(!life.exchange.retire());
+
+    assert_eq!(life.verdict(), None);
+    life.read(OK_4, 0);
+    assert_eq!(life.verdict(), None);
+    life.read("body", 0);
+    assert_eq!(life.verdict(), RETIRED_BY_HAND);
+}
+
+#[test]
+fn an_opaque_connection_is_not_retired() {
+    let mut life = Life::connected();
+    life.exchange.on_opaque(Opaque::Http2);
+
+    assert!(!life.exchange.retire());
+
+    assert_eq!(life.verdict(), None);
+    assert_eq!(life.end(Cause::Dropped), Some(End::Opaque(Opaque::Http2)));
+}
+
+#[test]
+fn what_is_retired_stays_so() {
+    let mut life = Life::idle().with(KeepAlivePolicy::default());
+    let retired = Some(Verdict::Retire(Reason::IdleDeadline));
+
+    assert_ne!(life.verdict(), retired, "asked before");
+    life.now = Moment::at(10).wall_forward(HOUR);
+    assert_eq!(life.verdict(), retired);
+
+    life.now = Moment::at(20);
+    assert_eq!(life.verdict(), retired, "the wall clock was set back");
+    life.hint(timeout(600), 1);
+    assert_eq!(life.verdict(), retired, "the server allows more");
+    life.exchange.retire();
+    assert_eq!(life.verdict(), retired, "the first reason stands");
+    life.exchange_at(30);
+    assert_eq!(life.verdict(), retired, "used nevertheless");
+}
+
+#[test]
+fn to_be_retired_by_hand_is_a_reason_that_stands() {
+    let mut life = Life::idle().with(KeepAlivePolicy::default());
+    life.exchange.retire();
+
+    life.now = Moment::at(10_000);
+
+    assert_eq!(life.verdict(), RETIRED_BY_HAND);
+}
+
+#[test]
+fn only_to_look_retires_nothing() {
+    let mut life = Life::idle().with(KeepAlivePolicy::default());
+    life.now = Moment::at(10).wall_forward(HOUR);
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::IdleDeadline)));
+
+    life.now = Moment::at(10);
+
+    assert_eq!(life.good_for(), ms(3_990));
+    assert_eq!(life.verdict(), life.look());
+    assert_eq!(life.end(Cause::Dropped), Some(End::Client));
+}
+
+// Ends.
+
+impl Life {
+    /// What came in answer.
+    fn answered(mut self, bytes: &str) -> Self {
+        self.read(bytes, 0);
+        self
+    }
+
+    fn retired(mut self) -> Self {
+        self.exchange.retire();
+        self
+    }
+
+    fn opaque(mut self) -> Self {
+        self.exchange.on_opaque(Opaque::Tunnel);
+        self
+    }
+
+    /// What the first response said.
+    fn hinted(mut self, hint: KeepAliveHint) -> Self {
+        self.hint(hint, 1);
+        self
+    }
+
+    fn without_reuse(mut self) -> Self {
+        self.policy = self.policy.reuse(false);
+        self
+    }
+
+    /// Idle for too long.
+    fn expired(mut self) -> Self {
+        self.now = self.now.after(HOUR);
+        self
+    }
+
+    fn looked_at(mut self) -> Self {
+        self.verdict();
+        self
+    }
+}
+
+/// How a life ends by each [`Cause`]: dropped, EOF, error.
+type Ends = [End; 3];
+
+/// A life of that name, and how it ends.
+type EndRow = (&'static str, fn() -> Life, Ends);
+
+#[test]
+fn every_end_is_called_by_its_name() {
+    const CLIENT: Ends = [End::Client, End::PeerIdle, End::PeerIdle];
+    const PEER: Ends = [End::Client, End::PeerBusy, End::PeerBusy];
+    const STALE: Ends = [End::Client, End::Stale, End::Stale];
+    const DELIMITED: Ends = [End::Client, End::Delimited, End::PeerBusy];
+    const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 3];
+    let by = |reason| [End::Retired(reason); 3];
+    let would_be = |reason| [End::Retired(reason), End::PeerIdle, End::PeerIdle];
+    let by_hand = by(Reason::ByHand);
+    let expired = by(Reason::IdleDeadline);
+    let once = would_be(Reason::ReuseDisabled);
+    let last = would_be(Reason::RequestLimit);
+    let no_time = would_be(Reason::NoIdleAllowed);
+
+    // `exchange`: the first one is over, `again`: and another request is out.
+    let rows: [EndRow; 27] = [
+        ("unused", || Life::connected(), CLIENT),
+        (
+            "unused, no reuse",
+            || Life::connected().without_reuse(),
+            CLIENT,
+        ),
+        ("unused, retired", || Life::connected().retired(), by_hand),
+        ("unused, opaque", || Life::connected().opaque(), UNKNOWN),
+        (
+            "unused, expired",
+            || Life::connected().expired().looked_at(),
+            expired,
+        ),
+        ("request", || Life::busy(), PEER),
+        ("request, retired", || Life::busy().retired(), PEER),
+        ("request, opaque", || Life::busy().opaque(), UNKNOWN),
+        ("request, a byte", || Life::busy().answered("H"), PEER),
+        (
+            "request, until EOF",
+            || Life::busy().answered(UNTIL_EOF),
+            DELIMITED,
+        ),
+        ("exchange", || Life::idle(), CLIENT),
+        ("exchange, retired", || Life::idle().retired(), by_hand),
+        ("exchange, opaque", || Life::idle().opaque(), UNKNOWN),
+        ("exchange, expired", || Life::idle().expired(), CLIENT),
+        (
+            "exchange, seen expired",
+            || Life::idle().expired().looked_at(),
+            expired,
+        ),
+        ("exchange, no reuse", || Life::idle().without_reuse(), once),
+        ("exchange, last", || Life::idle().hinted(max(0)), last),
+        (
+            "exchange, no time",
+            || Life::idle().hinted(timeout(0)),
+            no_time,
+        ),
+        ("again", || Life::busy_again(), STALE),
+        ("again, retired", || Life::busy_again().retired(), STALE),
+        ("again, last", || Life::busy_again().hinted(max(0)), STALE),
+        ("again, a byte", || Life::busy_again().answered("H"), PEER),
+        (
+            "again, interim",
+            || Life::busy_again().answered(CONTINUE),
+            PEER,
+        ),
+        ("again, a head", || Life::busy_again().answered(OK_4), PEER),
+        (
+            "again, until EOF",
+            || Life::busy_again().answered(UNTIL_EOF),
+            DELIMITED,
+        ),
+        ("again, opaque", || Life::busy_again().opaque(), UNKNOWN),
+        ("two exchanges", || Life::busy_again().answered(OK), CLIENT),
+    ];
+    const CAUSES: [Cause; 3] = [Cause::Dropped, Cause::Eof, Cause::Error];
+    for (name, lived, ends) in rows {
+        for (cause, end) in CAUSES.into_iter().zip(ends) {
+            let mut life = lived();
+            assert_eq!(life.end(cause), Some(end), "{name}, {cause:?}");
+            for again in CAUSES {
+                assert_eq!(life.end(again), None, "{name}, {again:?} after {cause:?}");
+            }
+        }
+    }
+}
+
+// Opaque.
+
+/// Ways to be no HTTP/1 that is understood, as what is written or read on an idle connection.
+fn mysteries() -> Vec<(Opaque, Vec<Step>)> {
+    use Step::{Read, Write};
+    vec![
+        (
+            Opaque::Upgrade,
+            vec![Write(GET), Read("HTTP/1.1 101 Switching Protocols\r\n\r\n")],
+        ),
+        (
+            Opaque::Tunnel,
+            vec![
+                Write("CONNECT a:1 HTTP/1.1\r\n\r\n"),
+                Read("HTTP/1.1 200 OK\r\n\r\n"),
+            ],
+        ),
+        (
+            Opaque::Http2,
+            vec![Write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")],
+        ),
+        (Opaque::Unrecognized, vec![Write("\0")]),
+        (Opaque::Unrecognized, vec![Write(GET), Write(GET)]),
+        (Opaque::Unrecognized, vec![Write(GET), Read("220 ftp\r\n")]),
+        (Opaque::Unsolicited, vec![Read(TIMED_OUT)]),
+        (Opaque::Unsolicited, vec![Write(GET), Read(OK), Read("x")]),
+    ]
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Write(&'static str),
+    Read(&'static str),
+}
+
+impl Life {
+    /// Returns why nothing is known any more, if that came out now.
+    fn step(&mut self, step: Step) -> Option<Opaque> {
+        let window = self.policy.response_window;
+        let happened = match step {
+            Step::Write(bytes) => self.exchange.on_written(bytes.as_bytes()),
+            Step::Read(bytes) => self.exchange.on_read(bytes.as_bytes(), window),
+        };
+        self.happened(happened, self.now);
+        happened.opaque()
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_opaque_for_ever_and_says_so_once() {
+    for (reason, steps) in mysteries() {
+        for mut life in [Life::connected(), Life::idle()] {
+            let told: Vec<_> = steps.iter().filter_map(|step| life.step(*step)).collect();
+            assert_eq!(told, [reason], "{steps:?}");
+            assert_eq!(life.exchange.opaque(), Some(reason), "{steps:?}");
+            assert!(!life.exchange.is_idle(), "{steps:?}");
+
+            let requests = life.exchange.requests();
+            for bytes in [GET, OK, "anything", ""] {
+                assert!(!life.write(bytes, 10), "{steps:?}: no time for a write");
+                assert!(!life.read(bytes, 20), "{steps:?}: no time for a read");
+                assert_eq!(life.step(Step::Write(bytes)), None, "{steps:?}");
+                assert_eq!(life.step(Step::Read(bytes)), None, "{steps:?}");
+                assert_eq!(life.look(), None, "{steps:?}");
+                assert_eq!(life.verdict(), None, "{steps:?}");
+            }
+            assert_eq!(life.exchange.opaque(), Some(reason), "{steps:?}");
+            assert_eq!(life.exchange.requests(), requests, "{steps:?}");
+            assert_eq!(life.end(Cause::Eof), Some(End::Opaque(reason)), "{steps:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_understood_says_nothing_of_being_opaque() {
+    let mut life = Life::connected();
+    assert_eq!(life.exchange.opaque(), None);
+    for step in [Step::Write(GET), Step::Read(CONTINUE), Step::Read(OK)] {
+        assert_eq!(life.step(step), None, "{step:?}");
+        assert_eq!(life.exchange.opaque(), None, "{step:?}");
+    }
+}
+
+#[test]
+fn a_connection_can_be_opaque_for_a_reason_that_the_bytes_do_not_show() {
+    let mut life = Life::connected();
+
+    life.exchange.on_opaque(Opaque::Http2);
+
+    assert_eq!(life.exchange.opaque(), Some(Opaque::Http2));
+    assert!(!life.write(GET, 0));
+    assert_eq!(life.exchange.requests(), 0);
+    assert_eq!(life.end(Cause::Dropped), Some(End::Opaque(Opaque::Http2)));
+}
+
+#[test]
+fn a_request_that_turns_out_to_be_none_is_not_counted() {
+    let mut life = Life::connected();
+
+    assert!(!life.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0));
+
+    assert_eq!(life.exchange.requests(), 0);
+}
+
+// What needs a time.
+
+#[test]
+fn a_time_is_needed_where_something_begins_or_ends_and_nowhere_else() {
+    let mut life = Life::connected();
+    for _ in 0..2 {
+        assert!(life.write("P", 0), "the first byte of a request");
+        assert!(!life.write(&POST[1..], 0), "the rest of its head");
+        assert!(!life.write("bod", 0), "a piece of its body");
+        assert!(life.read(CONTINUE, 0), "a response head");
+        assert!(
+            !life.write("y", 0),
+            "the end of a request that is not answered"
+        );
+        assert!(life.read("HTTP", 0), "the first byte of a response");
+        assert!(!life.read(&OK_4[4..], 0), "the rest of its head");
+        assert!(!life.read("bod", 0), "a piece of its body");
+        assert!(life.read("y", 0), "the end of an exchange");
+    }
+
+    life.write(POST, 0);
+    assert!(life.read(OK, 0), "an early response");
+    assert!(!life.write("bod", 0), "a piece of a body that was answered");
+    assert!(life.write("y", 0), "the end of an exchange, by its request");
+}
+
+#[test]
+fn a_long_response_needs_a_time_twice_a_window_at_most() {
+    let mut life = Life::connected().with_window(1_000);
+    life.write(GET, 0);
+    life.read(&head(100_000), 0);
+
+    let times = (0..999).filter(|_| life.read(&body(100), 0)).count();
+
+    // One mark every half window, that is, every fifth piece.
+    assert_eq!(times, 199);
+}
+
+#[test]
+fn without_a_window_the_middle_of_a_response_needs_no_time() {
+    let mut life = Life::connected().with_window(0);
+    life.write(GET, 0);
+    assert!(life.read(&head(100_000), 0), "its first byte");
+
+    let times = (0..999).filter(|_| life.read(&body(100), 0)).count();
+
+    assert_eq!(times, 0);
+}
+
+#[test]
+fn only_the_first_byte_of_a_request_begins_it() {
+    let mut life = Life::connected();
+    let begun = |life: &mut Life, bytes: &str| {
+        let happened = life.exchange.on_written(bytes.as_bytes());
+        life.happened(happened, Moment::epoch());
+        happened.begun()
+    };
+
+    assert!(begun(&mut life, "P"));
+    assert!(!begun(&mut life, &POST[1..]));
+    assert!(!begun(&mut life, "body"));
+    life.read(OK, 0);
+    assert!(begun(&mut life, GET));
+    let happened = life.exchange.on_read(OK.as_bytes(), 1);
+    assert!(!happened.begun());
+}
+
+// Any order of things.
+
+#[derive(Clone, Debug)]
+enum Op {
+    Write(&'static str),
+    Read(&'static str),
+    /// A request, and after so many milliseconds its response, which takes so many more.
+    Exchange(u64, u64),
+    Wait(u64),
+    Sleep(u64),
+    SetBack(u64),
+    Hint(KeepAliveHint, u64),
+    Retire,
+    Verdict,
+    End(Cause),
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let written = vec![GET, POST, "body", "bo", "dy", "GET / HTTP/1.1\r\n", "\r\n"];
+    let read = vec![
+        OK,
+        OK_4,
+        CONTINUE,
+        TIMED_OUT,
+        UNTIL_EOF,
+        "body",
+        "bo",
+        "dy",
+        "HTTP/1.1 204 No",
+        " Content\r\n\r\n",
+    ];
+    let causes = vec![Cause::Dropped, Cause::Eof, Cause::Error];
+    prop_oneof![
+        8 => prop::sample::select(written).prop_map(Op::Write),
+        8 => prop::sample::select(read).prop_map(Op::Read),
+        4 => Just(Op::Verdict),
+        1 => prop::sample::select(causes).prop_map(Op::End),
+        8 => any_sound_op(),
+    ]
+}
+
+/// What no connection fails by.
+fn any_sound_op() -> impl Strategy<Value = Op> {
+    let delay = || prop_oneof![3 => Just(0), 2 => 0..50_u64, 1 => 0..3_000_u64];
+    let timeout = || prop::option::of((0..9_u64).prop_map(timeout));
+    let limit = || prop::option::of(0..9_u64);
+    let hint = (timeout(), limit()).prop_map(|(hint, limit)| {
+        let hint = hint.unwrap_or_default();
+        limit.map_or(hint, |limit| hint.with_max(limit))
+    });
+    prop_oneof![
+        8 => (delay(), delay()).prop_map(|(until, answer)| Op::Exchange(until, answer)),
+        6 => (0..3_000_u64).prop_map(Op::Wait),
+        1 => (0..3_000_u64).prop_map(Op::Sleep),
+        1 => (0..3_000_u64).prop_map(Op::SetBack),
+        2 => (hint, 0..9_u64).prop_map(|(hint, request)| Op::Hint(hint, request)),
+        1 => Just(Op::Retire),
+    ]
+}
+
+impl Life {
+    /// Does what asks no question.
+    fn live(&mut self, op: &Op) {
+        let now = self.now;
+        match *op {
+            Op::Write(bytes) => _ = self.write_at(bytes, now),
+            Op::Read(bytes) => _ = self.read_at(bytes, now),
+            Op::Exchange(until_answer, answer) => {
+                self.write_at(GET, now);
+                let now = now.after(ms(until_answer));
+                self.read_at(OK_4, now);
+                self.read_at("body", now.after(ms(answer)));
+            }
+            Op::Wait(millis) => self.now = now.after(ms(millis)),
+            Op::Sleep(millis) => self.now = now.wall_forward(ms(millis)),
+            Op::SetBack(millis) => self.now = now.wall_back(ms(millis)),
+            Op::Hint(hint, request) => _ = self.hint(hint, request),
+            Op::Retire => _ = self.exchange.retire(),
+            Op::Verdict | Op::End(_) => {}
+        }
+    }
+}
+
+/// A verdict without its deadline.
+fn kind(verdict: Option<Verdict>) -> Option<Result<(), Reason>> {
+    Some(match verdict? {
+        Verdict::Reuse { .. } => Ok(()),
+        Verdict::Retire(reason) => Err(reason),
+    })
+}
+
+proptest! {
+    // A failure is to be turned into a test of its own, not into a file beside the sources.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whatever_happens_only_idle_connections_are_judged_and_judgements_stand(
+        connecting in 0..2_000_u64,
+        window in prop::sample::select(vec![0, 1, 2, 7, 100, u64::MAX]),
+        ops in prop::collection::vec(any_op(), 0..60),
+    ) {
+        let policy = KeepAlivePolicy::default().response_window(window);
+        let mut life = Life::connected_after(connecting).with(policy);
+        let mut retired = None;
+        let mut opaque = None;
+        let mut ends = Vec::new();
+        let mut requests = 0;
+        for op in ops {
+            match op {
+                Op::Verdict => match life.verdict() {
+                    None => prop_assert!(!life.exchange.is_idle()),
+                    Some(_) if !life.exchange.is_idle() => {
+                        panic!("a verdict on a connection that is not idle");
+                    }
+                    Some(Verdict::Retire(reason)) => {
+                        prop_assert_eq!(*retired.get_or_insert(reason), reason);
+                    }
+                    Some(Verdict::Reuse { until }) => {
+                        prop_assert!(retired.is_none(), "{:?} came back to life", retired);
+                        prop_assert!(until.is_some_and(|until| until > life.now.monotonic));
+                    }
+                },
+                Op::End(cause) => ends.extend(life.end(cause)),
+                other => life.live(&other),
+            }
+
+            prop_assert_eq!(life.look().is_some(), life.exchange.is_idle());
+            prop_assert!(life.exchange.requests() >= requests);
+            requests = life.exchange.requests();
+            prop_assert!(opaque.is_none() || opaque == life.exchange.opaque());
+            opaque = life.exchange.opaque();
+            prop_assert!(ends.len() <= 1, "{:?}", ends);
+        }
+    }
+
+    #[test]
+    fn to_have_been_asked_before_changes_no_answer(
+        connecting in 0..2_000_u64,
+        ops in prop::collection::vec(any_sound_op(), 0..30),
+    ) {
+        let connected = || Life::connected_after(connecting).with(KeepAlivePolicy::default());
+        let mut asked = connected();
+        for (done, op) in ops.iter().enumerate() {
+            asked.live(op);
+            let mut never_asked = connected();
+            ops[..=done].iter().for_each(|op| never_asked.live(op));
+
+            let answer = asked.verdict();
+
+            prop_assert_eq!(kind(answer), kind(never_asked.look()), "after op {}", done);
+            if let Some(Verdict::Retire(_)) = answer {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn how_bytes_are_cut_into_pieces_changes_nothing_if_they_come_at_once(
+        cuts in prop::collection::vec(1..30_usize, 1..20),
+    ) {
+        let written = [GET, POST, "body", GET].map(|part| (true, part));
+        let read = [OK, CONTINUE, OK_4, "body", TIMED_OUT].map(|part| (false, part));
+        let order = [
+            written[0], read[0], written[1], read[1], written[2], read[2], read[3], written[3], read[4],
+        ];
+        let mut life = Life::connected_after(50);
+        let mut cuts = cuts.into_iter().cycle();
+        for (time, (is_written, mut bytes)) in (0..).step_by(10).zip(order) {
+            while !bytes.is_empty() {
+                let (piece, rest) = bytes.split_at(cuts.next().unwrap_or(1).min(bytes.len()));
+                bytes = rest;
+                if is_written {
+                    life.write(piece, time);
+                } else {
+                    life.read(piece, time);
+                }
+            }
+        }
+
+        prop_assert_eq!(life.exchange.requests(), 3);
+        prop_assert_eq!(life.exchange.idle_before(), ms(10));
+        prop_assert_eq!(life.rtt(), 10);
+    }
+}
