@@ -177,7 +177,7 @@ impl<T: AsyncRead> Tap<T> {
         let read = this.transport.poll_read(cx, buf);
         match &read {
             Poll::Pending => {}
-            Poll::Ready(Err(_)) => this.connection.on_end(Cause::Error),
+            Poll::Ready(Err(_)) => this.connection.on_end(Cause::ReadError),
             Poll::Ready(Ok(())) => {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
                 if !bytes.is_empty() {
@@ -202,7 +202,7 @@ impl<T> Tap<T> {
         let this = self.project();
         let mut left = match written {
             Poll::Pending => return,
-            Poll::Ready(Err(_)) => return this.connection.on_end(Cause::Error),
+            Poll::Ready(Err(_)) => return this.connection.on_end(Cause::WriteError),
             Poll::Ready(Ok(written)) => *written,
         };
         for buf in bufs {

@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum End {
-    /// This side closed it between exchanges: the pool, the caller, or a `Connection: close`.
+    /// This side closed it: the pool, the caller, or a `Connection: close`.
     Client,
     /// A response that lasts until EOF ended by it (RFC 9112 §6.3, rule 8).
     Delimited,
@@ -57,8 +57,12 @@ pub(crate) enum End {
 pub(crate) enum Cause {
     /// This side let go of it.
     Dropped,
+    /// A read found its end.
     Eof,
-    Error,
+    /// A read failed.
+    ReadError,
+    /// A write failed. Whoever wrote has lost what it was to write.
+    WriteError,
 }
 
 /// What followed from bytes that were written or read.
@@ -258,6 +262,7 @@ impl Exchange {
             return false;
         }
         let before = self.allowance(policy);
+        let known = (self.hint, self.requests_allowed);
         let allowed = hint.max().map(|max| request.saturating_add(max));
         if request < self.hinted {
             self.hint = self.hint.or(hint);
@@ -266,6 +271,9 @@ impl Exchange {
             self.hinted = request;
             self.hint = hint.or(self.hint);
             self.requests_allowed = allowed.or(self.requests_allowed);
+        }
+        if known == (self.hint, self.requests_allowed) {
+            return false;
         }
         self.allowance = None;
         self.fresh_until = None;
@@ -345,7 +353,10 @@ impl Exchange {
             // Closed by whoever drives the connection, and it would have been by this crate.
             (None, Allowance::Never(reason), Cause::Dropped) => End::Retired(reason),
             (None, _, Cause::Dropped) => End::Client,
-            (None, _, Cause::Eof | Cause::Error) => End::PeerIdle,
+            (None, _, Cause::Eof | Cause::ReadError) => End::PeerIdle,
+            // The next request, of which not a byte was accepted.
+            (None, _, Cause::WriteError) if self.requests > 0 => End::Stale,
+            (None, _, Cause::WriteError) => End::PeerBusy,
         }
     }
 

@@ -994,20 +994,24 @@ impl Life {
 }
 
 /// How a life ends by each [`Cause`]: dropped, EOF, error.
-type Ends = [End; 3];
+type Ends = [End; 4];
 
 /// A life of that name, and how it ends.
 type EndRow = (&'static str, fn() -> Life, Ends);
 
 #[test]
 fn every_end_is_called_by_its_name() {
-    const CLIENT: Ends = [End::Client, End::PeerIdle, End::PeerIdle];
-    const PEER: Ends = [End::Client, End::PeerBusy, End::PeerBusy];
-    const STALE: Ends = [End::Client, End::Stale, End::Stale];
-    const DELIMITED: Ends = [End::Client, End::Delimited, End::PeerBusy];
-    const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 3];
-    let by = |reason| [End::Retired(reason); 3];
-    let would_be = |reason| [End::Retired(reason), End::PeerIdle, End::PeerIdle];
+    use End::{Client, Delimited, PeerBusy, PeerIdle, Stale};
+
+    const UNUSED: Ends = [Client, PeerIdle, PeerIdle, PeerBusy];
+    // What failed to be written then is another request.
+    const CLIENT: Ends = [Client, PeerIdle, PeerIdle, Stale];
+    const PEER: Ends = [Client, PeerBusy, PeerBusy, PeerBusy];
+    const STALE: Ends = [Client, Stale, Stale, Stale];
+    const DELIMITED: Ends = [Client, Delimited, PeerBusy, PeerBusy];
+    const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 4];
+    let by = |reason| [End::Retired(reason); 4];
+    let would_be = |reason| [End::Retired(reason), PeerIdle, PeerIdle, Stale];
     let by_hand = by(Reason::ByHand);
     let expired = by(Reason::IdleDeadline);
     let once = would_be(Reason::ReuseDisabled);
@@ -1016,11 +1020,11 @@ fn every_end_is_called_by_its_name() {
 
     // `exchange`: the first one is over, `again`: and another request is out.
     let rows: [EndRow; 27] = [
-        ("unused", || Life::connected(), CLIENT),
+        ("unused", || Life::connected(), UNUSED),
         (
             "unused, no reuse",
             || Life::connected().without_reuse(),
-            CLIENT,
+            UNUSED,
         ),
         ("unused, retired", || Life::connected().retired(), by_hand),
         ("unused, opaque", || Life::connected().opaque(), UNKNOWN),
@@ -1072,7 +1076,12 @@ fn every_end_is_called_by_its_name() {
         ("again, opaque", || Life::busy_again().opaque(), UNKNOWN),
         ("two exchanges", || Life::busy_again().answered(OK), CLIENT),
     ];
-    const CAUSES: [Cause; 3] = [Cause::Dropped, Cause::Eof, Cause::Error];
+    const CAUSES: [Cause; 4] = [
+        Cause::Dropped,
+        Cause::Eof,
+        Cause::ReadError,
+        Cause::WriteError,
+    ];
     for (name, lived, ends) in rows {
         for (cause, end) in CAUSES.into_iter().zip(ends) {
             let mut life = lived();
@@ -1286,7 +1295,12 @@ fn any_op() -> impl Strategy<Value = Op> {
         "HTTP/1.1 204 No",
         " Content\r\n\r\n",
     ];
-    let causes = vec![Cause::Dropped, Cause::Eof, Cause::Error];
+    let causes = vec![
+        Cause::Dropped,
+        Cause::Eof,
+        Cause::ReadError,
+        Cause::WriteError,
+    ];
     prop_oneof![
         8 => prop::sample::select(written).prop_map(Op::Write),
         8 => prop::sample::select(read).prop_map(Op::Read),
