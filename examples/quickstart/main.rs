@@ -12,7 +12,9 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
-    reason = "an example"
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "this is not the library"
 )]
 
 mod args;

@@ -18,3 +18,4 @@ mod direction;
 pub mod link;
 pub mod server;
 pub mod tls;
+pub mod typical;

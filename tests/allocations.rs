@@ -1,0 +1,27 @@
+//! What an exchange costs in heap allocations, counted.
+
+#![allow(clippy::arithmetic_side_effects, reason = "these are tests")]
+
+mod support;
+
+use support::typical::{Parts, exchanges};
+
+/// The heap allocations of a thousand exchanges, without those of the first ones.
+fn allocations(parts: Parts) -> u64 {
+    let count = |times| {
+        let counted = allocation_counter::measure(|| exchanges(parts, times));
+        counted.count_total
+    };
+    count(2_000) - count(1_000)
+}
+
+/// The handle and the hint in the extensions of the response, and some slack for what a runtime does
+/// once in a while.
+#[test]
+fn an_exchange_takes_two_more_than_a_bare_one() {
+    let bare = allocations(Parts::None);
+
+    assert!(allocations(Parts::Connector) <= bare + 1_010);
+    assert!(allocations(Parts::Layer) <= bare + 1_010);
+    assert!(allocations(Parts::Both) <= bare + 2_010);
+}
