@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::shared::Connection;
 use crate::origin::Origin;
 use crate::proto::deadline::Verdict;
+use crate::proto::exchange::{Exchange, Request};
 use crate::proto::keep_alive::KeepAliveHint;
 
 /// The connection that a response came on: which one, whether it was reused, after how long, and for
@@ -48,14 +49,6 @@ pub struct ConnectionHandle {
     request: Option<Request>,
 }
 
-/// One request on a connection.
-#[derive(Clone, Copy, Debug)]
-struct Request {
-    /// Counted from one; zero before the first.
-    number: u64,
-    idle_before: Duration,
-}
-
 impl ConnectionHandle {
     /// A handle that follows the connection; its clones do not.
     pub(crate) fn following(connection: Arc<Connection>) -> Self {
@@ -91,7 +84,7 @@ impl ConnectionHandle {
     /// was received, or before the first request since connecting. `None` before the first.
     pub fn idle_before(&self) -> Option<Duration> {
         let request = self.request();
-        (request.number > 0).then_some(request.idle_before)
+        (request.number > 0).then(|| request.idle_before())
     }
 
     /// The time since connecting.
@@ -138,12 +131,8 @@ impl ConnectionHandle {
     }
 
     fn request(&self) -> Request {
-        self.request.unwrap_or_else(|| {
-            self.connection.look(|exchange| Request {
-                number: exchange.requests(),
-                idle_before: exchange.idle_before(),
-            })
-        })
+        self.request
+            .unwrap_or_else(|| self.connection.look(Exchange::request))
     }
 }
 

@@ -142,7 +142,7 @@ impl Connection {
             .exchange
             .at(happened, self.keep_alive.policy().response_window, now);
         if happened.begun() {
-            let reused = state.exchange.requests() > 1;
+            let reused = state.exchange.request().number > 1;
             self.keep_alive.counters().on_exchange(reused);
         }
         state.standing()
@@ -153,7 +153,7 @@ impl Connection {
         let (end, requests) = {
             let mut state = self.state();
             let end = state.exchange.on_end(cause, self.keep_alive.policy());
-            (end, state.exchange.requests())
+            (end, state.exchange.request().number)
         };
         let Some(end) = end else { return };
         self.keep_alive.counters().on_end(end);

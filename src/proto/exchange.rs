@@ -52,6 +52,23 @@ pub(crate) enum End {
     Stale,
 }
 
+/// One request on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// Counted from one; zero is none.
+    pub(crate) number: u64,
+    idle_since: Moment,
+    /// When its first byte was written.
+    sent: Moment,
+}
+
+impl Request {
+    /// How long the connection had been idle before it.
+    pub(crate) fn idle_before(&self) -> Duration {
+        self.sent.since(&self.idle_since)
+    }
+}
+
 /// What made a connection end, as the transport tells it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Cause {
@@ -107,8 +124,8 @@ pub(crate) struct Exchange {
     rtt: Duration,
     /// Requests begun.
     requests: u64,
-    /// How long the connection had been idle when the last request began.
-    idle_before: Duration,
+    /// Since when the connection had been idle when the last request began.
+    idle_since: Moment,
     /// When the first byte of the last request was written.
     sent: Moment,
     /// When the first byte of its response was read, interim responses included.
@@ -140,7 +157,7 @@ impl Exchange {
             anchor: Anchor::default(),
             rtt: connecting,
             requests: 0,
-            idle_before: Duration::ZERO,
+            idle_since: connected,
             sent: connected,
             answered: None,
             hint: KeepAliveHint::new(),
@@ -226,7 +243,7 @@ impl Exchange {
     fn begin(&mut self, now: Moment) {
         self.phase = Phase::Busy;
         self.requests = self.requests.saturating_add(1);
-        self.idle_before = now.since(&self.finished);
+        self.idle_since = self.finished;
         self.sent = now;
         self.answered = None;
     }
@@ -241,11 +258,14 @@ impl Exchange {
         if let (Some(answered), true) = (self.answered, self.tracker.status() != REQUEST_TIMEOUT) {
             self.rtt = self.rtt.min(answered.since(&self.sent));
         }
-        self.fresh_until = None;
         if before != (self.skew, self.rtt) || self.requests == 1 || self.requests_allowed.is_some()
         {
             self.allowance = None;
         }
+        self.fresh_until = match (self.allowance, self.retired) {
+            (Some(Allowance::Idle(idle)), None) => now.checked_add(idle),
+            _ => None,
+        };
     }
 
     /// Takes what the server said in its response to the `request`th request. What a later hint does
@@ -391,14 +411,13 @@ impl Exchange {
         }
     }
 
-    /// Requests begun so far.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests
-    }
-
-    /// How long the connection had been idle when the last request began.
-    pub(crate) fn idle_before(&self) -> Duration {
-        self.idle_before
+    /// The request that was begun last.
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            number: self.requests,
+            idle_since: self.idle_since,
+            sent: self.sent,
+        }
     }
 
     /// The time since connecting.

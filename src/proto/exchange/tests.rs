@@ -226,8 +226,8 @@ fn an_exchange_may_begin_in_the_write_that_ends_the_one_before() {
     life.write(&format!("body{GET}"), 2);
 
     assert_eq!(life.exchange.phase, Phase::Busy);
-    assert_eq!(life.exchange.requests(), 2);
-    assert_eq!(life.exchange.idle_before(), Duration::ZERO);
+    assert_eq!(life.exchange.request().number, 2);
+    assert_eq!(life.exchange.request().idle_before(), Duration::ZERO);
     life.read(OK, 3);
     assert_eq!(life.exchange.phase, Phase::Idle);
 }
@@ -235,35 +235,43 @@ fn an_exchange_may_begin_in_the_write_that_ends_the_one_before() {
 #[test]
 fn requests_are_counted_when_they_begin() {
     let mut life = Life::connected();
-    assert_eq!(life.exchange.requests(), 0);
+    assert_eq!(life.exchange.request().number, 0);
     for requests in 1..=5 {
         life.write("G", 0);
-        assert_eq!(life.exchange.requests(), requests);
+        assert_eq!(life.exchange.request().number, requests);
         life.write(&GET[1..], 0);
         life.read(CONTINUE, 0);
         life.read(OK, 0);
-        assert_eq!(life.exchange.requests(), requests);
+        assert_eq!(life.exchange.request().number, requests);
     }
 }
 
 #[test]
 fn the_idle_time_before_a_request_counts_from_the_end_of_the_last_exchange() {
     let mut life = Life::connected_after(500);
-    assert_eq!(life.exchange.idle_before(), Duration::ZERO);
+    assert_eq!(life.exchange.request().idle_before(), Duration::ZERO);
 
     life.write("GET", 30);
-    assert_eq!(life.exchange.idle_before(), ms(30), "since connecting");
+    assert_eq!(
+        life.exchange.request().idle_before(),
+        ms(30),
+        "since connecting"
+    );
     life.write(&GET[3..], 40);
     life.read(OK_4, 50);
     life.read("body", 100);
     assert_eq!(
-        life.exchange.idle_before(),
+        life.exchange.request().idle_before(),
         ms(30),
         "until the next request"
     );
 
     life.write(GET, 350);
-    assert_eq!(life.exchange.idle_before(), ms(250), "since the last byte");
+    assert_eq!(
+        life.exchange.request().idle_before(),
+        ms(250),
+        "since the last byte"
+    );
 }
 
 #[test]
@@ -272,7 +280,7 @@ fn the_idle_time_before_a_request_includes_sleep() {
 
     life.write_at(GET, Moment::at(10).wall_forward(HOUR));
 
-    assert_eq!(life.exchange.idle_before(), HOUR + ms(10));
+    assert_eq!(life.exchange.request().idle_before(), HOUR + ms(10));
 }
 
 #[test]
@@ -647,7 +655,7 @@ fn after_an_early_response_the_server_may_have_counted_from_its_first_byte() {
 
     life.write(GET, 1_000);
     assert_eq!(
-        life.exchange.idle_before(),
+        life.exchange.request().idle_before(),
         ms(300),
         "idle since it was out"
     );
@@ -1150,7 +1158,7 @@ fn what_is_not_understood_is_opaque_for_ever_and_says_so_once() {
             assert_eq!(life.exchange.opaque(), Some(reason), "{steps:?}");
             assert!(!life.exchange.is_idle(), "{steps:?}");
 
-            let requests = life.exchange.requests();
+            let requests = life.exchange.request().number;
             for bytes in [GET, OK, "anything", ""] {
                 assert!(!life.write(bytes, 10), "{steps:?}: no time for a write");
                 assert!(!life.read(bytes, 20), "{steps:?}: no time for a read");
@@ -1160,7 +1168,7 @@ fn what_is_not_understood_is_opaque_for_ever_and_says_so_once() {
                 assert_eq!(life.verdict(), None, "{steps:?}");
             }
             assert_eq!(life.exchange.opaque(), Some(reason), "{steps:?}");
-            assert_eq!(life.exchange.requests(), requests, "{steps:?}");
+            assert_eq!(life.exchange.request().number, requests, "{steps:?}");
             assert_eq!(life.end(Cause::Eof), Some(End::Opaque(reason)), "{steps:?}");
         }
     }
@@ -1184,7 +1192,7 @@ fn a_connection_can_be_opaque_for_a_reason_that_the_bytes_do_not_show() {
 
     assert_eq!(life.exchange.opaque(), Some(Opaque::Http2));
     assert!(!life.write(GET, 0));
-    assert_eq!(life.exchange.requests(), 0);
+    assert_eq!(life.exchange.request().number, 0);
     assert_eq!(life.end(Cause::Dropped), Some(End::Opaque(Opaque::Http2)));
 }
 
@@ -1194,7 +1202,7 @@ fn a_request_that_turns_out_to_be_none_is_not_counted() {
 
     assert!(!life.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0));
 
-    assert_eq!(life.exchange.requests(), 0);
+    assert_eq!(life.exchange.request().number, 0);
 }
 
 // What needs a time.
@@ -1399,8 +1407,8 @@ proptest! {
             }
 
             prop_assert_eq!(life.look().is_some(), life.exchange.is_idle());
-            prop_assert!(life.exchange.requests() >= requests);
-            requests = life.exchange.requests();
+            prop_assert!(life.exchange.request().number >= requests);
+            requests = life.exchange.request().number;
             prop_assert!(opaque.is_none() || opaque == life.exchange.opaque());
             opaque = life.exchange.opaque();
             prop_assert!(ends.len() <= 1, "{:?}", ends);
@@ -1451,8 +1459,8 @@ proptest! {
             }
         }
 
-        prop_assert_eq!(life.exchange.requests(), 3);
-        prop_assert_eq!(life.exchange.idle_before(), ms(10));
+        prop_assert_eq!(life.exchange.request().number, 3);
+        prop_assert_eq!(life.exchange.request().idle_before(), ms(10));
         prop_assert_eq!(life.rtt(), 10);
     }
 }
