@@ -148,6 +148,10 @@ pub use self::proto::keep_alive::KeepAliveHint;
 pub use self::shared::{KeepAlive, KeepAliveBuilder};
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use self::proto::fuzzing;
+
 /// The README's code compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -22,6 +22,8 @@ mod anchor;
 pub(crate) mod deadline;
 pub(crate) mod exchange;
 pub(crate) mod framing;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub(crate) mod keep_alive;
 mod moment;
 mod token;

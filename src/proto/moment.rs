@@ -42,7 +42,8 @@ impl Moment {
 }
 
 /// Moments for tests, all counted from one.
-#[cfg(test)]
+#[cfg(any(fuzzing, test))]
+#[allow(dead_code, reason = "tests use all of it")]
 impl Moment {
     /// So many milliseconds after the moment that all tests count from.
     pub(crate) fn at(millis: u64) -> Self {
