@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tower::{Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 /// The control: hyper-util's client as it comes.
 pub type Plain<C> = Client<C, Full<Bytes>>;
@@ -23,6 +23,17 @@ pub fn plain<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> Plain<
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .build(connector)
+}
+
+/// hyper-util's client with both halves of this crate.
+pub fn guarded<C>(keep_alive: &KeepAlive, connector: C) -> Guarded<C>
+where
+    C: Service<Uri>,
+    IdleAwareConnector<C>: Connect + Clone + Send + Sync + 'static,
+{
+    keep_alive
+        .layer()
+        .layer(plain(keep_alive.connector(connector)))
 }
 
 /// hyper-util's client, whose own pool gives connections up after `timeout`.

@@ -19,3 +19,4 @@ pub mod link;
 pub mod server;
 pub mod tls;
 pub mod typical;
+pub mod wire;
