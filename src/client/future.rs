@@ -13,7 +13,7 @@ use crate::origin::Origin;
 use crate::proto::keep_alive;
 use crate::shared::KeepAlive;
 
-/// Where a request went that was given a `Connection` field: what an origin is made of, which costs
+/// Where a request went, unless it could not be given a `Connection` field anyway: what an origin is made of, which costs
 /// less to keep than the origin itself, and is seldom asked for.
 #[derive(Debug)]
 pub(super) struct Asked(Scheme, Authority);

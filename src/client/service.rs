@@ -45,13 +45,14 @@ impl<S> KeepAliveService<S> {
         self.inner
     }
 
-    /// Adds the `Connection` field where it belongs. Returns where a request goes that got one.
+    /// Adds the `Connection` field where it belongs. Returns where a request goes that got one, and
+    /// one that was spared it for what its origin spoke last: the answer may tell otherwise.
     fn prepare<B>(&self, request: &mut Request<B>) -> Option<Asked> {
-        if request.version() > Version::HTTP_11
-            || request.headers().contains_key(CONNECTION)
-            || self.speaks_http2(request.uri())
-        {
+        if request.version() > Version::HTTP_11 || request.headers().contains_key(CONNECTION) {
             return None;
+        }
+        if self.speaks_http2(request.uri()) {
+            return Asked::of(request.uri());
         }
         let close = !self.keep_alive.policy().reuse
             || request.extensions().get::<CloseAfterResponse>().is_some();
