@@ -62,15 +62,15 @@ impl Service<Uri> for WireConnector {
 pub struct FarEnds(mpsc::UnboundedReceiver<LinkEnd>);
 
 impl FarEnds {
-    /// The next connection's far end, raw.
-    pub async fn accept(&mut self) -> LinkEnd {
-        self.0.recv().await.expect("a connector")
+    /// The next connection's far end, raw; `None` once there is no connector any more.
+    pub async fn accept(&mut self) -> Option<LinkEnd> {
+        self.0.recv().await
     }
 
     /// The next connection's far end, to talk HTTP/1 on it by hand.
     pub async fn peer(&mut self) -> Peer {
         Peer {
-            end: self.accept().await,
+            end: self.accept().await.expect("a connector"),
         }
     }
 }
@@ -108,6 +108,11 @@ impl Peer {
         ))
         .await;
         head
+    }
+
+    /// Lets go of the connection so that the client's reads fail.
+    pub fn reset(self) {
+        self.end.reset();
     }
 
     /// What else the client sends until it closes.
