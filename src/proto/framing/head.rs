@@ -99,6 +99,12 @@ impl Head {
         self.coding
     }
 
+    /// How many bytes are held on the heap.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Walks on. Returns what lies behind the head once its end is found, `None` before that.
     pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
         let mut rest = bytes;
@@ -132,7 +138,7 @@ impl Head {
         let may_matter = !name.is_empty()
             && line
                 .get(name.len())
-                .is_some_and(|behind| matches!(behind, b':' | b' ' | b'\t' | b'\r'));
+                .is_some_and(|&behind| !is_token_byte(behind));
         !may_matter && self.start.is_some() && self.partial.is_empty()
     }
 
@@ -157,11 +163,12 @@ impl Head {
         if self.start.is_some() || self.partial.is_empty() {
             return Ok(());
         }
+        // What may be an empty line is not over yet.
+        let line = self.partial.strip_prefix(b"\r").unwrap_or(&self.partial);
         let begins = match self.kind {
-            Kind::Request => self.partial.first().is_some_and(|&b| is_token_byte(b)),
+            Kind::Request => line.first().is_none_or(|&b| is_token_byte(b)),
             Kind::Response => {
                 const VERSION: &[u8] = b"HTTP/1.";
-                let line = self.partial.strip_prefix(b"\r").unwrap_or(&self.partial);
                 let common = line.len().min(VERSION.len());
                 line.get(..common) == VERSION.get(..common)
             }
@@ -176,7 +183,9 @@ impl Head {
     /// Takes a line without its line feed; says whether it was the one that ends the head.
     fn on_line_end(&mut self, end: &[u8]) -> Result<bool, Opaque> {
         if self.partial.is_empty() {
-            return self.on_line(end, false);
+            // No more than would have been kept, so that it does not matter how the line came.
+            let line = end.get(..MAX_LINE).unwrap_or(end);
+            return self.on_line(line, line.len() < end.len());
         }
         self.keep(end);
         let line = std::mem::take(&mut self.partial);
@@ -226,6 +235,10 @@ impl Head {
         let Some(value) = value_of(line, TRANSFER_ENCODING, cut)? else {
             return Ok(());
         };
+        // hyper can be told to take a field with such a byte for absent.
+        if value.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
+            return Err(Opaque::Unrecognized);
+        }
         let last = value.rsplit(|&b| b == b',').next().unwrap_or_default();
         self.coding = if last.trim_ascii().eq_ignore_ascii_case(b"chunked") && value.is_ascii() {
             Coding::Chunked
@@ -267,7 +280,7 @@ fn request_line(line: &[u8], cut: bool) -> Result<Method, Opaque> {
         return Err(Opaque::Http2);
     }
     let version = cut || target.ends_with(b" HTTP/1.1") || target.ends_with(b" HTTP/1.0");
-    if method.is_empty() || !version {
+    if method.is_empty() || !method.iter().all(|&b| is_token_byte(b)) || !version {
         return Err(Opaque::Unrecognized);
     }
     // Methods are case-sensitive (RFC 9110 §9.1).

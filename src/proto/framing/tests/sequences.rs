@@ -1,0 +1,371 @@
+//! Several exchanges on one connection, and what is said of them piece by piece.
+
+use hyper::client::conn::http1::Builder;
+
+use super::cases::{GET, HEAD, Hyper, Request, SIZED, STREAMED};
+use super::follower::{Follower, Outcome, kept};
+use super::rig::{Rig, Upload, Writes};
+use crate::proto::framing::head::{MAX_HEAD, MAX_LINE};
+use crate::proto::framing::{Opaque, Progress, Tracker};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const OK_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+const NOT_MODIFIED: &[u8] = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n";
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+const CHUNKED: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\
+    Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n";
+const CONNECT: &[u8] = b"CONNECT a:80 HTTP/1.1\r\n\r\n";
+const REFUSED: &[u8] = b"HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nhello";
+
+const NOTHING: Progress = Progress {
+    ended: false,
+    begun: false,
+    answered: false,
+};
+const ENDED: Progress = Progress {
+    ended: true,
+    ..NOTHING
+};
+const BEGUN: Progress = Progress {
+    begun: true,
+    ..NOTHING
+};
+const ANSWERED: Progress = Progress {
+    answered: true,
+    ..NOTHING
+};
+
+#[test]
+fn exchanges_follow_one_another_and_forget_the_one_before() {
+    let exchanges = [
+        (GET.wire, OK),
+        (HEAD.wire, OK_HEAD),
+        (GET.wire, OK),
+        (CONNECT, REFUSED),
+        (SIZED.wire, OK),
+        (STREAMED.wire, CHUNKED),
+        (GET.wire, NOT_MODIFIED),
+        (GET.wire, CHUNKED),
+        (HEAD.wire, NOT_MODIFIED),
+        (SIZED.wire, NOT_MODIFIED),
+    ];
+    for (first, second) in exchanges
+        .iter()
+        .flat_map(|first| exchanges.iter().map(move |second| (first, second)))
+    {
+        let mut follower = Follower::new();
+        for (n, (request, response)) in [first, second, first].into_iter().enumerate() {
+            follower.on_written(request);
+            assert_eq!(follower.outcome(), Outcome::Open);
+            follower.on_read(response);
+            assert_eq!(
+                follower.outcome(),
+                Outcome::Idle,
+                "{n} of {first:?} and {second:?}"
+            );
+            assert_eq!(follower.ended(), n + 1);
+        }
+    }
+}
+
+#[test]
+fn a_piece_may_end_a_request_that_was_answered_early_and_begin_the_next() {
+    let joined = [b" world", GET.wire].concat();
+    for at in 0..=joined.len() {
+        let mut tracker = Tracker::new();
+        let begun = SIZED.wire.strip_suffix(b" world").unwrap();
+        assert_eq!(tracker.on_written(begun), Ok(BEGUN));
+        assert_eq!(tracker.on_read(OK), Ok(ANSWERED));
+
+        let (first, second) = joined.split_at(at);
+        let progress = [tracker.on_written(first), tracker.on_written(second)];
+
+        let both = Progress {
+            ended: true,
+            begun: true,
+            answered: false,
+        };
+        let expected = match at {
+            0..6 => [NOTHING, both],
+            6 => [ENDED, BEGUN],
+            7.. => [both, NOTHING],
+        };
+        assert_eq!(progress, expected.map(Ok), "split at {at}");
+        let ended = Progress {
+            ended: true,
+            ..ANSWERED
+        };
+        assert_eq!(tracker.on_read(OK), Ok(ended), "split at {at}");
+    }
+}
+
+#[test]
+fn three_exchanges_may_be_written_in_two_pieces_that_join_them() {
+    let mut follower = Follower::new();
+    let (head, body) = STREAMED.wire.split_at(60);
+
+    follower.on_written(head);
+    follower.on_read(CHUNKED);
+    assert_eq!(
+        follower.outcome(),
+        Outcome::Open,
+        "answered, but not written yet"
+    );
+    follower.on_written(&[body, head].concat());
+    assert_eq!(follower.ended(), 1);
+    follower.on_read(CHUNKED);
+    assert_eq!(
+        follower.outcome(),
+        Outcome::Open,
+        "answered, but not written yet"
+    );
+    follower.on_written(&[body, HEAD.wire].concat());
+    assert_eq!(follower.ended(), 2);
+    assert_eq!(follower.outcome(), Outcome::Open);
+    follower.on_read(OK_HEAD);
+
+    assert_eq!(follower.ended(), 3);
+    assert_eq!(follower.outcome(), Outcome::Idle);
+}
+
+#[test]
+fn a_response_to_what_is_not_known_yet_is_opaque_unless_it_has_no_body_in_any_case() {
+    for (response, outcome) in [
+        (OK, Outcome::Opaque(Opaque::Unrecognized)),
+        (OK_HEAD, Outcome::Opaque(Opaque::Unrecognized)),
+        (CONTINUE, Outcome::Open),
+        (NOT_MODIFIED, Outcome::Open),
+        (b"HTTP/1.1 101 X\r\n\r\n", Outcome::Opaque(Opaque::Upgrade)),
+    ] {
+        let mut follower = Follower::new();
+        follower.on_written(b"GET / HTTP/1.1");
+        follower.on_read(response);
+
+        assert_eq!(follower.outcome(), outcome, "{}", response.escape_ascii());
+    }
+}
+
+#[test]
+fn every_head_is_an_answer_and_nothing_else_is() {
+    let mut tracker = Tracker::new();
+    assert_eq!(tracker.on_written(GET.wire), Ok(BEGUN));
+    assert_eq!(tracker.status(), 0);
+
+    assert_eq!(tracker.on_read(b"H"), Ok(ANSWERED));
+    assert_eq!(tracker.on_read(&CONTINUE[1..]), Ok(NOTHING));
+    assert_eq!(tracker.status(), 100);
+    assert_eq!(tracker.on_read(b"HTTP/1.1 103 X\r\n\r\n"), Ok(ANSWERED));
+    assert_eq!(tracker.status(), 103);
+    assert_eq!(
+        tracker.on_read(b"HTTP/1.1 404 X\r\nContent-Length: 3\r\n"),
+        Ok(ANSWERED)
+    );
+    assert_eq!(tracker.status(), 103, "the head has not ended");
+    assert_eq!(tracker.on_read(b"\r\na"), Ok(NOTHING));
+    assert_eq!(tracker.status(), 404);
+    assert_eq!(tracker.on_read(b"b"), Ok(NOTHING));
+    assert_eq!(tracker.on_read(b"c"), Ok(ENDED));
+    assert_eq!(tracker.status(), 404);
+
+    assert_eq!(tracker.on_written(GET.wire), Ok(BEGUN));
+    assert_eq!(
+        tracker.status(),
+        404,
+        "no head of the second response has come"
+    );
+    let all = Progress {
+        ended: true,
+        ..ANSWERED
+    };
+    assert_eq!(tracker.on_read(&[CONTINUE, OK].concat()), Ok(all));
+    assert_eq!(tracker.status(), 200);
+}
+
+#[test]
+fn no_bytes_bring_about_nothing() {
+    let answer = [CONTINUE, CHUNKED].concat();
+    let mut tracker = Tracker::new();
+    let check = |tracker: &mut Tracker| {
+        assert_eq!(tracker.on_written(b""), Ok(NOTHING));
+        assert_eq!(tracker.on_read(b""), Ok(NOTHING));
+    };
+
+    check(&mut tracker);
+    for byte in STREAMED.wire.chunks(1) {
+        tracker.on_written(byte).unwrap();
+        check(&mut tracker);
+    }
+    for byte in answer.chunks(1) {
+        tracker.on_read(byte).unwrap();
+        check(&mut tracker);
+    }
+}
+
+#[test]
+fn only_a_response_without_an_end_lasts_until_eof() {
+    let mut tracker = Tracker::new();
+    assert!(!tracker.is_until_eof());
+    tracker.on_written(GET.wire).unwrap();
+    assert!(!tracker.is_until_eof());
+    tracker.on_read(b"HTTP/1.1 200 OK\r\n\r").unwrap();
+    assert!(!tracker.is_until_eof());
+    tracker.on_read(b"\n").unwrap();
+    assert!(tracker.is_until_eof());
+    tracker.on_read(&[0; 10_000]).unwrap();
+    assert!(tracker.is_until_eof());
+}
+
+#[test]
+fn of_an_endless_line_no_more_is_kept_than_is_looked_at() {
+    let mut tracker = Tracker::new();
+    tracker.on_written(b"GET / HTTP/1.1\r\nX: ").unwrap();
+    tracker.on_read(b"HTTP/1.1 200 OK\r\nX: ").unwrap();
+
+    let mut most = 0;
+    for _ in 0..MAX_HEAD / 100 - 1 {
+        tracker.on_written(&[b'x'; 100]).unwrap();
+        tracker.on_read(&[b'x'; 100]).unwrap();
+        most = most.max(kept(&tracker));
+    }
+
+    assert!(
+        (MAX_LINE..=4 * MAX_LINE).contains(&most),
+        "{most} bytes kept"
+    );
+    assert_eq!(tracker.on_written(&[b'x'; 200]), Err(Opaque::OversizeHead));
+    assert_eq!(tracker.on_read(&[b'x'; 200]), Err(Opaque::OversizeHead));
+}
+
+#[test]
+fn nothing_is_kept_of_lines_that_come_whole_nor_of_bodies_nor_between_exchanges() {
+    let mut tracker = Tracker::new();
+    for _ in 0..3 {
+        for line in STREAMED.wire.split_inclusive(|&b| b == b'\n') {
+            tracker.on_written(line).unwrap();
+            assert_eq!(kept(&tracker), 0);
+        }
+        for line in CHUNKED.split_inclusive(|&b| b == b'\n') {
+            tracker.on_read(line).unwrap();
+            assert_eq!(kept(&tracker), 0);
+        }
+        for byte in GET.wire.chunks(1) {
+            tracker.on_written(byte).unwrap();
+        }
+        for byte in OK.chunks(1) {
+            tracker.on_read(byte).unwrap();
+        }
+        assert_eq!(kept(&tracker), 0);
+    }
+    assert!(size_of::<Tracker>() <= 256, "one for each connection");
+}
+
+#[test]
+fn a_head_may_be_as_long_as_the_bound_in_each_direction_and_in_each_exchange() {
+    let fill = |head: &str| {
+        let line = format!("X: {}\r\n\r\n", "x".repeat(MAX_HEAD - head.len() - 7));
+        [head, &line].concat().into_bytes()
+    };
+    let request = fill("GET / HTTP/1.1\r\n");
+    let interim = fill("HTTP/1.1 103 X\r\n");
+    let response = fill("HTTP/1.1 204 X\r\n");
+    assert_eq!(request.len(), MAX_HEAD);
+
+    let mut follower = Follower::new();
+    for n in 1..=2 {
+        follower.on_written(&request);
+        follower.on_read(&interim);
+        follower.on_read(&interim);
+        follower.on_read(&response);
+        assert_eq!(follower.outcome(), Outcome::Idle);
+        assert_eq!(follower.ended(), n);
+    }
+    follower.on_written(&[&request[..4], b"/", &request[4..]].concat());
+    assert_eq!(follower.outcome(), Outcome::Opaque(Opaque::OversizeHead));
+}
+
+const WRITES: Writes = Writes {
+    at_most: usize::MAX,
+    vectored: false,
+};
+
+/// One exchange of hyper's, answered byte by byte.
+fn exchange(rig: &mut Rig, request: &Request, upload: Upload, response: &[u8]) {
+    rig.send(&request.message.unwrap(), upload);
+    for byte in response.chunks(1) {
+        assert_eq!(rig.hyper(), Hyper::Waiting);
+        assert_eq!(rig.follow(Follower::outcome), Outcome::Open);
+        rig.deliver(byte);
+    }
+    rig.upload();
+}
+
+#[test]
+fn hyper_and_the_tracker_agree_from_exchange_to_exchange() {
+    for vectored in [false, true] {
+        let mut rig = Rig::new(&Builder::new(), Writes { vectored, ..WRITES });
+        for (n, (request, upload, response)) in [
+            (GET, Upload::AtOnce, OK),
+            (STREAMED, Upload::Late, CHUNKED),
+            (HEAD, Upload::AtOnce, OK_HEAD),
+            (SIZED, Upload::Late, OK),
+            (GET, Upload::AtOnce, NOT_MODIFIED),
+            (STREAMED, Upload::AtOnce, OK),
+            (SIZED, Upload::AtOnce, CHUNKED),
+            (GET, Upload::AtOnce, OK),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            exchange(&mut rig, &request, upload, response);
+
+            assert_eq!(rig.hyper(), Hyper::Ready, "exchange {n}");
+            assert_eq!(rig.follow(Follower::outcome), Outcome::Idle, "exchange {n}");
+            assert_eq!(rig.follow(Follower::ended), n + 1);
+            let status = rig.received().unwrap().as_ref().unwrap().0;
+            assert_eq!(rig.follow(Follower::status), status);
+        }
+    }
+}
+
+#[test]
+fn after_http_1_0_hyper_speaks_that_too_and_leaves_out_a_body_of_unknown_length() {
+    let mut rig = Rig::new(&Builder::new(), WRITES);
+    let response = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+    exchange(&mut rig, &GET, Upload::AtOnce, response);
+    exchange(&mut rig, &STREAMED, Upload::AtOnce, response);
+
+    let second = b"PUT / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n";
+    assert_eq!(rig.written(), [GET.wire, second].concat());
+    assert_eq!(rig.hyper(), Hyper::Ready);
+    assert_eq!(rig.follow(Follower::outcome), Outcome::Idle);
+    assert_eq!(rig.follow(Follower::ended), 2);
+}
+
+#[test]
+fn hyper_takes_another_request_before_the_one_before_is_out_but_the_tracker_does_not() {
+    let mut rig = Rig::new(&Builder::new(), WRITES);
+    rig.make_room(SIZED.wire.len() - 3);
+    rig.send(&SIZED.message.unwrap(), Upload::AtOnce);
+    rig.deliver(OK);
+    assert_eq!(
+        rig.hyper(),
+        Hyper::Ready,
+        "what is in its buffer counts as sent"
+    );
+    assert_eq!(
+        rig.follow(Follower::outcome),
+        Outcome::Open,
+        "three bytes are not out"
+    );
+
+    rig.send(&HEAD.message.unwrap(), Upload::AtOnce);
+    rig.make_room(usize::MAX);
+    assert_eq!(rig.written(), [SIZED.wire, HEAD.wire].concat());
+    assert_eq!(rig.follow(Follower::ended), 1);
+    assert_eq!(rig.follow(Follower::outcome), Outcome::Open);
+
+    rig.deliver(OK_HEAD);
+    assert_eq!(rig.hyper(), Hyper::Ready);
+    assert_eq!(rig.follow(Follower::ended), 2);
+    assert_eq!(rig.follow(Follower::outcome), Outcome::Idle);
+}
