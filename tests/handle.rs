@@ -345,11 +345,12 @@ mod its_age {
     }
 }
 
-/// Answers with the `Keep-Alive` field that the request names as `x-hint`.
+/// Answers with the `Keep-Alive` field that the request names as `x-hint`, and without a body: there
+/// is nothing more to read that would have the connection looked at once the hint is known.
 fn hinting_server() -> Server {
     Server::builder()
         .handler(|request| async move {
-            let mut response = Response::new(full("ok"));
+            let mut response = Response::new(full(""));
             if let Some(hint) = request.headers().get("x-hint") {
                 response.headers_mut().insert(KEEP_ALIVE, hint.clone());
             }
@@ -411,6 +412,73 @@ mod its_hint {
 
         assert_eq!(handle.hint(), None);
         assert_eq!(deadline(&handle), Some(Instant::now() + EXPECTED - MARGIN));
+    }
+}
+
+mod a_hint {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_leaves_nothing_closes_the_connection_at_once() {
+        for hint in ["max=0", "timeout=0"] {
+            let keep_alive = shared();
+            let server = hinting_server();
+            let client = client(&keep_alive, &server);
+            let before = Instant::now();
+
+            handle_of(&client, hinted(hint)).await;
+
+            server.closed(1).await;
+            assert_eq!(Instant::now(), before, "{hint}: nothing is to come");
+            assert_eq!(keep_alive.stats().retired.total(), 1, "{hint}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_is_shorter_closes_it_sooner() {
+        let server = hinting_server();
+        let client = client(&shared(), &server);
+        handle_of(&client, get(URI)).await;
+        let finished = Instant::now();
+
+        handle_of(&client, hinted("timeout=2")).await;
+
+        server.closed(1).await;
+        assert_eq!(finished.elapsed(), Duration::from_secs(2) * 3 / 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_is_longer_closes_it_later() {
+        let server = hinting_server();
+        let client = client(&shared(), &server);
+        handle_of(&client, get(URI)).await;
+        let finished = Instant::now();
+
+        handle_of(&client, hinted("timeout=20")).await;
+
+        server.closed(1).await;
+        assert_eq!(finished.elapsed(), Duration::from_secs(20) - MARGIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_limits_requests_counts_from_its_own() {
+        let keep_alive = shared();
+        let client = client(&keep_alive, &hinting_server());
+        handle_of(&client, get(URI)).await;
+        handle_of(&client, hinted("max=2")).await;
+
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            let handle = handle_of(&client, get(URI)).await;
+            requests.push((handle.id(), handle.requests()));
+        }
+
+        assert_eq!(
+            requests,
+            [(0, 3), (0, 4), (1, 1)],
+            "two more, and then another connection"
+        );
+        assert_eq!(keep_alive.stats().retired.request_limit, 1);
     }
 }
 
@@ -856,6 +924,35 @@ mod stats {
         let stats = keep_alive.stats();
         assert_eq!(stats.retired.total(), 0);
         assert_eq!((stats.closed_while_idle, stats.stale_failures), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn do_not_count_a_request_that_its_caller_gave_up() {
+        let keep_alive = shared();
+        let server = Server::builder()
+            .handler(|request| async move {
+                if request.uri().path() == "/never" {
+                    std::future::pending::<()>().await;
+                }
+                Response::new(full("ok"))
+            })
+            .build();
+        let client = client(&keep_alive, &server);
+        handle_of(&client, get(URI)).await;
+
+        let never = exchange(&client, get("http://server.test/never"));
+        let given_up = tokio::time::timeout(GAP, never).await;
+
+        assert!(given_up.is_err());
+        server.closed(1).await;
+        let stats = keep_alive.stats();
+        assert_eq!((stats.exchanges, stats.reused), (2, 1));
+        assert_eq!(
+            (stats.stale_failures, stats.closed_while_idle),
+            (0, 0),
+            "the server did nothing wrong"
+        );
+        assert_eq!(stats.retired.total(), 0);
     }
 
     #[tokio::test(start_paused = true)]
