@@ -134,6 +134,7 @@ impl KeepAliveBuilder {
     /// [`TokioTimer`](hyper_util::rt::TokioTimer), which follows tokio's paused time.
     ///
     /// Deadlines hold without a timer that works: it only closes connections that nobody looks at.
+    /// One whose sleeps wake their task before their time may leave such a connection open.
     pub fn timer(mut self, timer: impl Timer + Send + Sync + 'static) -> Self {
         self.clock = self.clock.with_timer(Arc::new(timer));
         self

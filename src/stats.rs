@@ -27,11 +27,12 @@ pub struct Stats {
     /// of the response: the failure that this crate is there to prevent. What is left are servers
     /// that restart, crash, or close for a reason of their own.
     pub stale_failures: u64,
-    /// Responses that carried a `Keep-Alive` field with at least one valid parameter.
+    /// Responses, as the layer saw them, with a `Keep-Alive` field of at least one valid parameter.
     pub hints: u64,
-    /// Responses whose `Keep-Alive` field held a `timeout` or `max` that is no number.
+    /// Responses, as the layer saw them, whose `Keep-Alive` field held a `timeout` or `max` that is
+    /// no number.
     pub invalid_hints: u64,
-    /// Hints that named a longer timeout than
+    /// Hints, as they reached a connection, that named a longer timeout than
     /// [`hint_ceiling`](crate::KeepAlivePolicy::hint_ceiling).
     pub clamped_hints: u64,
     /// Connections of which nothing is known, so that they are only passed through, by reason.

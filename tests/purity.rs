@@ -99,7 +99,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            collect(&path, files);
+            if path.file_name().is_some_and(|name| name != "tests") {
+                collect(&path, files);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs")
             && path.file_name().is_some_and(|name| name != "tests.rs")
         {
@@ -269,7 +271,8 @@ mod the_scan {
                 "{path} in {paths:?}"
             );
         }
-        assert!(!paths.iter().any(|path| path.ends_with("tests.rs")));
+        let is_test = |path: &&String| path.ends_with("tests.rs") || path.contains("/tests/");
+        assert_eq!(paths.iter().find(is_test), None);
     }
 
     #[test]

@@ -40,6 +40,9 @@ use crate::proto::keep_alive::KeepAliveHint;
 /// the connection. [`requests`](Self::requests), [`is_reused`](Self::is_reused) and
 /// [`idle_before`](Self::idle_before) speak of that request, everything else of the present.
 ///
+/// What hyper-util's `capture_connection` gives was cloned before the captured request began, and so
+/// speaks of the one before it.
+///
 /// Cheap to clone. It keeps no socket open.
 ///
 /// [`IdleAwareConnector`]: crate::IdleAwareConnector
