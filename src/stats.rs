@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::proto::deadline::Reason;
-use crate::proto::exchange::End;
+use crate::proto::end::End;
 use crate::proto::framing::Opaque;
 
 /// What happened so far on all connections of a [`KeepAlive`](crate::KeepAlive), in numbers.

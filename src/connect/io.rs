@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::timer::IdleTimer;
 use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing};
-use crate::proto::exchange::Cause;
+use crate::proto::end::Cause;
 use crate::proto::framing::Opaque;
 
 /// A transport that reports EOF when it has been idle for too long: what an

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Moment;
 use super::anchor::Anchor;
 use super::deadline::{self, Allowance, Facts, Reason, Verdict};
+use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
 use super::keep_alive::KeepAliveHint;
 use crate::policy::KeepAlivePolicy;
@@ -32,26 +33,6 @@ pub(crate) enum Phase {
     Opaque(Opaque),
 }
 
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
-    /// This side closed it: the pool, the caller, or a `Connection: close`.
-    Client,
-    /// A response that lasts until EOF ended by it (RFC 9112 §6.3, rule 8).
-    Delimited,
-    /// Nothing was known of it.
-    Opaque(Opaque),
-    /// The server closed it, or it broke, in an exchange.
-    PeerBusy,
-    /// The server closed it, or it broke, while it was idle.
-    PeerIdle,
-    /// This crate closed it.
-    Retired(Reason),
-    /// The server closed it, or it broke, after a request on a connection that had served others,
-    /// before the first byte of its response: the failure this crate is there to prevent.
-    Stale,
-}
-
 /// One request on a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
@@ -67,19 +48,6 @@ impl Request {
     pub(crate) fn idle_before(&self) -> Duration {
         self.sent.since(&self.idle_since)
     }
-}
-
-/// What made a connection end, as the transport tells it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Cause {
-    /// This side let go of it.
-    Dropped,
-    /// A read found its end.
-    Eof,
-    /// A read failed.
-    ReadError,
-    /// A write failed. Whoever wrote has lost what it was to write.
-    WriteError,
 }
 
 /// What followed from bytes that were written or read.

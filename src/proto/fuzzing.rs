@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::Moment;
 use super::deadline::{self, Allowance, Facts, Verdict};
-use super::exchange::{Cause, Exchange};
+use super::end::Cause;
+use super::exchange::Exchange;
 use super::keep_alive::{self, KeepAliveHint};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
