@@ -77,6 +77,10 @@ impl KeepAlivePolicy {
     /// it. Too long, and requests fail; too short, and connections are opened needlessly.
     /// [`Duration::MAX`] stands for a server that never closes.
     ///
+    /// Should be longer than the margin even where servers give hints: a connection whose policy
+    /// leaves it no time closes with the end of the response, and the hint in that is read too late,
+    /// unless its body is still on its way.
+    ///
     /// Must be above zero. To never reuse a connection, see [`reuse`](Self::reuse).
     pub fn max_idle(mut self, max_idle: Duration) -> Self {
         self.max_idle = max_idle;

@@ -48,7 +48,8 @@ struct Shared {
 }
 
 impl KeepAlive {
-    /// Shares a policy, with tokio's clock and timer.
+    /// Shares a policy, with tokio's clock and timer. The runtime needs its time driver
+    /// (`enable_time`), as it does for timeouts of any kind.
     ///
     /// # Errors
     ///
@@ -132,6 +133,8 @@ impl KeepAliveBuilder {
 
     /// The monotonic clock, and the timer that closes connections at their deadline. The default is
     /// [`TokioTimer`](hyper_util::rt::TokioTimer), which follows tokio's paused time.
+    ///
+    /// The default panics where the runtime has no time driver (`enable_time`).
     ///
     /// Deadlines hold without a timer that works: it only closes connections that nobody looks at.
     /// One whose sleeps wake their task before their time may leave such a connection open.

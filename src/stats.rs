@@ -43,7 +43,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Retired {
-    /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire).
+    /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire), or
+    /// [`CloseAfterResponse`](crate::CloseAfterResponse).
     pub by_hand: u64,
     /// Idle for as long as policy and hint allow.
     pub idle_deadline: u64,

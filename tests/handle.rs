@@ -287,6 +287,7 @@ mod its_request {
     async fn follows_the_connection_where_the_transport_lends_the_handle() {
         let (mut io, mut peer) = raw(&shared(), URI).await;
         let before_the_first = io.inner().handle().clone();
+        let follower = before_the_first.follow();
         for number in 1..=3 {
             sleep(GAP).await;
             exchange_raw(&mut io, &mut peer).await;
@@ -296,6 +297,8 @@ mod its_request {
             assert_eq!(handle.is_reused(), number > 1);
             assert_eq!(handle.idle_before(), Some(GAP));
         }
+        drop(io);
+        assert_eq!(follower.requests(), 3, "it needs no transport to follow");
         assert_eq!(before_the_first.requests(), 0, "clones do not follow");
         assert_eq!(before_the_first.idle_before(), None);
     }
@@ -926,6 +929,30 @@ mod stats {
         assert_eq!((stats.closed_while_idle, stats.stale_failures), (0, 0));
     }
 
+    /// A field of the request's own is left alone, but not the wish.
+    #[tokio::test(start_paused = true)]
+    async fn count_a_wish_that_was_not_sent_as_done_by_hand() {
+        for wish in [false, true] {
+            let keep_alive = shared();
+            let server = Server::builder().build();
+            let client = client(&keep_alive, &server);
+            let mut request = get(URI);
+            let own = "keep-alive".parse().unwrap();
+            request.headers_mut().insert("connection", own);
+            if wish {
+                let wish = http_keepalive::CloseAfterResponse;
+                request.extensions_mut().insert(wish);
+            }
+
+            exchange(&client, request).await.unwrap();
+            exchange(&client, get(URI)).await.unwrap();
+
+            assert_eq!(server.requests()[0].headers["connection"], "keep-alive");
+            assert_eq!(server.connections(), 1 + usize::from(wish));
+            assert_eq!(keep_alive.stats().retired.by_hand, u64::from(wish));
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn do_not_count_a_request_that_its_caller_gave_up() {
         let keep_alive = shared();
@@ -971,5 +998,26 @@ mod stats {
         ] {
             assert_eq!((stats.opened, stats.exchanges), (1, 1));
         }
+    }
+}
+
+mod the_transport_within {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn can_be_taken_out_and_is_then_left_alone() {
+        let keep_alive = shared();
+        let (mut io, mut peer) = raw(&keep_alive, URI).await;
+        exchange_raw(&mut io, &mut peer).await;
+        let following = io.inner().handle().follow();
+
+        let mut transport = TokioIo::new(io.into_inner().into_inner());
+        following.retire();
+        sleep(GAP * 1_000).await;
+        transport.write_all(b"hello").await.unwrap();
+        drop(transport);
+
+        assert_eq!(peer.rest().await, b"hello", "its deadline is long past");
+        assert_eq!(following.requests(), 1, "what follows is not followed");
     }
 }

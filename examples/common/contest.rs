@@ -14,10 +14,14 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::Connect;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::{Layer, Service, ServiceExt};
 
 use super::report::{ClientReport, Report};
 use crate::support::client::{exchange, plain};
+
+/// How long anybody waits for a response.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who asks what, and how often.
 pub struct Contest {
@@ -117,10 +121,10 @@ impl Contest {
     where
         C: Connect + Clone + Send + Sync + 'static,
     {
-        let request = self.request(0);
-        match exchange(&plain(connector.clone()), request).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("cannot reach {}: {}", self.target, root(&*error))),
+        let client = plain(connector.clone());
+        match answer(&client, self.request(0)).await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(format!("cannot reach {}: {failure}", self.target)),
         }
     }
 
@@ -159,9 +163,9 @@ impl Contest {
                 tokio::time::sleep(self.pace.pause(user, round)).await;
             }
             tally.requests += 1;
-            if let Err(error) = exchange(&client, self.request(user + round)).await {
+            if let Err(failure) = answer(&client, self.request(user + round)).await {
                 tally.failed += 1;
-                *tally.failures.entry(root(&*error)).or_default() += 1;
+                *tally.failures.entry(failure).or_default() += 1;
             }
             bar.inc(1);
         }
@@ -234,6 +238,19 @@ impl Opened {
 
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Makes an exchange; the error is for people.
+async fn answer<S>(client: &S, request: Request<Full<Bytes>>) -> Result<(), String>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
+    S::Error: Error + Send + Sync + 'static,
+{
+    match timeout(PATIENCE, exchange(client, request)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(root(&*error)),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
 

@@ -39,14 +39,17 @@ pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
     asked: Option<Asked>,
+    /// Whether the request holds `CloseAfterResponse`.
+    close: bool,
     keep_alive: KeepAlive,
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, asked: Option<Asked>, keep_alive: KeepAlive) -> Self {
+    pub(super) fn new(inner: F, asked: Option<Asked>, close: bool, keep_alive: KeepAlive) -> Self {
         Self {
             inner,
             asked,
+            close,
             keep_alive,
         }
     }
@@ -63,6 +66,11 @@ where
         let mut response = ready!(this.inner.poll(cx))?;
         learn_version(this.keep_alive, this.asked.as_ref(), response.version());
         heed_hint(this.keep_alive, &mut response);
+        if *this.close {
+            // The field may not have been sent, nor need the server heed it.
+            let handle = response.extensions().get::<ConnectionHandle>();
+            handle.into_iter().for_each(ConnectionHandle::retire);
+        }
         Poll::Ready(Ok(response))
     }
 }

@@ -21,7 +21,7 @@ use crate::shared::KeepAlive;
 /// On a response:
 ///
 /// 5. Its `Keep-Alive` fields are parsed. What they say goes to the connection the response came on,
-///    if that is one of an [`IdleAwareConnector`](crate::IdleAwareConnector), and into the
+///    if that has a [`ConnectionHandle`](crate::ConnectionHandle) in its extensions, and into the
 ///    extensions of the response, as a [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on
 ///    a connection does not mention stands.
 ///

@@ -47,15 +47,14 @@ impl<S> KeepAliveService<S> {
 
     /// Adds the `Connection` field where it belongs. Returns where a request goes that got one, and
     /// one that was spared it for what its origin spoke last: the answer may tell otherwise.
-    fn prepare<B>(&self, request: &mut Request<B>) -> Option<Asked> {
+    fn prepare<B>(&self, request: &mut Request<B>, close: bool) -> Option<Asked> {
         if request.version() > Version::HTTP_11 || request.headers().contains_key(CONNECTION) {
             return None;
         }
         if self.speaks_http2(request.uri()) {
             return Asked::of(request.uri());
         }
-        let close = !self.keep_alive.policy().reuse
-            || request.extensions().get::<CloseAfterResponse>().is_some();
+        let close = close || !self.keep_alive.policy().reuse;
         let value = if close { "close" } else { "keep-alive" };
         request
             .headers_mut()
@@ -84,7 +83,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let asked = self.prepare(&mut request);
-        ResponseFuture::new(self.inner.call(request), asked, self.keep_alive.clone())
+        let close = request.extensions().get::<CloseAfterResponse>().is_some();
+        let asked = self.prepare(&mut request, close);
+        let response = self.inner.call(request);
+        ResponseFuture::new(response, asked, close, self.keep_alive.clone())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect;
 use hyper_util::rt::TokioIo;
-use pin_project::{pin_project, pinned_drop};
+use pin_project::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::timer::IdleTimer;
@@ -45,7 +46,7 @@ impl<T> IdleAwareIo<T> {
             handle: ConnectionHandle::following(Arc::clone(&connection)),
             io: TokioIo::new(Tap {
                 transport: TokioIo::new(transport),
-                connection,
+                connection: Followed(connection),
                 standing: if http2 {
                     Standing::Opaque
                 } else {
@@ -65,12 +66,16 @@ impl<T> IdleAwareIo<T> {
     pub fn get_ref(&self) -> &T {
         self.io.inner().transport.inner()
     }
+
+    /// Unwraps the transport within, which is not followed from here on.
+    pub fn into_inner(self) -> T {
+        self.io.into_inner().transport.into_inner()
+    }
 }
 
 impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
     fn connected(&self) -> connect::Connected {
-        let following = ConnectionHandle::following(Arc::clone(&self.io.inner().connection));
-        self.get_ref().connected().extra(following)
+        self.get_ref().connected().extra(self.handle.follow())
     }
 }
 
@@ -124,11 +129,11 @@ impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
 }
 
 /// Tells the connection what passes, and asks it before idle reads.
-#[pin_project(PinnedDrop)]
+#[pin_project]
 struct Tap<T> {
     #[pin]
     transport: T,
-    connection: Arc<Connection>,
+    connection: Followed,
     /// What the connection said last.
     standing: Standing,
     timer: IdleTimer,
@@ -149,13 +154,14 @@ impl<T: AsyncRead> AsyncRead for Tap<T> {
                 else {
                     return Poll::Ready(Ok(()));
                 };
+                self.as_mut().project().timer.on_asked(moved);
                 let read = self.as_mut().poll_read_followed(cx, buf);
                 let (Poll::Pending, Some(until)) = (&read, until) else {
                     return read;
                 };
                 let this = self.project();
                 let clock = this.connection.keep_alive().clock();
-                if this.timer.poll(cx, clock, now, until, moved).is_ready() {
+                if this.timer.poll(cx, clock, now, until).is_ready() {
                     // Time is up, or the timer is early: either way it is to be asked once more.
                     cx.waker().wake_by_ref();
                 }
@@ -177,7 +183,7 @@ impl<T: AsyncRead> Tap<T> {
         let read = this.transport.poll_read(cx, buf);
         match &read {
             Poll::Pending => {}
-            Poll::Ready(Err(_)) => this.connection.on_end(Cause::ReadError),
+            Poll::Ready(Err(_)) => this.connection.on_end(Cause::Error),
             Poll::Ready(Ok(())) => {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
                 if !bytes.is_empty() {
@@ -192,6 +198,16 @@ impl<T: AsyncRead> Tap<T> {
 }
 
 impl<T> Tap<T> {
+    /// Tells that something is about to be written. Whether any of it is accepted or not: whoever
+    /// writes a request has taken it off its queue.
+    fn before_write(self: Pin<&mut Self>, is_empty: bool) {
+        let this = self.project();
+        if *this.standing == Standing::Idle && !is_empty {
+            this.connection.on_sending();
+            *this.standing = Standing::Busy;
+        }
+    }
+
     /// Tells what was written of the buffers.
     fn on_written<'a>(
         self: Pin<&mut Self>,
@@ -202,7 +218,7 @@ impl<T> Tap<T> {
         let this = self.project();
         let mut left = match written {
             Poll::Pending => return,
-            Poll::Ready(Err(_)) => return this.connection.on_end(Cause::WriteError),
+            Poll::Ready(Err(_)) => return this.connection.on_end(Cause::Error),
             Poll::Ready(Ok(written)) => *written,
         };
         for buf in bufs {
@@ -227,6 +243,7 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.as_mut().before_write(buf.is_empty());
         let written = self.as_mut().project().transport.poll_write(cx, buf);
         if self.standing != Standing::Opaque {
             self.on_written(cx, [buf], &written);
@@ -239,6 +256,8 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let is_empty = bufs.iter().all(|buf| buf.is_empty());
+        self.as_mut().before_write(is_empty);
         let transport = self.as_mut().project().transport;
         let written = transport.poll_write_vectored(cx, bufs);
         if self.standing != Standing::Opaque {
@@ -260,9 +279,19 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
     }
 }
 
-#[pinned_drop]
-impl<T> PinnedDrop for Tap<T> {
-    fn drop(self: Pin<&mut Self>) {
-        self.connection.on_end(Cause::Dropped);
+/// A connection that ends when it is let go of.
+struct Followed(Arc<Connection>);
+
+impl Deref for Followed {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.0.on_end(Cause::Dropped);
     }
 }

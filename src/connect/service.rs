@@ -29,8 +29,9 @@ use crate::shared::KeepAlive;
 /// 3. A timer makes sure that this read happens at the deadline, so that the socket closes then. It
 ///    is moved only when it fires, not with every request.
 /// 4. While a request or a response is under way nothing is ever done to it, however long it takes.
-/// 5. A connection that was never used is good for its first request for half of the timeout at
-///    least, or a second if that is less, whatever the margin: it was opened for that request.
+/// 5. A connection that was never used is good for its first request from when the client first reads
+///    from it, for half of the timeout at least, or a second if that is less, whatever the margin: it
+///    was opened for that request, which nobody would send again.
 /// 6. Connections that are not plain HTTP/1 (HTTP/2, upgraded to another protocol, tunnels, anything
 ///    not understood) are left alone for good.
 ///

@@ -17,6 +17,8 @@ use crate::clock::Clock;
 #[derive(Default)]
 pub(super) struct IdleTimer {
     armed: Option<Armed>,
+    /// Whether it would wake another task than the one that asked last.
+    is_astray: bool,
 }
 
 struct Armed {
@@ -25,20 +27,25 @@ struct Armed {
 }
 
 impl IdleTimer {
-    /// Has the task woken at `until`, or before. Ready when that time has come.
-    ///
-    /// `moved`: whether this is another task than the one that asked last.
+    /// A task asks. `moved`: whether it is another one than that which asked last.
+    pub(super) fn on_asked(&mut self, moved: bool) {
+        self.is_astray |= moved;
+    }
+
+    /// Has the task that asked woken at `until`, or before. Ready when that time has come.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         clock: &Clock,
         now: Instant,
         until: Instant,
-        moved: bool,
     ) -> Poll<()> {
+        let is_astray = std::mem::take(&mut self.is_astray);
         let armed = match &mut self.armed {
             // It will fire in time, and wake this task.
-            Some(armed) if armed.at <= until && now < armed.at && !moved => return Poll::Pending,
+            Some(armed) if armed.at <= until && now < armed.at && !is_astray => {
+                return Poll::Pending;
+            }
             Some(armed) => {
                 if armed.at != until {
                     clock.reset(&mut armed.sleep, until);

@@ -13,9 +13,11 @@ use crate::proto::keep_alive::KeepAliveHint;
 /// The connection that a response came on: which one, whether it was reused, after how long, and for
 /// how much longer it may be.
 ///
-/// In the extensions of every response that came over an [`IdleAwareConnector`]. On an error of
-/// hyper-util's client, `connect_info()` has it: whether a request that failed was sent on a reused
-/// connection, and after how long, decides whether to send it again.
+/// In the extensions of every response that hyper-util's `legacy::Client` got over an
+/// [`IdleAwareConnector`], and in the `connect_info()` of its errors: whether a request that failed was sent on a reused
+/// connection, and after how long, decides whether to send it again. Who drives a connection without
+/// that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
+/// [follows](Self::follow) it.
 ///
 /// ```
 /// use http_keepalive::ConnectionHandle;
@@ -61,6 +63,14 @@ impl ConnectionHandle {
         }
     }
 
+    /// A handle that follows the connection from request to request, until it is cloned.
+    ///
+    /// For those who drive a connection by hand, and have only the transport's handle.
+    #[must_use]
+    pub fn follow(&self) -> Self {
+        Self::following(Arc::clone(&self.connection))
+    }
+
     /// A number that no other connection of the same [`KeepAlive`](crate::KeepAlive) has.
     pub fn id(&self) -> u64 {
         self.connection.id()
@@ -97,7 +107,8 @@ impl ConnectionHandle {
     }
 
     /// What the server said last of how long it keeps the connection; `None` if it said nothing, or
-    /// if the policy does not honour hints.
+    /// if the policy does not honour hints. Its `max` is as it was said, and counts from the response
+    /// that said it.
     pub fn hint(&self) -> Option<KeepAliveHint> {
         let hint = self.connection.look(|exchange| exchange.hint());
         (hint != KeepAliveHint::new()).then_some(hint)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::origin::Origin;
 use crate::proto::Moment;
-use crate::proto::deadline::Verdict;
+use crate::proto::deadline::{self, Verdict};
 use crate::proto::end::{Cause, End};
 use crate::proto::exchange::{Exchange, Happened};
 use crate::proto::framing::Opaque;
@@ -117,6 +117,12 @@ impl Connection {
         }
     }
 
+    /// Something is about to be written on an idle connection.
+    pub(crate) fn on_sending(&self) {
+        let now = self.keep_alive.clock().now();
+        self.state().exchange.on_sending(now);
+    }
+
     /// Takes bytes that were read.
     pub(crate) fn on_read(&self, bytes: &[u8]) -> Standing {
         let window = self.keep_alive.policy().response_window;
@@ -134,14 +140,12 @@ impl Connection {
         if let Some(reason) = happened.opaque() {
             self.keep_alive.counters().on_opaque(reason);
         }
-        if !happened.needs_time() {
-            return self.state().standing();
-        }
-        let now = self.keep_alive.clock().now();
+        let now = happened.needs_time().then(|| self.keep_alive.clock().now());
         let mut state = self.state();
-        state
-            .exchange
-            .at(happened, self.keep_alive.policy().response_window, now);
+        if let Some(now) = now {
+            let window = self.keep_alive.policy().response_window;
+            state.exchange.at(happened, window, now);
+        }
         if happened.begun() {
             let reused = state.exchange.request().number > 1;
             self.keep_alive.counters().on_exchange(reused);
@@ -151,11 +155,13 @@ impl Connection {
 
     /// The connection ended. Only the first call counts.
     pub(crate) fn on_end(&self, cause: Cause) {
-        let (end, requests) = {
+        let (end, requests, waker) = {
             let mut state = self.state();
             let end = state.exchange.on_end(cause, self.keep_alive.policy());
-            (end, state.exchange.request().number)
+            (end, state.exchange.request().number, state.waker.take())
         };
+        // A handle may outlive the task by far.
+        drop(waker);
         let Some(end) = end else { return };
         self.keep_alive.counters().on_end(end);
         self.log_end(end, requests);
@@ -174,10 +180,7 @@ impl Connection {
     /// Takes what the server said in its response to the `request`th request.
     pub(crate) fn on_hint(&self, hint: KeepAliveHint, request: u64) {
         let policy = self.keep_alive.policy();
-        if hint
-            .timeout()
-            .is_some_and(|timeout| timeout > policy.hint_ceiling)
-        {
+        if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
         }
         self.change(|exchange| exchange.on_hint(hint, request, policy));

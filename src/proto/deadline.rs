@@ -67,7 +67,7 @@ pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts) -> Allowance {
     let margin = margin(policy, facts, expected);
     let idle = expected.saturating_sub(margin);
     if !facts.used {
-        return Allowance::Idle(idle.max(first_use(expected)));
+        return Allowance::Idle(idle.max(grace(expected)));
     }
     if !policy.reuse {
         return Allowance::Never(Reason::ReuseDisabled);
@@ -79,6 +79,16 @@ pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts) -> Allowance {
         return Allowance::Never(Reason::NoIdleAllowed);
     }
     Allowance::Idle(idle)
+}
+
+/// How long an unused connection is good for its first request, counted from when somebody first
+/// asked whether it is: half of the timeout, where that is less than [`FIRST_USE`].
+pub(crate) fn first_use(policy: &KeepAlivePolicy) -> Allowance {
+    Allowance::Idle(grace(policy.max_idle))
+}
+
+fn grace(expected: Duration) -> Duration {
+    FIRST_USE.min(expected / 2)
 }
 
 /// Whether a connection that has been idle since `idle_since` may be used at `now`.
@@ -115,6 +125,11 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
         })
 }
 
+/// Whether a hint counts, but not to the full.
+pub(crate) fn is_clamped(policy: &KeepAlivePolicy, hint: Option<Duration>) -> bool {
+    policy.hints && hint.is_some_and(|hint| hint > policy.hint_ceiling)
+}
+
 /// The timeout the server is taken to have.
 fn expected(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
     match facts.hint {
@@ -131,12 +146,6 @@ fn margin(policy: &KeepAlivePolicy, facts: &Facts, expected: Duration) -> Durati
         SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),
     };
     safety.max(round_trips).saturating_add(facts.skew)
-}
-
-/// What an unused connection is good for at least: half the timeout, where that is less than
-/// [`FIRST_USE`].
-fn first_use(expected: Duration) -> Duration {
-    FIRST_USE.min(expected / 2)
 }
 
 #[cfg(test)]

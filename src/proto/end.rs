@@ -30,8 +30,6 @@ pub(crate) enum Cause {
     Dropped,
     /// A read found its end.
     Eof,
-    /// A read failed.
-    ReadError,
-    /// A write failed. Whoever wrote has lost what it was to write.
-    WriteError,
+    /// A read or a write failed.
+    Error,
 }

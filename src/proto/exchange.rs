@@ -17,17 +17,20 @@ const REQUEST_TIMEOUT: u16 = 408;
 /// What a connection is doing.
 ///
 /// ```text
-///                    request begins
-///   Unused ──────────────────────────────▶ Busy ◀────────┐
-///     │                                    │  │          │ request begins
-///     │        request and response ended  │  └───────▶ Idle
-///     │                                    │             │
-///     └────────────────▶ Opaque ◀──────────┴─────────────┘
-///                 not HTTP/1 (any more), or not understood
+///           somebody writes         a byte is accepted
+///   Unused ─────────────────▶ Sending ────────────────▶ Busy
+///                                ▲                        │
+///                                └───────── Idle ◀────────┘
+///               somebody writes           request and response ended
+///
+///   any ──▶ Opaque: not HTTP/1 (any more), or not understood
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Phase {
     Unused,
+    /// A request is to be written, of which nothing was accepted. Whoever writes it has taken it off
+    /// its queue: were the connection closed now, it would be lost.
+    Sending,
     Busy,
     Idle,
     Opaque(Opaque),
@@ -55,6 +58,8 @@ impl Request {
 #[must_use = "what happened is to be given its time by `Exchange::at`"]
 pub(crate) struct Happened {
     progress: Progress,
+    /// A request began.
+    begun: bool,
     /// A byte of the response whose time is worth keeping.
     mark: bool,
     opaque: Option<Opaque>,
@@ -68,7 +73,7 @@ impl Happened {
 
     /// Whether a request began.
     pub(crate) fn begun(&self) -> bool {
-        self.progress.begun
+        self.begun
     }
 
     /// Why nothing is known of the connection from here on, if so.
@@ -92,6 +97,8 @@ pub(crate) struct Exchange {
     rtt: Duration,
     /// Requests begun.
     requests: u64,
+    /// When it was first asked whether it may be used, while it was unused.
+    first_asked: Option<Moment>,
     /// Since when the connection had been idle when the last request began.
     idle_since: Moment,
     /// When the first byte of the last request was written.
@@ -125,6 +132,7 @@ impl Exchange {
             anchor: Anchor::default(),
             rtt: connecting,
             requests: 0,
+            first_asked: None,
             idle_since: connected,
             sent: connected,
             answered: None,
@@ -140,19 +148,39 @@ impl Exchange {
 
     /// `* => Opaque`, for a reason that the bytes do not show.
     pub(crate) fn on_opaque(&mut self, reason: Opaque) {
+        if self.phase == Phase::Sending {
+            // What was to be written turned out to be no request.
+            self.requests = self.requests.saturating_sub(1);
+        }
         self.phase = Phase::Opaque(reason);
         self.tracker = Tracker::new();
     }
 
+    /// Somebody is about to write.
+    ///
+    /// `Unused | Idle => Sending`
+    pub(crate) fn on_sending(&mut self, now: Moment) {
+        if self.is_idle() {
+            self.begin(now);
+            self.phase = Phase::Sending;
+        }
+    }
+
     /// Takes bytes that the transport has accepted.
     ///
-    /// `Unused | Idle => Busy`, and with the end of a request that was already answered `Busy => Idle`
+    /// `Sending => Busy`, and with the end of a request that was already answered `Busy => Idle`
     pub(crate) fn on_written(&mut self, bytes: &[u8]) -> Happened {
         if matches!(self.phase, Phase::Opaque(_)) {
             return Happened::default();
         }
         let progress = self.tracker.on_written(bytes);
-        self.on_progress(progress)
+        let mut happened = self.on_progress(progress);
+        if happened.begun && self.phase == Phase::Sending {
+            // It has its time already.
+            self.phase = Phase::Busy;
+            happened.progress.begun = false;
+        }
+        happened
     }
 
     /// Takes bytes that were read from the transport.
@@ -175,6 +203,7 @@ impl Exchange {
         match progress {
             Ok(progress) => Happened {
                 progress,
+                begun: progress.begun,
                 ..Happened::default()
             },
             Err(reason) => {
@@ -288,9 +317,17 @@ impl Exchange {
         if !self.is_idle() {
             return None;
         }
-        Some(match self.retired {
-            Some(reason) => Verdict::Retire(reason),
-            None => deadline::verdict(self.allowance(policy), &self.finished, now),
+        if let Some(reason) = self.retired {
+            return Some(Verdict::Retire(reason));
+        }
+        let verdict = deadline::verdict(self.allowance(policy), &self.finished, now);
+        Some(match (self.phase, verdict) {
+            (Phase::Unused, Verdict::Retire(_)) => {
+                // Whoever opened it may have come to it late.
+                let first_asked = self.first_asked.as_ref().unwrap_or(now);
+                deadline::verdict(deadline::first_use(policy), first_asked, now)
+            }
+            _ => verdict,
         })
     }
 
@@ -306,6 +343,9 @@ impl Exchange {
         }
         let allowance = self.allowance(policy);
         self.allowance = Some(allowance);
+        if self.phase == Phase::Unused {
+            self.first_asked.get_or_insert(*now);
+        }
         let verdict = self.look(policy, now)?;
         match (verdict, allowance) {
             (Verdict::Retire(reason), _) => {
@@ -313,7 +353,8 @@ impl Exchange {
                 self.fresh_until = None;
             }
             (Verdict::Reuse { .. }, Allowance::Idle(idle)) => {
-                self.fresh_until = self.finished.checked_add(idle);
+                let until = self.finished.checked_add(idle);
+                self.fresh_until = until.filter(|until| now.is_before(until));
             }
             (Verdict::Reuse { .. }, Allowance::Never(_)) => {}
         }
@@ -327,10 +368,10 @@ impl Exchange {
         }
         Some(match (self.phase, cause) {
             (Phase::Opaque(reason), _) => End::Opaque(reason),
-            (Phase::Busy, Cause::Dropped) => End::Client,
+            (Phase::Busy | Phase::Sending, Cause::Dropped) => End::Client,
             (Phase::Busy, Cause::Eof) if self.tracker.is_until_eof() => End::Delimited,
-            (Phase::Busy, _) if self.requests > 1 && self.answered.is_none() => End::Stale,
-            (Phase::Busy, _) => End::PeerBusy,
+            (Phase::Busy | Phase::Sending, _) if self.is_unanswered_again() => End::Stale,
+            (Phase::Busy | Phase::Sending, _) => End::PeerBusy,
             (Phase::Unused | Phase::Idle, cause) => self.idle_end(cause, policy),
         })
     }
@@ -341,11 +382,13 @@ impl Exchange {
             // Closed by whoever drives the connection, and it would have been by this crate.
             (None, Allowance::Never(reason), Cause::Dropped) => End::Retired(reason),
             (None, _, Cause::Dropped) => End::Client,
-            (None, _, Cause::Eof | Cause::ReadError) => End::PeerIdle,
-            // The next request, of which not a byte was accepted.
-            (None, _, Cause::WriteError) if self.requests > 0 => End::Stale,
-            (None, _, Cause::WriteError) => End::PeerBusy,
+            (None, _, Cause::Eof | Cause::Error) => End::PeerIdle,
         }
+    }
+
+    /// Whether a request on a connection that had served others has no byte of its response.
+    fn is_unanswered_again(&self) -> bool {
+        self.requests > 1 && self.answered.is_none()
     }
 
     fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {

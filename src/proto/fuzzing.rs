@@ -86,6 +86,9 @@ pub fn exchange(data: &[u8]) {
         let window = policy.response_window;
         match operation % 8 {
             0 | 1 => {
+                if data.flag() {
+                    exchange.on_sending(now);
+                }
                 let happened = exchange.on_written(data.piece());
                 exchange.at(happened, window, now);
             }

@@ -314,6 +314,7 @@ fn the_deadline_counts_from_the_last_byte_of_the_response() {
 fn the_deadline_of_an_unused_connection_counts_from_connecting() {
     let mut life = Life::connected().with(KeepAlivePolicy::default());
     assert_eq!(life.good_for(), secs(4));
+    life.verdict();
 
     life.now = Moment::at(3_999);
     assert_eq!(life.good_for(), ms(1));
@@ -978,6 +979,12 @@ impl Life {
         self
     }
 
+    /// A request is to be written, and nothing of it is accepted.
+    fn sending(mut self) -> Self {
+        self.exchange.on_sending(self.now);
+        self
+    }
+
     /// What the first response said.
     fn hinted(mut self, hint: KeepAliveHint) -> Self {
         self.hint(hint, 1);
@@ -1002,7 +1009,7 @@ impl Life {
 }
 
 /// How a life ends by each [`Cause`]: dropped, EOF, error.
-type Ends = [End; 4];
+type Ends = [End; 3];
 
 /// A life of that name, and how it ends.
 type EndRow = (&'static str, fn() -> Life, Ends);
@@ -1011,15 +1018,13 @@ type EndRow = (&'static str, fn() -> Life, Ends);
 fn every_end_is_called_by_its_name() {
     use End::{Client, Delimited, PeerBusy, PeerIdle, Stale};
 
-    const UNUSED: Ends = [Client, PeerIdle, PeerIdle, PeerBusy];
-    // What failed to be written then is another request.
-    const CLIENT: Ends = [Client, PeerIdle, PeerIdle, Stale];
-    const PEER: Ends = [Client, PeerBusy, PeerBusy, PeerBusy];
-    const STALE: Ends = [Client, Stale, Stale, Stale];
-    const DELIMITED: Ends = [Client, Delimited, PeerBusy, PeerBusy];
-    const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 4];
-    let by = |reason| [End::Retired(reason); 4];
-    let would_be = |reason| [End::Retired(reason), PeerIdle, PeerIdle, Stale];
+    const CLIENT: Ends = [Client, PeerIdle, PeerIdle];
+    const PEER: Ends = [Client, PeerBusy, PeerBusy];
+    const STALE: Ends = [Client, Stale, Stale];
+    const DELIMITED: Ends = [Client, Delimited, PeerBusy];
+    const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 3];
+    let by = |reason| [End::Retired(reason); 3];
+    let would_be = |reason| [End::Retired(reason), PeerIdle, PeerIdle];
     let by_hand = by(Reason::ByHand);
     let expired = by(Reason::IdleDeadline);
     let once = would_be(Reason::ReuseDisabled);
@@ -1027,18 +1032,30 @@ fn every_end_is_called_by_its_name() {
     let no_time = would_be(Reason::NoIdleAllowed);
 
     // `exchange`: the first one is over, `again`: and another request is out.
-    let rows: [EndRow; 27] = [
-        ("unused", || Life::connected(), UNUSED),
+    let rows: [EndRow; 31] = [
+        ("first, blocked", || Life::connected().sending(), PEER),
+        ("again, blocked", || Life::idle().sending(), STALE),
+        (
+            "again, blocked, retired",
+            || Life::idle().sending().retired(),
+            STALE,
+        ),
+        (
+            "again, blocked, expired",
+            || Life::idle().sending().expired().looked_at(),
+            STALE,
+        ),
+        ("unused", || Life::connected(), CLIENT),
         (
             "unused, no reuse",
             || Life::connected().without_reuse(),
-            UNUSED,
+            CLIENT,
         ),
         ("unused, retired", || Life::connected().retired(), by_hand),
         ("unused, opaque", || Life::connected().opaque(), UNKNOWN),
         (
             "unused, expired",
-            || Life::connected().expired().looked_at(),
+            || Life::connected().looked_at().expired().looked_at(),
             expired,
         ),
         ("request", || Life::busy(), PEER),
@@ -1084,12 +1101,7 @@ fn every_end_is_called_by_its_name() {
         ("again, opaque", || Life::busy_again().opaque(), UNKNOWN),
         ("two exchanges", || Life::busy_again().answered(OK), CLIENT),
     ];
-    const CAUSES: [Cause; 4] = [
-        Cause::Dropped,
-        Cause::Eof,
-        Cause::ReadError,
-        Cause::WriteError,
-    ];
+    const CAUSES: [Cause; 3] = [Cause::Dropped, Cause::Eof, Cause::Error];
     for (name, lived, ends) in rows {
         for (cause, end) in CAUSES.into_iter().zip(ends) {
             let mut life = lived();
@@ -1099,6 +1111,110 @@ fn every_end_is_called_by_its_name() {
             }
         }
     }
+}
+
+// Sending.
+
+#[test]
+fn a_request_that_nothing_is_accepted_of_keeps_its_connection() {
+    for life in [Life::connected(), Life::idle()] {
+        let before = life.exchange.request().number;
+        let mut life = life.sending();
+        assert!(!life.exchange.is_idle());
+        assert_eq!(life.exchange.request().number, before + 1);
+
+        life = life.expired();
+        assert!(!life.exchange.retire(), "there is nothing to look at");
+        assert_eq!(life.verdict(), None);
+        life.exchange.on_sending(life.now);
+        assert_eq!(life.exchange.request().number, before + 1, "it is the same");
+
+        life.exchange
+            .on_written(b"G")
+            .begun()
+            .then_some(())
+            .unwrap();
+        assert_eq!(life.exchange.request().number, before + 1, "it still is");
+        assert_eq!(life.verdict(), None);
+    }
+}
+
+#[test]
+fn a_request_has_the_time_of_the_first_attempt_to_write_it() {
+    let mut life = Life::idle();
+    life.now = life.now.after(HOUR);
+    life.exchange.on_sending(life.now);
+    let idle_before = life.exchange.request().idle_before();
+    life.now = life.now.after(HOUR);
+
+    let happened = life.exchange.on_written(GET.as_bytes());
+
+    assert!(happened.begun());
+    assert!(!happened.needs_time(), "it has one");
+    assert_eq!(life.exchange.request().idle_before(), idle_before);
+    assert!(idle_before >= HOUR && idle_before < 2 * HOUR);
+}
+
+#[test]
+fn what_turns_out_to_be_no_request_is_not_counted_as_one() {
+    let mut life = Life::connected().sending();
+
+    let happened = life
+        .exchange
+        .on_written(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+    assert_eq!(happened.opaque(), Some(Opaque::Http2));
+    assert_eq!(life.exchange.request().number, 0);
+}
+
+// First use.
+
+#[test]
+fn an_unused_connection_that_is_looked_at_late_is_good_for_a_while_from_then_on() {
+    for (policy, grace) in [
+        (KeepAlivePolicy::default(), Duration::from_secs(1)),
+        (
+            KeepAlivePolicy::default().max_idle(Duration::from_millis(500)),
+            Duration::from_millis(250),
+        ),
+    ] {
+        let late = Moment::at(0).after(HOUR);
+        let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
+
+        for asked in [late, late.after(grace - Duration::from_nanos(1))] {
+            let verdict = exchange.verdict(&policy, &asked);
+            let until = late.after(grace).monotonic;
+            assert_eq!(verdict, Some(Verdict::Reuse { until: Some(until) }));
+        }
+
+        let verdict = exchange.verdict(&policy, &late.after(grace));
+        assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
+    }
+}
+
+#[test]
+fn an_unused_connection_that_was_looked_at_in_time_has_no_such_while() {
+    let policy = KeepAlivePolicy::default();
+    let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
+
+    assert!(matches!(
+        exchange.verdict(&policy, &Moment::at(2_999)),
+        Some(Verdict::Reuse { .. })
+    ));
+
+    let verdict = exchange.verdict(&policy, &Moment::at(4_000));
+    assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
+}
+
+#[test]
+fn an_unused_connection_is_good_for_a_while_whatever_the_margin() {
+    let policy = KeepAlivePolicy::default().safety_margin(HOUR);
+    let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
+
+    let fresh = exchange.verdict(&policy, &Moment::at(0));
+    assert!(matches!(fresh, Some(Verdict::Reuse { .. })));
+    let verdict = exchange.verdict(&policy, &Moment::at(1_000));
+    assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
 }
 
 // Opaque.
@@ -1303,12 +1419,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         "HTTP/1.1 204 No",
         " Content\r\n\r\n",
     ];
-    let causes = vec![
-        Cause::Dropped,
-        Cause::Eof,
-        Cause::ReadError,
-        Cause::WriteError,
-    ];
+    let causes = vec![Cause::Dropped, Cause::Eof, Cause::Error];
     prop_oneof![
         8 => prop::sample::select(written).prop_map(Op::Write),
         8 => prop::sample::select(read).prop_map(Op::Read),
@@ -1420,7 +1531,11 @@ proptest! {
         connecting in 0..2_000_u64,
         ops in prop::collection::vec(any_sound_op(), 0..30),
     ) {
-        let connected = || Life::connected_after(connecting).with(KeepAlivePolicy::default());
+        // Looked at in time, for else it does matter when an unused connection is asked first.
+        let connected = || {
+            let life = Life::connected_after(connecting).with(KeepAlivePolicy::default());
+            life.looked_at()
+        };
         let mut asked = connected();
         for (done, op) in ops.iter().enumerate() {
             asked.live(op);
