@@ -1,7 +1,8 @@
 //! One message head: the start line and the fields that say how long the body is.
 //!
-//! The head is walked line by line. A line that arrives whole is looked at where it lies; of a line
-//! that arrives in pieces at most [`MAX_LINE`] bytes are kept, and of the head nothing else.
+//! The head is walked line by line, and of each line at most the first [`MAX_LINE`] bytes are looked
+//! at: where they lie, if the line arrives whole. Of a line that arrives in pieces that much is kept,
+//! and of the head nothing else.
 
 use super::Opaque;
 use crate::proto::token::is_token_byte;
@@ -12,7 +13,7 @@ use crate::proto::token::is_token_byte;
 /// was configured to accept beyond that.
 pub(crate) const MAX_HEAD: usize = 512 * 1024;
 
-/// How many bytes of a line that arrives in pieces are kept.
+/// How many bytes of a line are looked at, and kept if it arrives in pieces.
 ///
 /// A field that matters is far shorter; of any other line only the beginning is looked at.
 pub(crate) const MAX_LINE: usize = 1024;
@@ -235,10 +236,6 @@ impl Head {
         let Some(value) = value_of(line, TRANSFER_ENCODING, cut)? else {
             return Ok(());
         };
-        // hyper can be told to take a field with such a byte for absent.
-        if value.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
-            return Err(Opaque::Unrecognized);
-        }
         let last = value.rsplit(|&b| b == b',').next().unwrap_or_default();
         self.coding = if last.trim_ascii().eq_ignore_ascii_case(b"chunked") && value.is_ascii() {
             Coding::Chunked
@@ -252,7 +249,8 @@ impl Head {
 /// The value of a field line, if the line is the named field's.
 ///
 /// Fails where the line is that field's but in a form in which parsers disagree: blanks before the
-/// colon (RFC 9112 §5.1), no colon, a value longer than what was kept.
+/// colon (RFC 9112 §5.1), no colon, control characters in the value (RFC 9110 §5.5), a value longer
+/// than what is looked at.
 #[inline]
 fn value_of<'a>(line: &'a [u8], name: &str, cut: bool) -> Result<Option<&'a [u8]>, Opaque> {
     let Some((field, rest)) = line.split_at_checked(name.len()) else {
@@ -264,7 +262,9 @@ fn value_of<'a>(line: &'a [u8], name: &str, cut: bool) -> Result<Option<&'a [u8]
     if is_token_byte(next) || !field.eq_ignore_ascii_case(name.as_bytes()) {
         return Ok(None);
     }
-    if next != b':' || cut {
+    // With `ignore_invalid_headers_in_responses` hyper takes a field with such a byte for absent.
+    let control = value.iter().any(|&b| b.is_ascii_control() && b != b'\t');
+    if next != b':' || cut || control {
         return Err(Opaque::Unrecognized);
     }
     Ok(Some(value))

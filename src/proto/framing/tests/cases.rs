@@ -261,6 +261,11 @@ fn unrecognized(
     opaque(Opaque::Unrecognized, name, request, response, hyper)
 }
 
+/// A request that is too long to be written down.
+fn leak(wire: String) -> &'static [u8] {
+    wire.leak().as_bytes()
+}
+
 pub(super) fn all() -> Vec<Case> {
     [
         requests(),
@@ -376,16 +381,6 @@ fn requests() -> Vec<Case> {
                 b"head / HTTP/1.1\r\n\r\n",
             ),
         ),
-        (
-            "a long target",
-            Request::of(
-                Message {
-                    target: LONG_TARGET,
-                    ..Message::new("GET", &[], Payload::None)
-                },
-                LONG_REQUEST,
-            ),
-        ),
     ] {
         let response = match request.message {
             Some(Message {
@@ -419,32 +414,76 @@ fn requests() -> Vec<Case> {
     cases
 }
 
-const LONG_TARGET: &str =
-    "/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const LONG_REQUEST: &[u8] = b"GET /0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef HTTP/1.1\r\n\r\n";
-
 /// Requests that hyper does not write.
 fn raw_requests() -> Vec<Case> {
-    let mut cases = Vec::new();
+    let mut cases = vec![unrecognized(
+        "request: a method longer than is looked at",
+        Request::raw(leak(format!("{} / HTTP/1.1\r\n", "X".repeat(MAX_LINE)))),
+        "",
+        Never,
+    )];
     for (name, wire) in [
-        ("two equal lengths", &b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi"[..]),
-        ("a list of equal lengths", b"POST / HTTP/1.1\r\nContent-Length: 2, 2\r\n\r\nhi"),
-        ("a length of zero", b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),
-        ("a length with chunked", b"POST / HTTP/1.1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        ("two lines of transfer codings", b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        ("chunk extensions and trailers", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;a=\"b;\"\r\nhi\r\n0;c\r\nX: y\r\n\r\n"),
+        (
+            "two equal lengths",
+            &b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi"[..],
+        ),
+        (
+            "a list of equal lengths",
+            b"POST / HTTP/1.1\r\nContent-Length: 2, 2\r\n\r\nhi",
+        ),
+        (
+            "a length of zero",
+            b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
+            "a length with chunked",
+            b"POST / HTTP/1.1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n\
+              0\r\n\r\n",
+        ),
+        (
+            "two lines of transfer codings",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n\
+              0\r\n\r\n",
+        ),
+        (
+            "chunk extensions and trailers",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+              2;a=\"b;\"\r\nhi\r\n0;c\r\nX: y\r\n\r\n",
+        ),
+        (
+            "a target longer than is looked at",
+            leak(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(MAX_LINE))),
+        ),
         ("an empty line first", b"\r\nGET / HTTP/1.1\r\n\r\n"),
         ("a bare line feed first", b"\nGET / HTTP/1.1\r\n\r\n"),
-        ("bare line feeds", b"POST / HTTP/1.1\nContent-Length: 2\n\nhi"),
+        (
+            "bare line feeds",
+            b"POST / HTTP/1.1\nContent-Length: 2\n\nhi",
+        ),
         ("a request of HTTP/1.0", b"GET / HTTP/1.0\r\n\r\n"),
         ("an asterisk", b"OPTIONS * HTTP/1.1\r\n\r\n"),
         ("an absolute target", b"GET http://a/ HTTP/1.1\r\n\r\n"),
-        ("a method that begins like the preface", b"PRI / HTTP/1.1\r\n\r\n"),
-        ("a method of all token bytes", b"!#$%&'*+-.^_`|~ / HTTP/1.1\r\n\r\n"),
-        ("a length that is no field", b"GET / HTTP/1.1\r\nX: Content-Length: 9\r\nXContent-Length: 9\r\nContent-LengthX: 9\r\nContent: 9\r\nT: 9\r\n\r\n"),
+        (
+            "a method that begins like the preface",
+            b"PRI / HTTP/1.1\r\n\r\n",
+        ),
+        (
+            "a method of all token bytes",
+            b"!#$%&'*+-.^_`|~ / HTTP/1.1\r\n\r\n",
+        ),
+        (
+            "a length that is no field",
+            b"GET / HTTP/1.1\r\nX: Content-Length: 9\r\nXContent-Length: 9\r\n\
+              Content-LengthX: 9\r\nContent: 9\r\nT: 9\r\n\r\n",
+        ),
         ("a HEAD in mixed case", b"Head / HTTP/1.1\r\n\r\n"),
     ] {
-        cases.push(ends(format!("request: {name}"), Request::raw(wire), OK_SIZED, Never));
+        cases.push(ends(
+            format!("request: {name}"),
+            Request::raw(wire),
+            OK_SIZED,
+            Never,
+        ));
     }
     for (name, wire) in [
         (
@@ -588,7 +627,8 @@ fn lengths() -> Vec<Case> {
         ends(
             "a body that looks like a response",
             GET,
-            "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n\
+             HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
             Ready,
         ),
         unrecognized(
@@ -682,8 +722,6 @@ fn length_values() -> Vec<Case> {
         &[b" 99999999999999999999999999999999"],
         &[b" 5\xff"],
         &[b" \xd9\xa5"],
-        &[b" 5\x01"],
-        &[b" 5\x7f"],
     ];
     let mut cases = Vec::new();
     for values in five {
@@ -692,6 +730,19 @@ fn length_values() -> Vec<Case> {
     }
     for values in invalid {
         cases.push(unrecognized(name(values), GET, head(values), Closed).then("hello"));
+    }
+    // With `ignore_invalid_headers_in_responses` hyper takes such a line for absent.
+    for value in [
+        &b" 5\x01"[..],
+        b" \x005",
+        b" 5\x7f",
+        b"\x0c5",
+        b" 5\x0c",
+        b"\x0b5",
+        b" 5\r",
+    ] {
+        let line = [b"HTTP/1.1 200 OK\r\nContent-Length:", value, b"\r\n"].concat();
+        cases.push(unrecognized(name(&[value]), GET, line, Closed).then("\r\nhello"));
     }
     // hyper keeps the two highest numbers for itself.
     for (value, hyper) in [
@@ -1010,7 +1061,9 @@ fn codings() -> Vec<Case> {
         "Transfer-Encoding:\r\n\tchunked\r\n",
         // With `ignore_invalid_headers_in_responses` hyper takes such a line for absent.
         "Transfer-Encoding: \x01, chunked\r\n",
+        "Transfer-Encoding:\x0cchunked\r\n",
         "Transfer-Encoding: chunked\x7f\r\n",
+        "Transfer-Encoding: chunked\r\r\n",
     ] {
         let response = format!("HTTP/1.1 200 OK\r\n{fields}");
         let name = format!("codings: {}", fields.escape_debug());
@@ -1066,7 +1119,8 @@ fn interim() -> Vec<Case> {
         ),
         (
             "several",
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 X\r\nA: b\r\n\r\nHTTP/1.1 103 X\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n\
+             HTTP/1.1 103 X\r\nA: b\r\n\r\nHTTP/1.1 103 X\r\n\r\n",
         ),
     ] {
         for request in [GET, HEAD, EXPECT, STREAMED] {

@@ -1,7 +1,9 @@
 //! What the tracker finds, held against a table of cases, against hyper itself, and against chance.
 //!
-//! * `cases` is the table: a request, its response, what the tracker makes of them and what hyper does.
-//! * `table` runs every case in every order and splitting; `sequences` puts several on one connection.
+//! * `cases` is the table: a request, its response, what the tracker makes of them and what hyper
+//!   does.
+//! * `table` runs every case in every order and splitting; `sequences` puts several on one
+//!   connection.
 //! * `differential` runs the same cases through hyper's client, driven by `rig`, with the tracker
 //!   looking on.
 //! * `random` makes up exchanges, and bytes that are none.

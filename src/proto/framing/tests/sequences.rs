@@ -146,6 +146,25 @@ fn a_response_to_what_is_not_known_yet_is_opaque_unless_it_has_no_body_in_any_ca
 }
 
 #[test]
+fn what_is_no_request_is_known_from_its_first_byte_however_it_comes() {
+    for wire in [
+        &b" / HTTP/1.1\r\n\r\n"[..],
+        b"\t/ HTTP/1.1\r\n\r\n",
+        b": / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01 / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\n",
+        b"\x00\x00\x06\x04\x00\x00\x00\x00\x00",
+    ] {
+        for at in 1..=wire.len() {
+            let mut follower = Follower::new();
+            follower.on_written(&wire[..at]);
+            let opaque = Outcome::Opaque(Opaque::Unrecognized);
+            assert_eq!(follower.outcome(), opaque, "{}", wire[..at].escape_ascii());
+        }
+    }
+}
+
+#[test]
 fn every_head_is_an_answer_and_nothing_else_is() {
     let mut tracker = Tracker::new();
     assert_eq!(tracker.on_written(GET.wire), Ok(BEGUN));

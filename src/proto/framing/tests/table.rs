@@ -96,7 +96,7 @@ fn offsets(length: usize) -> Vec<usize> {
     }
     let few = 3;
     (0..few)
-        .chain((few..length - few).step_by(length / 16))
+        .chain((few..length - few).step_by(length / 5))
         .chain(length - few..=length)
         .collect()
 }
