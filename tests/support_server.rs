@@ -317,7 +317,7 @@ async fn many_connections() {
     );
 }
 
-/// DESIGN §1: lost if sent in `[T - RTT, T]` after the response has arrived.
+/// A request is lost if it is sent within a round trip before the server closes, seen from here.
 #[tokio::test(start_paused = true)]
 async fn the_window() {
     let mut gaps: Vec<u64> = (1760..=2080).step_by(20).collect();
