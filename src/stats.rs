@@ -15,7 +15,8 @@ use crate::proto::framing::Opaque;
 pub struct Stats {
     /// Connections opened.
     pub opened: u64,
-    /// Requests begun on connections whose exchanges are followed (not on HTTP/2 and the like).
+    /// Requests of which at least a byte was written, on connections whose exchanges are followed (not
+    /// on HTTP/2 and the like).
     pub exchanges: u64,
     /// Of these, the ones on a connection that had served a request before.
     pub reused: u64,

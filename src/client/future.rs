@@ -77,14 +77,9 @@ where
 
 /// Remembers which origins speak HTTP/2, so that they are not asked again.
 fn learn_version(keep_alive: &KeepAlive, asked: Option<&Asked>, version: Version) {
-    let origins = keep_alive.origins();
     let http2 = version > Version::HTTP_11;
-    if !http2 && !origins.may_speak_http2() {
-        return;
-    }
-    if let Some(origin) = asked.and_then(Asked::origin) {
-        origins.on_answer(&origin, http2);
-    }
+    let origin = || asked.and_then(Asked::origin);
+    keep_alive.origins().on_answer(origin, http2);
 }
 
 fn heed_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) {

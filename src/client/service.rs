@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderValue, Request, Response, Version};
 use tower_service::Service;
 
 use super::close::CloseAfterResponse;
@@ -51,7 +51,8 @@ impl<S> KeepAliveService<S> {
         if request.version() > Version::HTTP_11 || request.headers().contains_key(CONNECTION) {
             return None;
         }
-        if self.speaks_http2(request.uri()) {
+        let origins = self.keep_alive.origins();
+        if origins.speaks_http2(|| Origin::of(request.uri())) {
             return Asked::of(request.uri());
         }
         let close = close || !self.keep_alive.policy().reuse;
@@ -60,13 +61,6 @@ impl<S> KeepAliveService<S> {
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static(value));
         Asked::of(request.uri())
-    }
-
-    fn speaks_http2(&self, uri: &Uri) -> bool {
-        let origins = self.keep_alive.origins();
-        // To build an origin costs more than to ask whether it can matter.
-        origins.may_speak_http2()
-            && Origin::of(uri).is_some_and(|origin| origins.speaks_http2(&origin))
     }
 }
 

@@ -126,19 +126,25 @@ impl Connection {
     /// Takes bytes that were read.
     pub(crate) fn on_read(&self, bytes: &[u8]) -> Standing {
         let window = self.keep_alive.policy().response_window;
-        let happened = self.state().exchange.on_read(bytes, window);
-        self.on_happened(happened)
+        self.tell(|exchange| exchange.on_read(bytes, window))
     }
 
     /// Takes bytes that were written.
     pub(crate) fn on_written(&self, bytes: &[u8]) -> Standing {
-        let happened = self.state().exchange.on_written(bytes);
-        self.on_happened(happened)
+        self.tell(|exchange| exchange.on_written(bytes))
     }
 
-    fn on_happened(&self, happened: Happened) -> Standing {
+    fn tell(&self, tell: impl FnOnce(&mut Exchange) -> Happened) -> Standing {
+        let (happened, standing) = {
+            let mut state = self.state();
+            let happened = tell(&mut state.exchange);
+            (happened, state.standing())
+        };
         if let Some(reason) = happened.opaque() {
             self.keep_alive.counters().on_opaque(reason);
+        }
+        if !happened.needs_time() && !happened.begun() {
+            return standing;
         }
         let now = happened.needs_time().then(|| self.keep_alive.clock().now());
         let mut state = self.state();

@@ -34,32 +34,32 @@ impl Origins {
         }
     }
 
-    /// Whether any origin may speak HTTP/2, so that it is worth asking which.
-    pub(crate) fn may_speak_http2(&self) -> bool {
-        self.any_http2.load(Ordering::Relaxed)
-    }
-
     /// Whether the origin answered in HTTP/2 when it was seen last.
-    pub(crate) fn speaks_http2(&self, origin: &Origin) -> bool {
-        self.may_speak_http2()
-            && self
-                .known()
-                .get(origin)
-                .is_some_and(|knowledge| knowledge.speaks_http2)
+    ///
+    /// To build an origin costs more than to see that it cannot matter, so it is asked for only then.
+    pub(crate) fn speaks_http2(&self, origin: impl FnOnce() -> Option<Origin>) -> bool {
+        self.any_http2.load(Ordering::Relaxed)
+            && origin().is_some_and(|origin| {
+                let mut known = self.known();
+                known
+                    .get(&origin)
+                    .is_some_and(|knowledge| knowledge.speaks_http2)
+            })
     }
 
     /// The origin answered, in HTTP/2 or in an older version.
-    pub(crate) fn on_answer(&self, origin: &Origin, http2: bool) {
-        if !http2 && !self.may_speak_http2() {
+    pub(crate) fn on_answer(&self, origin: impl FnOnce() -> Option<Origin>, http2: bool) {
+        if !http2 && !self.any_http2.load(Ordering::Relaxed) {
             return;
         }
+        let Some(origin) = origin() else { return };
         self.any_http2.fetch_or(http2, Ordering::Relaxed);
         let mut known = self.known();
-        if let Some(knowledge) = known.get_mut(origin) {
+        if let Some(knowledge) = known.get_mut(&origin) {
             knowledge.speaks_http2 = http2;
         } else if http2 {
             known.put(
-                origin.clone(),
+                origin,
                 Knowledge {
                     speaks_http2: http2,
                 },
@@ -85,35 +85,35 @@ impl fmt::Debug for Origins {
 mod tests {
     use super::*;
 
-    fn origin(n: usize) -> Origin {
-        Origin::of(&format!("https://host{n}").parse().unwrap()).unwrap()
+    fn origin(n: usize) -> impl FnOnce() -> Option<Origin> {
+        move || Origin::of(&format!("https://host{n}").parse().unwrap())
     }
 
     #[test]
     fn an_origin_speaks_what_it_spoke_last() {
         let origins = Origins::new();
-        assert!(!origins.speaks_http2(&origin(1)));
+        assert!(!origins.speaks_http2(origin(1)));
 
-        origins.on_answer(&origin(1), true);
-        assert!(origins.speaks_http2(&origin(1)));
-        assert!(!origins.speaks_http2(&origin(2)));
+        origins.on_answer(origin(1), true);
+        assert!(origins.speaks_http2(origin(1)));
+        assert!(!origins.speaks_http2(origin(2)));
 
-        origins.on_answer(&origin(1), false);
-        assert!(!origins.speaks_http2(&origin(1)));
+        origins.on_answer(origin(1), false);
+        assert!(!origins.speaks_http2(origin(1)));
     }
 
     #[test]
     fn the_store_is_bounded_and_forgets_the_least_recently_used() {
         let origins = Origins::new();
         for n in 0..CAPACITY.get() {
-            origins.on_answer(&origin(n), true);
+            origins.on_answer(origin(n), true);
         }
-        assert!(origins.speaks_http2(&origin(0)));
+        assert!(origins.speaks_http2(origin(0)));
 
-        origins.on_answer(&origin(CAPACITY.get()), true);
+        origins.on_answer(origin(CAPACITY.get()), true);
 
         assert_eq!(origins.known().len(), CAPACITY.get());
-        assert!(origins.speaks_http2(&origin(0)), "it was asked for last");
-        assert!(!origins.speaks_http2(&origin(1)));
+        assert!(origins.speaks_http2(origin(0)), "it was asked for last");
+        assert!(!origins.speaks_http2(origin(1)));
     }
 }

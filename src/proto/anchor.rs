@@ -48,7 +48,7 @@ impl Anchor {
         if offset < self.due || window == 0 {
             return false;
         }
-        self.due = offset.saturating_add((window / 2).max(1));
+        self.due = offset.saturating_add(window / 2);
         self.unstamped = Some(offset);
         true
     }
@@ -69,9 +69,6 @@ impl Anchor {
 
     /// How long before `finished`, when the last byte came, the writer may have been done.
     pub(crate) fn skew(&self, window: u64, finished: &Moment) -> Duration {
-        if window == 0 {
-            return Duration::ZERO;
-        }
         let mut marks = self.marks.iter().flatten();
         let Some(first) = marks.next() else {
             return Duration::ZERO;

@@ -42,7 +42,7 @@ pub(crate) struct Request {
     /// Counted from one; zero is none.
     pub(crate) number: u64,
     idle_since: Moment,
-    /// When its first byte was written.
+    /// When its first byte was written, or was to be.
     sent: Moment,
 }
 
@@ -101,7 +101,7 @@ pub(crate) struct Exchange {
     first_asked: Option<Moment>,
     /// Since when the connection had been idle when the last request began.
     idle_since: Moment,
-    /// When the first byte of the last request was written.
+    /// When the first byte of the last request was written, or was to be.
     sent: Moment,
     /// When the first byte of its response was read, interim responses included.
     answered: Option<Moment>,

@@ -47,7 +47,8 @@ fn skip<'a>(left: &mut u64, bytes: &'a [u8]) -> Option<&'a [u8]> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Chunked {
     state: State,
-    /// In `Size` the size read so far; in `Data` the bytes of the chunk still to come.
+    /// In `Size` the size read so far; in `Data` the bytes of the chunk still to come; zero when the
+    /// next size begins.
     left: u64,
 }
 
@@ -100,14 +101,10 @@ impl Chunked {
     fn step(&mut self, byte: u8) -> Result<State, Opaque> {
         use State as S;
         Ok(match (self.state, byte) {
-            (S::SizeStart, _) => {
-                self.left = 0;
-                self.on_size_digit(byte)?
-            }
             (S::Size | S::SizeBlank, b' ' | b'\t') => S::SizeBlank,
             (S::Size | S::SizeBlank, b';') => S::Extension,
             (S::Size | S::SizeBlank | S::Extension, b'\r') => S::SizeLf,
-            (S::Size, _) => self.on_size_digit(byte)?,
+            (S::SizeStart | S::Size, _) => self.on_size_digit(byte)?,
             (S::Extension, b'\n') => return Err(Opaque::Unrecognized),
             (S::Extension, _) => S::Extension,
             (S::SizeLf, b'\n') if self.left == 0 => S::LineStart,
