@@ -16,7 +16,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Request, Response};
-use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
 use hyper::body::{Frame, Incoming};
@@ -98,14 +97,16 @@ impl World {
     }
 }
 
-fn request(path: &str, body: BoxBody<Bytes, Infallible>) -> Request<Body> {
-    Request::post(format!("http://server.test{path}"))
-        .body(body)
-        .unwrap()
-}
-
 async fn whole(response: Response<Incoming>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
+}
+
+async fn ask<C>(client: &C, path: &str, body: Body) -> Response<Incoming>
+where
+    C: Service<Request<Body>, Response = Response<Incoming>, Error: std::fmt::Debug> + Clone,
+{
+    let request = Request::post(format!("http://server.test{path}")).body(body);
+    client.clone().oneshot(request.unwrap()).await.unwrap()
 }
 
 /// The next request succeeds, on the same connection or on another.
@@ -114,11 +115,7 @@ where
     C: Service<Request<Body>, Response = Response<Incoming>> + Clone,
     C::Error: std::fmt::Debug,
 {
-    let response = client
-        .clone()
-        .oneshot(request("/small", full("")))
-        .await
-        .unwrap();
+    let response = ask(client, "/small", full("")).await;
     assert_eq!(whole(response).await, "ok");
     assert_eq!(world.server.connections(), connections);
 }
@@ -128,11 +125,7 @@ async fn a_response_may_take_its_time() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/wait", full("")))
-        .await
-        .unwrap();
+    let response = ask(&client, "/wait", full("")).await;
 
     assert_eq!(whole(response).await, "ok");
     serves_on(&world, &client, 1).await;
@@ -143,11 +136,7 @@ async fn a_response_body_may_pause() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/hesitate", full("")))
-        .await
-        .unwrap();
+    let response = ask(&client, "/hesitate", full("")).await;
 
     assert_eq!(whole(response).await, "piece".repeat(PIECES));
     // From its first byte to its last, all but nothing of it lay within the window: what the server
@@ -161,11 +150,7 @@ async fn a_request_body_may_pause() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/echo", hesitant()))
-        .await
-        .unwrap();
+    let response = ask(&client, "/echo", hesitant()).await;
 
     assert_eq!(whole(response).await, "piece".repeat(PIECES));
     serves_on(&world, &client, 1).await;
@@ -176,11 +161,7 @@ async fn a_request_body_may_go_on_long_after_its_response() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/early", hesitant()))
-        .await
-        .unwrap();
+    let response = ask(&client, "/early", hesitant()).await;
     assert_eq!(whole(response).await, "early");
     let answered = tokio::time::Instant::now();
     sleep(LONG * 2).await;
@@ -197,11 +178,7 @@ async fn a_small_body_may_be_read_long_after_its_connection_was_closed() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/small", full("")))
-        .await
-        .unwrap();
+    let response = ask(&client, "/small", full("")).await;
     // It was taken off the wire at once, so the connection is idle, whatever its caller does.
     world.server.closed(1).await;
     sleep(LONG).await;
@@ -215,11 +192,7 @@ async fn a_large_body_may_be_read_late() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/large", full("")))
-        .await
-        .unwrap();
+    let response = ask(&client, "/large", full("")).await;
     sleep(LONG).await;
     assert_eq!(world.server.open(), 1, "its response is under way");
 
@@ -232,11 +205,7 @@ async fn a_large_body_may_be_dropped_in_the_middle() {
     let world = World::new();
     let client = world.client();
 
-    let mut response = client
-        .clone()
-        .oneshot(request("/large", full("")))
-        .await
-        .unwrap();
+    let mut response = ask(&client, "/large", full("")).await;
     response.body_mut().frame().await.unwrap().unwrap();
     sleep(LONG).await;
     drop(response);
@@ -250,11 +219,7 @@ async fn a_large_body_that_is_never_read_keeps_its_connection() {
     let world = World::new();
     let client = world.client();
 
-    let response = client
-        .clone()
-        .oneshot(request("/large", full("")))
-        .await
-        .unwrap();
+    let response = ask(&client, "/large", full("")).await;
     sleep(LONG * 1_000).await;
 
     assert_eq!(

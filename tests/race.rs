@@ -15,12 +15,14 @@ mod support;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use http_keepalive::{KeepAlive, KeepAlivePolicy, SafetyMargin};
-use support::client::{exchange, keep_alive, plain, plain_with_idle_timeout, post};
+use http_keepalive::{KeepAlivePolicy, SafetyMargin};
+use support::client::{
+    HttpClient, exchange, guarded, keep_alive, plain, plain_with_idle_timeout, post,
+};
 use support::link::Link;
 use support::server::{Server, full};
 use tokio::time::sleep;
-use tower::{Layer, ServiceExt};
+use tower::ServiceExt;
 
 /// The server's idle timeout.
 const T: Duration = Duration::from_secs(2);
@@ -45,16 +47,22 @@ enum Outcome {
 }
 
 /// Makes two requests `gap` apart, on a client and a server of their own.
-async fn outcome<C>(server: &Server, client: &C, gap: Duration) -> Outcome
-where
-    C: tower::Service<
-            http::Request<http_body_util::Full<bytes::Bytes>>,
-            Response = http::Response<hyper::body::Incoming>,
-        > + Clone,
-    C::Error: std::error::Error + Send + Sync + 'static,
-{
+async fn outcome<C: HttpClient>(server: &Server, client: &C, gap: Duration) -> Outcome {
+    outcome_of_body(server, client, Duration::ZERO, gap).await
+}
+
+/// The same with a caller who begins to read the first response `late` after its head came. The gap
+/// counts from when it was read to its end.
+async fn outcome_of_body<C: HttpClient>(
+    server: &Server,
+    client: &C,
+    late: Duration,
+    gap: Duration,
+) -> Outcome {
     let uri = "http://server.test/";
-    exchange(client, post(uri, "first")).await.unwrap();
+    let response = client.clone().oneshot(post(uri, "first")).await.unwrap();
+    sleep(late).await;
+    response.into_body().collect().await.unwrap();
     let before = server.connections();
     sleep(gap).await;
 
@@ -75,15 +83,6 @@ where
             }
         }
     }
-}
-
-fn guarded(
-    keep_alive: &KeepAlive,
-    server: &Server,
-    link: Link,
-) -> support::client::Guarded<support::server::LinkConnector> {
-    let client = plain(keep_alive.connector(server.connector(link)));
-    keep_alive.layer().layer(client)
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +121,7 @@ async fn no_request_fails_and_connections_are_reused_until_the_margin() {
         for gap in gaps().chain([Duration::ZERO, T / 2, reusable - RTT, reusable]) {
             let keep_alive = keep_alive(policy);
             let server = Server::builder().idle_timeout(T).hint("timeout=2").build();
-            let client = guarded(&keep_alive, &server, link());
+            let client = guarded(&keep_alive, server.connector(link()));
 
             let outcome = outcome(&server, &client, gap).await;
 
@@ -134,32 +133,6 @@ async fn no_request_fails_and_connections_are_reused_until_the_margin() {
             assert_eq!(outcome, expected, "{margin:?}, gap {gap:?}");
             assert_eq!(keep_alive.stats().stale_failures, 0);
         }
-    }
-}
-
-/// Two exchanges with a server whose response is `body` bytes long, the second `gap` after the first
-/// was read to its end. Reading it begins `late` after its head came.
-async fn outcome_of_body<C>(server: &Server, client: &C, late: Duration, gap: Duration) -> Outcome
-where
-    C: tower::Service<
-            http::Request<http_body_util::Full<bytes::Bytes>>,
-            Response = http::Response<hyper::body::Incoming>,
-        > + Clone,
-    C::Error: std::error::Error + Send + Sync + 'static,
-{
-    let uri = "http://server.test/";
-    let response = client.clone().oneshot(post(uri, "first")).await.unwrap();
-    sleep(late).await;
-    response.into_body().collect().await.unwrap();
-    let before = server.connections();
-    sleep(gap).await;
-
-    let second = exchange(client, post(uri, "second")).await;
-
-    match second {
-        Err(_) => Outcome::Failed,
-        Ok(_) if server.connections() == before => Outcome::Reused,
-        Ok(_) => Outcome::Reconnected,
     }
 }
 
@@ -205,7 +178,7 @@ mod a_response_that_drains_slowly {
     async fn fails_the_next_request_where_the_skew_is_not_subtracted() {
         let policy = KeepAlivePolicy::default().max_idle(T).response_window(0);
         let server = server_with_body(T, 400_000);
-        let client = guarded(&keep_alive(policy), &server, link());
+        let client = guarded(&keep_alive(policy), server.connector(link()));
 
         let outcome = outcome_of_body(&server, &client, Duration::ZERO, GAP).await;
 
@@ -221,7 +194,7 @@ mod a_response_that_drains_slowly {
         {
             let policy = KeepAlivePolicy::default().max_idle(T);
             let server = server_with_body(T, 400_000);
-            let client = guarded(&keep_alive(policy), &server, link());
+            let client = guarded(&keep_alive(policy), server.connector(link()));
 
             let outcome = outcome_of_body(&server, &client, Duration::ZERO, gap).await;
 
@@ -264,7 +237,7 @@ mod a_body_read_late {
     async fn fails_the_next_request_where_the_skew_is_not_subtracted() {
         let policy = KeepAlivePolicy::default().max_idle(T).response_window(0);
         let server = server_with_body(T, 64_000);
-        let client = guarded(&keep_alive(policy), &server, link());
+        let client = guarded(&keep_alive(policy), server.connector(link()));
 
         let outcome = outcome_of_body(&server, &client, LATE, GAP).await;
 
@@ -277,7 +250,7 @@ mod a_body_read_late {
         for gap in gaps().chain([GAP, Duration::ZERO, reusable / 2, reusable - RTT]) {
             let policy = KeepAlivePolicy::default().max_idle(T);
             let server = server_with_body(T, 64_000);
-            let client = guarded(&keep_alive(policy), &server, link());
+            let client = guarded(&keep_alive(policy), server.connector(link()));
 
             let outcome = outcome_of_body(&server, &client, LATE, gap).await;
 

@@ -27,11 +27,10 @@ use hyper::body::Frame;
 use hyper::rt::{Sleep, Timer};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use support::client::{exchange, get, keep_alive, plain, post};
+use support::client::{HttpClient, exchange, get, keep_alive, plain, post};
 use support::link::Link;
 use support::server::{Server, full};
 use tokio::time::sleep;
-use tower::Layer;
 
 const URI: &str = "http://server.test/";
 
@@ -44,8 +43,7 @@ fn guarded(
     keep_alive: &KeepAlive,
     server: &Server,
 ) -> support::client::Guarded<support::server::LinkConnector> {
-    let client = plain(keep_alive.connector(server.connector(Link::new())));
-    keep_alive.layer().layer(client)
+    support::client::guarded(keep_alive, server.connector(Link::new()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,11 +224,7 @@ mod a_connection_that_was_never_used {
 
     /// Leaves one connection behind that was used twice, and one that was not, which is the younger
     /// one to connect. Both are in the pool when this returns.
-    async fn leave_unused<C>(server: &Server, client: &C)
-    where
-        C: tower::Service<Request<Full<Bytes>>, Response = Response<hyper::body::Incoming>> + Clone,
-        C::Error: std::error::Error + Send + Sync + 'static,
-    {
+    async fn leave_unused<C: HttpClient>(server: &Server, client: &C) {
         let second = async {
             // The first connects at RTT and has its response at 2 RTT; this one connects at 2.5.
             sleep(RTT * 3 / 2).await;

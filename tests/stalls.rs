@@ -22,8 +22,9 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use support::client::{exchange, get, keep_alive, plain, post};
+use support::connector::LinkStream;
 use support::link::Link;
-use support::server::{LinkConnector, LinkStream, Server};
+use support::server::{LinkConnector, Server};
 use tokio::time::sleep;
 use tower::{Service, ServiceExt};
 

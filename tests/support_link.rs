@@ -272,7 +272,7 @@ fn ends_are_send_sync_unpin() {
     fn is<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
     is::<LinkEnd>();
     is::<support::server::Server>();
-    is::<support::server::LinkStream>();
+    is::<support::connector::LinkStream>();
     is::<support::server::LinkConnector>();
 }
 

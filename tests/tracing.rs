@@ -14,10 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
-use support::client::{exchange, get, keep_alive, plain};
+use support::client::{exchange, get, guarded, keep_alive};
 use support::link::Link;
 use support::server::Server;
-use tower::Layer;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -70,8 +69,7 @@ async fn the_end_of_each_connection_is_logged_with_its_reason() {
     let (log, _guard) = Log::start();
     let server = Server::builder().build();
     let keep_alive = keep_alive(KeepAlivePolicy::default());
-    let client = plain(keep_alive.connector(server.connector(Link::new())));
-    let client = keep_alive.layer().layer(client);
+    let client = guarded(&keep_alive, server.connector(Link::new()));
 
     exchange(&client, get("http://server.test/")).await.unwrap();
     exchange(&client, get("http://server.test/")).await.unwrap();

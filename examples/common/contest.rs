@@ -7,18 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Uri};
 use http_body_util::Full;
 use http_keepalive::{KeepAlive, Retired};
-use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::Connect;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Service, ServiceExt};
 
 use super::report::{ClientReport, Report};
-use crate::support::client::{exchange, plain};
+use crate::support::client::{HttpClient, exchange, guarded, plain};
 
 /// How long anybody waits for a response.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,10 +86,7 @@ impl Contest {
 
         let opened = Opened::default();
         let plain_users = this.start(&bar, |_| plain(opened.count(connector.clone())));
-        let guarded_users = this.start(&bar, |_| {
-            let client = plain(keep_alive.connector(connector.clone()));
-            keep_alive.layer().layer(client)
-        });
+        let guarded_users = this.start(&bar, |_| guarded(&keep_alive, connector.clone()));
 
         let (plain_tally, guarded_tally) = tokio::join!(plain_users, guarded_users);
         bar.finish_and_clear();
@@ -136,10 +132,7 @@ impl Contest {
     ) -> impl Future<Output = Tally> + use<S, F>
     where
         F: Fn(u32) -> S,
-        S: Service<Request<Full<Bytes>>, Response = Response<Incoming>>,
-        S: Clone + Send + Sync + 'static,
-        S::Error: Error + Send + Sync + 'static,
-        S::Future: Send,
+        S: HttpClient<Future: Send> + Send + Sync + 'static,
     {
         let mut users = JoinSet::new();
         for user in 0..self.users {
@@ -152,11 +145,12 @@ impl Contest {
     }
 
     /// One user's requests, one after another.
-    async fn visit<S>(self: Arc<Self>, user: u32, client: S, bar: ProgressBar) -> Tally
-    where
-        S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
-        S::Error: Error + Send + Sync + 'static,
-    {
+    async fn visit<S: HttpClient>(
+        self: Arc<Self>,
+        user: u32,
+        client: S,
+        bar: ProgressBar,
+    ) -> Tally {
         let mut tally = Tally::default();
         for round in 0..=self.rounds {
             if round > 0 {
@@ -242,11 +236,7 @@ impl Opened {
 }
 
 /// Makes an exchange; the error is for people.
-async fn answer<S>(client: &S, request: Request<Full<Bytes>>) -> Result<(), String>
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
-    S::Error: Error + Send + Sync + 'static,
-{
+async fn answer<S: HttpClient>(client: &S, request: Request<Full<Bytes>>) -> Result<(), String> {
     match timeout(PATIENCE, exchange(client, request)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(root(&*error)),

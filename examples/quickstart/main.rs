@@ -60,30 +60,30 @@ async fn embedded(args: &Args) -> Result<common::Report, String> {
         .hint(format!("timeout={}", IDLE_TIMEOUT.as_secs()))
         .record(false)
         .build();
-    let contest = Contest {
-        target: Uri::from_static("http://server.test/"),
-        methods: vec![Method::GET, Method::POST],
-        pace: Pace::around(args.idle_timeout.unwrap_or(IDLE_TIMEOUT), LATENCY),
-        users: args.users,
-        rounds: args.rounds,
-        show_progress: !args.json,
-    };
-    contest
+    let target = Uri::from_static("http://server.test/");
+    contest(args, target, IDLE_TIMEOUT, true)
         .run(server.connector(Link::new().latency(LATENCY)))
         .await
 }
 
 /// Against a server of the user's.
 async fn remote(args: &Args, url: &Uri) -> Result<common::Report, String> {
+    // That of many servers; who knows theirs says so.
+    let idle_timeout = Duration::from_secs(5);
+    contest(args, url.clone(), idle_timeout, args.post)
+        .run(HttpConnector::new())
+        .await
+}
+
+fn contest(args: &Args, target: Uri, idle_timeout: Duration, posts: bool) -> Contest {
     let mut methods = vec![Method::GET];
-    methods.extend(args.post.then_some(Method::POST));
-    let contest = Contest {
-        target: url.clone(),
+    methods.extend(posts.then_some(Method::POST));
+    Contest {
+        target,
         methods,
-        pace: Pace::around(args.idle_timeout.unwrap_or(Duration::from_secs(5)), LATENCY),
+        pace: Pace::around(args.idle_timeout.unwrap_or(idle_timeout), LATENCY),
         users: args.users,
         rounds: args.rounds,
         show_progress: !args.json,
-    };
-    contest.run(HttpConnector::new()).await
+    }
 }

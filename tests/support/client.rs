@@ -74,15 +74,30 @@ pub fn get(uri: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
+/// What all clients here are: services over hyper's bodies.
+pub trait HttpClient:
+    Service<
+        Request<Full<Bytes>>,
+        Response = Response<Incoming>,
+        Error: std::error::Error + Send + Sync + 'static,
+    > + Clone
+{
+}
+
+impl<S> HttpClient for S where
+    S: Service<
+            Request<Full<Bytes>>,
+            Response = Response<Incoming>,
+            Error: std::error::Error + Send + Sync + 'static,
+        > + Clone
+{
+}
+
 /// Sends a request and reads the whole response.
-pub async fn exchange<S>(
+pub async fn exchange<S: HttpClient>(
     client: &S,
     request: Request<Full<Bytes>>,
-) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>>
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
-    S::Error: std::error::Error + Send + Sync + 'static,
-{
+) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     let (head, body) = client.clone().oneshot(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(head, body))

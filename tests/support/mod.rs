@@ -13,10 +13,11 @@
 )]
 
 pub mod client;
-mod connector;
+pub mod connector;
 mod direction;
 pub mod link;
 pub mod server;
+mod stream;
 pub mod tls;
 pub mod typical;
 pub mod wire;

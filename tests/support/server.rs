@@ -38,8 +38,9 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-pub use super::connector::{LinkConnector, LinkInfo, LinkStream};
+pub use super::connector::{LinkConnector, LinkInfo};
 use super::link::{Link, LinkEnd};
+use super::stream::Stream;
 
 /// The body of the origin's responses.
 pub type Body = BoxBody<Bytes, Infallible>;
@@ -107,7 +108,7 @@ impl Server {
     pub(super) fn accept(&self, end: LinkEnd) -> LinkInfo {
         let connection = self.inner.accepted.fetch_add(1, Ordering::SeqCst);
         let info = LinkInfo { connection };
-        let io = LinkStream::new(end, info, Some(Open(self.clone())));
+        let io = Stream::new(end, Open(self.clone()));
         let server = self.clone();
         tokio::spawn(async move {
             match &server.inner.options.tls {

@@ -1,14 +1,11 @@
 //! A typical exchange, to be counted: a response of ten headers and 30 bytes, client and server in
 //! one thread, in memory.
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::Response;
 use http_keepalive::KeepAlive;
-use hyper::body::Incoming;
-use tower::{Layer, Service};
+use tower::Layer;
 
-use super::client::{exchange, get, plain};
+use super::client::{HttpClient, exchange, get, guarded, plain};
 use super::link::Link;
 use super::server::{Body, Server, full};
 
@@ -43,19 +40,12 @@ async fn run(parts: Parts, exchanges: u32) {
         Parts::None => repeat(plain(connector), exchanges).await,
         Parts::Connector => repeat(plain(keep_alive.connector(connector)), exchanges).await,
         Parts::Layer => repeat(layer.layer(plain(connector)), exchanges).await,
-        Parts::Both => {
-            let client = plain(keep_alive.connector(connector));
-            repeat(layer.layer(client), exchanges).await;
-        }
+        Parts::Both => repeat(guarded(&keep_alive, connector), exchanges).await,
     }
     assert_eq!(server.connections(), 1);
 }
 
-async fn repeat<S>(client: S, exchanges: u32)
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
-    S::Error: std::error::Error + Send + Sync + 'static,
-{
+async fn repeat<S: HttpClient>(client: S, exchanges: u32) {
     for _ in 0..exchanges {
         let request = get("http://server.test/path");
         exchange(&client, request).await.unwrap();

@@ -1,18 +1,16 @@
 //! Connections whose far end the test itself holds, to write on it whatever a server may.
 
-use std::io::{Error, ErrorKind, IoSlice, Result};
-use std::pin::Pin;
+use std::io::{Error, ErrorKind, Result};
 use std::task::{Context, Poll};
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::connect::Connected;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tower_service::Service;
 
 use super::link::{Link, LinkEnd};
+use super::stream::{Connects, Stream};
 
 /// A connector, and where the far ends of its connections come out.
 ///
@@ -48,10 +46,7 @@ impl Service<Uri> for WireConnector {
     fn call(&mut self, _: Uri) -> Self::Future {
         let (near, far) = self.link.pair();
         let sent = self.far_ends.send(far);
-        let wire = Wire {
-            io: TokioIo::new(near),
-            connected: self.connected,
-        };
+        let wire = Wire::new(near, self.connected);
         let refused = |_| Error::from(ErrorKind::ConnectionRefused);
         std::future::ready(sent.map(|()| wire).map_err(refused))
     }
@@ -124,54 +119,10 @@ impl Peer {
 }
 
 /// The near end of a connection, in hyper's terms.
-#[derive(Debug)]
-pub struct Wire {
-    io: TokioIo<LinkEnd>,
-    connected: fn() -> Connected,
-}
+pub type Wire = Stream<fn() -> Connected>;
 
-impl Connection for Wire {
+impl Connects for fn() -> Connected {
     fn connected(&self) -> Connected {
-        (self.connected)()
-    }
-}
-
-impl Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl Write for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        self()
     }
 }
