@@ -15,6 +15,7 @@
 pub mod client;
 pub mod connector;
 mod direction;
+pub mod idle;
 pub mod link;
 pub mod server;
 mod stream;

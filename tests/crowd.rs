@@ -1,0 +1,166 @@
+//! Many idle connections at once: what closing them takes, and what a burst of requests meets.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
+mod support;
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http_body_util::Full;
+use http_keepalive::{KeepAlive, KeepAlivePolicy};
+use hyper_util::client::legacy::Client;
+use support::client::{HttpClient, exchange, guarded, plain, post};
+use support::idle::fill;
+use support::link::Link;
+use support::server::{LinkConnector, Server};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// Spawns tasks, and counts how often they are polled.
+#[derive(Clone, Debug, Default)]
+struct CountingExecutor {
+    polls: Arc<AtomicUsize>,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for CountingExecutor {
+    fn execute(&self, future: F) {
+        let polls = Arc::clone(&self.polls);
+        let mut future = Box::pin(future);
+        tokio::spawn(poll_fn(move |cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            future.as_mut().poll(cx)
+        }));
+    }
+}
+
+/// Lets the deadlines of `expired` connections pass while `idle` more have theirs later. Returns how
+/// often the client's tasks were polled for that, and how often a clock was read.
+async fn closing(expired: usize, idle: usize) -> (usize, usize) {
+    let started = Instant::now();
+    let second = |second| started + Duration::from_secs(second);
+    let server = Server::builder().record(false).build();
+    let readings = Arc::new(AtomicUsize::new(0));
+    let clock = Arc::clone(&readings);
+    let keep_alive = KeepAlive::builder()
+        .wall_clock(move || {
+            clock.fetch_add(1, Ordering::Relaxed);
+            SystemTime::UNIX_EPOCH
+        })
+        .build()
+        .unwrap();
+    let executor = CountingExecutor::default();
+    let connector = keep_alive.connector(server.connector(Link::new()));
+    let client: Client<_, Full<_>> = Client::builder(executor.clone()).build(connector);
+    let counts = || {
+        let polls = executor.polls.load(Ordering::Relaxed);
+        (polls, readings.load(Ordering::Relaxed))
+    };
+
+    fill(&client, "http://early.test/", expired).await;
+    sleep_until(second(2)).await;
+    fill(&client, "http://late.test/", idle).await;
+    sleep_until(second(3)).await;
+    let before = counts();
+    sleep_until(second(5)).await;
+    let after = counts();
+
+    assert_eq!(server.open(), idle, "the deadline is at 4 s");
+    (after.0 - before.0, after.1 - before.1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_at_the_deadline_touches_no_connection_but_the_expired() {
+    let (polls, readings) = closing(100, 0).await;
+
+    assert!((100..=300).contains(&polls), "{polls} polls");
+    assert!((100..=300).contains(&readings), "{readings} readings");
+    assert_eq!(closing(100, 100).await, (polls, readings));
+    assert_eq!(closing(100, 2_000).await, (polls, readings));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_takes_as_much_for_each_of_many_as_for_each_of_few() {
+    let few = closing(100, 100).await;
+    let many = closing(1_000, 100).await;
+
+    assert_eq!(many, (10 * few.0, 10 * few.1));
+}
+
+/// How many of a burst of requests fail that come in the moment in which the server closes a thousand
+/// connections, all that the client has. `before_burst` runs directly before them.
+async fn failures<C, S>(connect: C, before_burst: impl FnOnce()) -> usize
+where
+    C: FnOnce(LinkConnector) -> S,
+    S: HttpClient<Future: Send> + Send + Sync + 'static,
+{
+    const REQUESTS: usize = 200;
+    let latency = Duration::from_millis(20);
+    let timeout = Duration::from_secs(5);
+    let server = Server::builder().idle_timeout(timeout).build();
+    let client = connect(server.connector(Link::new().latency(latency)));
+    let started = Instant::now();
+    fill(&client, "http://server.test/", 1_000).await;
+    // It took a round trip to connect, and half of one until the servers had answered.
+    let closing = started + 3 * latency + timeout;
+    sleep_until(closing - latency / 2).await;
+    assert_eq!(server.open(), 1_000);
+    before_burst();
+
+    let mut burst = JoinSet::new();
+    for number in 0..REQUESTS {
+        let client = client.clone();
+        let request = post("http://server.test/", number.to_string());
+        burst.spawn(async move { exchange(&client, request).await.is_err() });
+    }
+    let failed = burst.join_all().await;
+
+    assert!((0..REQUESTS).all(|number| server.times_seen(&number.to_string()) <= 1));
+    failed.into_iter().filter(|failed| *failed).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_on_connections_about_to_be_closed_fails() {
+    assert_eq!(failures(plain, || {}).await, 200);
+}
+
+/// As after a machine was suspended: no timer has run, and all connections are still in the pool.
+#[tokio::test(start_paused = true)]
+async fn a_burst_that_meets_a_thousand_expired_connections_is_served() {
+    let suspended = Arc::new(AtomicBool::new(false));
+    let clock = Arc::clone(&suspended);
+    let policy = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
+    let keep_alive = KeepAlive::builder()
+        .policy(policy)
+        .wall_clock(move || {
+            let hours = u64::from(clock.load(Ordering::Relaxed));
+            SystemTime::UNIX_EPOCH + Duration::from_secs(3_600 * hours)
+        })
+        .build()
+        .unwrap();
+    let client = |connector| guarded(&keep_alive, connector);
+
+    let failed = failures(client, || suspended.store(true, Ordering::Relaxed)).await;
+
+    assert_eq!(failed, 0);
+    assert_eq!(keep_alive.stats().retired.idle_deadline, 1_000);
+}
+
+/// Without the suspension nothing tells that the policy is wrong.
+#[tokio::test(start_paused = true)]
+async fn a_burst_under_a_policy_that_expects_too_much_fails() {
+    let policy = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
+    let keep_alive = support::client::keep_alive(policy);
+
+    assert_eq!(
+        failures(|connector| guarded(&keep_alive, connector), || {}).await,
+        200
+    );
+}
