@@ -53,7 +53,7 @@ async fn repeat<S: HttpClient>(client: S, exchanges: u32) {
 }
 
 /// With `content-length` and `date`, which hyper adds, it has ten headers.
-fn answer() -> Response<Body> {
+pub fn answer() -> Response<Body> {
     let mut response = Response::builder();
     for (name, value) in [
         ("content-type", "application/json"),
