@@ -9,81 +9,40 @@
 
 mod support;
 
-use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http_body_util::Full;
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
-use hyper_util::client::legacy::Client;
 use support::client::{HttpClient, exchange, guarded, plain, post};
+use support::closing::{Counted, Work};
 use support::idle::fill;
 use support::link::Link;
 use support::server::{LinkConnector, Server};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// Spawns tasks, and counts how often they are polled.
-#[derive(Clone, Debug, Default)]
-struct CountingExecutor {
-    polls: Arc<AtomicUsize>,
-}
-
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for CountingExecutor {
-    fn execute(&self, future: F) {
-        let polls = Arc::clone(&self.polls);
-        let mut future = Box::pin(future);
-        tokio::spawn(poll_fn(move |cx| {
-            polls.fetch_add(1, Ordering::Relaxed);
-            future.as_mut().poll(cx)
-        }));
-    }
-}
-
-/// Lets the deadlines of `expired` connections pass while `idle` more have theirs later. Returns how
-/// often the client's tasks were polled for that, and how often a clock was read.
-async fn closing(expired: usize, idle: usize) -> (usize, usize) {
-    let started = Instant::now();
-    let second = |second| started + Duration::from_secs(second);
+/// What closing `expired` connections at their deadline takes while `idle` more have theirs later.
+async fn closing(expired: usize, idle: usize) -> Work {
     let server = Server::builder().record(false).build();
-    let readings = Arc::new(AtomicUsize::new(0));
-    let clock = Arc::clone(&readings);
-    let keep_alive = KeepAlive::builder()
-        .wall_clock(move || {
-            clock.fetch_add(1, Ordering::Relaxed);
-            SystemTime::UNIX_EPOCH
-        })
-        .build()
-        .unwrap();
-    let executor = CountingExecutor::default();
-    let connector = keep_alive.connector(server.connector(Link::new()));
-    let client: Client<_, Full<_>> = Client::builder(executor.clone()).build(connector);
-    let counts = || {
-        let polls = executor.polls.load(Ordering::Relaxed);
-        (polls, readings.load(Ordering::Relaxed))
-    };
+    let client = Counted::new(server.connector(Link::new()));
+    client.open(expired, idle).await;
+    assert_eq!(server.open(), expired + idle);
 
-    fill(&client, "http://early.test/", expired).await;
-    sleep_until(second(2)).await;
-    fill(&client, "http://late.test/", idle).await;
-    sleep_until(second(3)).await;
-    let before = counts();
-    sleep_until(second(5)).await;
-    let after = counts();
+    let work = client.pass().await;
 
-    assert_eq!(server.open(), idle, "the deadline is at 4 s");
-    (after.0 - before.0, after.1 - before.1)
+    assert_eq!(server.open(), idle);
+    work
 }
 
 #[tokio::test(start_paused = true)]
 async fn closing_at_the_deadline_touches_no_connection_but_the_expired() {
-    let (polls, readings) = closing(100, 0).await;
+    let alone = closing(100, 0).await;
 
-    assert!((100..=300).contains(&polls), "{polls} polls");
-    assert!((100..=300).contains(&readings), "{readings} readings");
-    assert_eq!(closing(100, 100).await, (polls, readings));
-    assert_eq!(closing(100, 2_000).await, (polls, readings));
+    assert!((100..=300).contains(&alone.polls), "{alone:?}");
+    assert!((100..=300).contains(&alone.readings), "{alone:?}");
+    assert_eq!(closing(100, 100).await, alone);
+    assert_eq!(closing(100, 2_000).await, alone);
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +50,26 @@ async fn closing_takes_as_much_for_each_of_many_as_for_each_of_few() {
     let few = closing(100, 100).await;
     let many = closing(1_000, 100).await;
 
-    assert_eq!(many, (10 * few.0, 10 * few.1));
+    let ten_times = Work {
+        polls: 10 * few.polls,
+        readings: 10 * few.readings,
+    };
+    assert_eq!(many, ten_times);
+}
+
+/// A timer is not moved with every exchange. It fires early then, and is moved.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_used_again_is_looked_at_once_before_its_deadline() {
+    let server = Server::builder().record(false).build();
+    let client = Counted::new(server.connector(Link::new()));
+    client.open_and_use(100).await;
+
+    let early = client.pass().await;
+
+    assert_eq!(server.open(), 100);
+    assert!(early.polls <= 200, "{early:?}");
+    client.pass().await;
+    assert_eq!(server.open(), 0);
 }
 
 /// How many of a burst of requests fail that come in the moment in which the server closes a thousand

@@ -9,8 +9,8 @@ use tower::ServiceExt;
 
 use super::client::{HttpClient, get};
 
-/// Opens so many connections to an origin at once, makes one exchange on each, and leaves them idle
-/// in the client's pool, which has to hold none for that origin before. In paused time only.
+/// Makes so many exchanges with an origin at once, each on a connection of its own: those that idle in
+/// the client's pool, and new ones. Leaves them idle in that pool. In paused time only.
 pub async fn fill<S: HttpClient>(client: &S, uri: &str, connections: usize) {
     let exchanges = (0..connections).map(|_| {
         let mut request = get(uri);

@@ -13,6 +13,7 @@
 )]
 
 pub mod client;
+pub mod closing;
 pub mod connector;
 mod direction;
 pub mod idle;

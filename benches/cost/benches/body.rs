@@ -23,7 +23,7 @@ use cost::repeated::Repeated;
 use cost::support::client::{HttpClient, guarded, plain};
 use cost::support::link::Link;
 use cost::support::server::{Body, Server};
-use cost::{is_trial, loopback, pairs, runtime};
+use cost::{budget, is_trial, loopback, pairs, runtime};
 use criterion::{Criterion, Throughput};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
@@ -132,7 +132,7 @@ fn main() {
         for (network, clients) in &networks {
             let mut turns = clients.each_ref().map(|client| || client(&runtime));
             let mut contenders = turns.each_mut().map(|turn| turn as &mut dyn FnMut());
-            let rounds = pairs::rounds(rounds, &mut contenders);
+            let rounds = pairs::rounds(budget(20), &mut contenders);
             let speed = |place| {
                 let gib = length as f64 / f64::from(1 << 30);
                 let seconds = rounds.median(place).as_secs_f64();

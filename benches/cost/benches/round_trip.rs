@@ -20,7 +20,7 @@ use cost::support::client::{HttpClient, exchange, guarded, plain};
 use cost::support::link::Link;
 use cost::support::server::Server;
 use cost::support::typical::answer;
-use cost::{is_trial, loopback, pairs, runtime};
+use cost::{budget, is_trial, loopback, pairs, runtime};
 use criterion::Criterion;
 use http::{Request, Uri};
 use http_body_util::Full;
@@ -66,7 +66,7 @@ fn repeated<S: HttpClient + 'static>(client: S, uri: String) -> Box<dyn Fn(&Runt
 }
 
 fn main() {
-    let (rounds, batch) = if is_trial() { (2, 10) } else { (400, 500) };
+    let batch = if is_trial() { 10 } else { 500 };
     let runtime = runtime();
     let here = String::from("http://server.test/path");
     let server = Server::builder()
@@ -91,7 +91,7 @@ fn main() {
     for (network, clients) in &networks {
         let mut turns = clients.each_ref().map(|client| || client(&runtime, batch));
         let mut contenders = turns.each_mut().map(|turn| turn as &mut dyn FnMut());
-        let rounds = pairs::rounds(rounds, &mut contenders);
+        let rounds = pairs::rounds(budget(20), &mut contenders);
         for (place, mode) in MODES.into_iter().enumerate() {
             let time = rounds.median(place).as_nanos() / u128::from(batch);
             let ratio = rounds.time_ratio(place);

@@ -40,6 +40,11 @@ pub fn is_trial() -> bool {
     std::env::args().any(|arg| arg == "--test")
 }
 
+/// So many seconds, or no time at all in a trial.
+pub fn budget(seconds: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(if is_trial() { 0 } else { seconds })
+}
+
 /// A runtime of one thread, so that what is measured is work and not waking another core.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()

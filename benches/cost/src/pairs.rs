@@ -15,28 +15,27 @@ pub struct Rounds {
     times: Vec<Vec<Duration>>,
 }
 
-/// Has each contender do its work once a round, in an order that changes from round to round.
-pub fn rounds(rounds: usize, contenders: &mut [&mut dyn FnMut()]) -> Rounds {
+/// Has each contender do its work once a round, in an order that changes from round to round, for about
+/// as long as is said.
+pub fn rounds(budget: Duration, contenders: &mut [&mut dyn FnMut()]) -> Rounds {
     let count = contenders.len();
     for contender in contenders.iter_mut() {
         // Warms up: caches, buffers that grow, connections.
         contender();
     }
-    let mut times = vec![Vec::with_capacity(rounds); count];
-    for round in 0..rounds {
-        for turn in 0..count {
-            // Forwards, then backwards, so that each goes before each other equally often.
-            let which = if round % 2 == 0 {
-                turn
-            } else {
-                count - 1 - turn
-            };
+    let mut times = vec![Vec::new(); count];
+    let begun = Instant::now();
+    loop {
+        // Forwards, then backwards, so that each goes before each other equally often.
+        for turn in (0..count).chain((0..count).rev()) {
             let started = Instant::now();
-            contenders[which]();
-            times[which].push(started.elapsed());
+            contenders[turn]();
+            times[turn].push(started.elapsed());
+        }
+        if begun.elapsed() >= budget {
+            return Rounds { times };
         }
     }
-    Rounds { times }
 }
 
 impl Rounds {
