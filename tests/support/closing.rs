@@ -12,10 +12,17 @@ use http_keepalive::{IdleAwareConnector, KeepAlive};
 use hyper::rt::Executor;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
-use super::idle::fill;
+use super::idle::fill_origins;
+
+/// Shortly before the deadline of connections that were opened at the start, up to 50 000 of them.
+const BEFORE: Duration = Duration::from_millis(3_980);
+
+/// When it has passed for all of them. Before 4 096 ms, when tokio takes up all timers of the 4 096 ms
+/// that follow, to sort them more finely: that is work too, but not the deadlines'.
+const AFTER: Duration = Duration::from_millis(4_080);
 
 /// What happened in some time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,6 +37,7 @@ pub struct Work {
 #[derive(Debug)]
 pub struct Counted<C> {
     client: Client<IdleAwareConnector<C>, Full<Bytes>>,
+    started: Instant,
     polls: Arc<AtomicUsize>,
     readings: Arc<AtomicUsize>,
 }
@@ -39,7 +47,7 @@ where
     C: Service<Uri>,
     IdleAwareConnector<C>: Connect + Clone + Send + Sync + 'static,
 {
-    /// Connections idle for 4 s, as the policy is by default.
+    /// Its connections idle for 4 s, as the policy is by default.
     pub fn new(connector: C) -> Self {
         let readings = Arc::<AtomicUsize>::default();
         let clock = Arc::clone(&readings);
@@ -54,33 +62,32 @@ where
         let polls = Arc::clone(&executor.polls);
         Self {
             client: Client::builder(executor).build(keep_alive.connector(connector)),
+            started: Instant::now(),
             polls,
             readings,
         }
     }
 
-    /// Opens `expiring` connections and, 2 s later, `idle` more; then it is 1 s to the deadline of the
-    /// former.
+    /// Opens `expiring` connections and, 2 s later, `idle` more; then it is [`BEFORE`].
     pub async fn open(&self, expiring: usize, idle: usize) {
-        fill(&self.client, "http://early.test/", expiring).await;
-        sleep(Duration::from_secs(2)).await;
-        fill(&self.client, "http://late.test/", idle).await;
-        sleep(Duration::from_secs(1)).await;
+        fill_origins(&self.client, "early", expiring).await;
+        sleep_until(self.started + Duration::from_secs(2)).await;
+        fill_origins(&self.client, "late", idle).await;
+        sleep_until(self.started + BEFORE).await;
     }
 
-    /// Opens connections and, 2 s later, uses each of them once more; then it is 1 s to what was their
-    /// deadline at first.
+    /// Opens connections and, 2 s later, uses each of them once more; then it is [`BEFORE`].
     pub async fn open_and_use(&self, connections: usize) {
-        fill(&self.client, "http://early.test/", connections).await;
-        sleep(Duration::from_secs(2)).await;
-        fill(&self.client, "http://early.test/", connections).await;
-        sleep(Duration::from_secs(1)).await;
+        fill_origins(&self.client, "early", connections).await;
+        sleep_until(self.started + Duration::from_secs(2)).await;
+        fill_origins(&self.client, "early", connections).await;
+        sleep_until(self.started + BEFORE).await;
     }
 
-    /// Lets 2 s pass.
+    /// Lets the time pass from [`BEFORE`] to [`AFTER`].
     pub async fn pass(&self) -> Work {
         let before = self.work();
-        sleep(Duration::from_secs(2)).await;
+        sleep_until(self.started + AFTER).await;
         let after = self.work();
         Work {
             polls: after.polls - before.polls,

@@ -97,11 +97,7 @@ fn download<S: HttpClient + 'static>(client: S, uri: Uri, length: u64) -> Downlo
 }
 
 fn main() {
-    let (rounds, length) = if is_trial() {
-        (2, 1 << 24)
-    } else {
-        (25, 1 << 30)
-    };
+    let length = if is_trial() { 1 << 24 } else { 1 << 30 };
     let runtime = runtime();
     let mut criterion = Criterion::default().sample_size(10).configure_from_args();
     let mut table = pairs::table([

@@ -13,7 +13,7 @@ use std::any::Any;
 
 use cost::canned::{Canned, CannedConnector, TYPICAL};
 use cost::support::client::{HttpClient, guarded, keep_alive, plain};
-use cost::support::idle::fill;
+use cost::support::idle::fill_origins;
 use cost::{is_trial, pairs, paused_runtime};
 use http_keepalive::KeepAlivePolicy;
 use tokio::runtime::Runtime;
@@ -63,6 +63,6 @@ fn connector() -> CannedConnector {
 
 fn open<S: HttpClient + 'static>(connections: usize, client: S) -> (Runtime, Box<dyn Any>) {
     let runtime = paused_runtime();
-    runtime.block_on(fill(&client, "http://server.test/", connections));
+    runtime.block_on(fill_origins(&client, "server", connections));
     (runtime, Box::new(client))
 }
