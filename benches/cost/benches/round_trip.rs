@@ -32,8 +32,11 @@ use tower_service::Service;
 
 const MODES: [&str; 4] = ["bare", "connector", "layer", "both"];
 
+/// Makes so many exchanges.
+type Repeated = Box<dyn Fn(&Runtime, u64)>;
+
 /// A client of each mode, each with a connection of its own.
-fn clients<C>(connector: C, uri: String) -> [Box<dyn Fn(&Runtime, u64)>; 4]
+fn clients<C>(connector: C, uri: String) -> [Repeated; 4]
 where
     C: Connect + Service<Uri> + Clone + Send + Sync + 'static,
     IdleAwareConnector<C>: Connect + Clone + Send + Sync + 'static,
@@ -52,7 +55,7 @@ where
 }
 
 /// Makes a number of exchanges, one after another.
-fn repeated<S: HttpClient + 'static>(client: S, uri: String) -> Box<dyn Fn(&Runtime, u64)> {
+fn repeated<S: HttpClient + 'static>(client: S, uri: String) -> Repeated {
     let uri: Uri = uri.parse().unwrap();
     Box::new(move |runtime, times| {
         runtime.block_on(async {

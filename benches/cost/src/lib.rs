@@ -10,11 +10,6 @@
 //! Each bench says at its top what it measures. What is a ratio is measured by turns in one run, by
 //! [`pairs`]; what stands alone, by criterion.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what measures time has to read a clock"
-)]
-
 pub mod canned;
 pub mod loopback;
 pub mod pairs;
