@@ -133,8 +133,10 @@ where
     S: HttpClient<Future: Send> + Send + Sync + 'static,
 {
     if server.connections() > 0 {
-        // What the allocator puts off until somebody asks for memory again is not the burst's.
-        exchange(client, get(URI)).await.unwrap();
+        for _ in 0..20 {
+            // What the allocator puts off until somebody asks for memory again is not the burst's.
+            exchange(client, get(URI)).await.unwrap();
+        }
     }
     let connections = server.connections();
     if before == Before::Suspended {
