@@ -1,26 +1,18 @@
 //! The same paced requests through two clients at once.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Uri};
-use http_body_util::Full;
+use http::{Method, Uri};
 use http_keepalive::{KeepAlive, Retired};
 use hyper_util::client::legacy::connect::Connect;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::report::{ClientReport, Report};
-use crate::support::client::{HttpClient, exchange, guarded, plain};
-
-/// How long anybody waits for a response.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::support::client::{guarded, plain};
+use crate::support::users::{Answer, Opened, Users};
 
 /// Who asks what, and how often.
 pub struct Contest {
@@ -79,14 +71,25 @@ impl Contest {
         C::Future: Send + Unpin + 'static,
         C::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let this = Arc::new(self);
-        this.probe(&connector).await?;
-        let bar = this.progress_bar();
+        let bar = self.progress_bar();
+        let users = Arc::new(Users {
+            target: self.target,
+            methods: self.methods,
+            users: self.users,
+            rounds: self.rounds,
+            pause: move |user, round| self.pace.pause(user, round),
+        });
+        if let Err(failure) = users.probe(&plain(connector.clone())).await {
+            bar.finish_and_clear();
+            return Err(format!("cannot reach {}: {failure}", users.target));
+        }
         let keep_alive = KeepAlive::default();
+        let ticks = bar.clone();
+        let tick = move |_: &Answer| ticks.inc(1);
 
         let opened = Opened::default();
-        let plain_users = this.start(&bar, |_| plain(opened.count(connector.clone())));
-        let guarded_users = this.start(&bar, |_| guarded(&keep_alive, connector.clone()));
+        let plain_users = users.visit(|_| plain(opened.count(connector.clone())), tick.clone());
+        let guarded_users = users.visit(|_| guarded(&keep_alive, connector.clone()), tick);
 
         let (plain_tally, guarded_tally) = tokio::join!(plain_users, guarded_users);
         bar.finish_and_clear();
@@ -112,69 +115,6 @@ impl Contest {
         })
     }
 
-    /// Whether there is anybody to talk to.
-    async fn probe<C>(&self, connector: &C) -> Result<(), String>
-    where
-        C: Connect + Clone + Send + Sync + 'static,
-    {
-        let client = plain(connector.clone());
-        match answer(&client, self.request(0)).await {
-            Ok(()) => Ok(()),
-            Err(failure) => Err(format!("cannot reach {}: {failure}", self.target)),
-        }
-    }
-
-    /// Starts all users of one client; they add up what became of their requests.
-    fn start<S, F>(
-        self: &Arc<Self>,
-        bar: &ProgressBar,
-        client: F,
-    ) -> impl Future<Output = Tally> + use<S, F>
-    where
-        F: Fn(u32) -> S,
-        S: HttpClient<Future: Send> + Send + Sync + 'static,
-    {
-        let mut users = JoinSet::new();
-        for user in 0..self.users {
-            users.spawn(Arc::clone(self).visit(user, client(user), bar.clone()));
-        }
-        async move {
-            let tallies = users.join_all().await;
-            tallies.into_iter().fold(Tally::default(), Tally::add)
-        }
-    }
-
-    /// One user's requests, one after another.
-    async fn visit<S: HttpClient>(
-        self: Arc<Self>,
-        user: u32,
-        client: S,
-        bar: ProgressBar,
-    ) -> Tally {
-        let mut tally = Tally::default();
-        for round in 0..=self.rounds {
-            if round > 0 {
-                tokio::time::sleep(self.pace.pause(user, round)).await;
-            }
-            tally.requests += 1;
-            if let Err(failure) = answer(&client, self.request(user + round)).await {
-                tally.failed += 1;
-                *tally.failures.entry(failure).or_default() += 1;
-            }
-            bar.inc(1);
-        }
-        tally
-    }
-
-    fn request(&self, turn: u32) -> Request<Full<Bytes>> {
-        let method = &self.methods[turn as usize % self.methods.len()];
-        let body = if method == Method::POST { "hello" } else { "" };
-        let mut request = Request::new(Full::from(body));
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = self.target.clone();
-        request
-    }
-
     fn progress_bar(&self) -> ProgressBar {
         let requests = 2 * u64::from(self.users) * (u64::from(self.rounds) + 1);
         let bar = ProgressBar::new(requests);
@@ -189,66 +129,4 @@ impl Contest {
         bar.set_message(format!("{} s", longest.as_secs() + 1));
         bar
     }
-}
-
-/// What became of requests.
-#[derive(Default)]
-pub struct Tally {
-    pub requests: u64,
-    pub failed: u64,
-    /// How often each error was the cause.
-    pub failures: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    fn add(mut self, other: Self) -> Self {
-        self.requests += other.requests;
-        self.failed += other.failed;
-        for (failure, times) in other.failures {
-            *self.failures.entry(failure).or_default() += times;
-        }
-        self
-    }
-}
-
-/// Counts the connections that a connector opened.
-#[derive(Clone, Default)]
-struct Opened(Arc<AtomicU64>);
-
-impl Opened {
-    fn count<C>(
-        &self,
-        connector: C,
-    ) -> impl Service<Uri, Response = C::Response, Error = C::Error, Future = C::Future> + Clone + use<C>
-    where
-        C: Service<Uri> + Clone,
-    {
-        let opened = Arc::clone(&self.0);
-        connector.map_request(move |uri| {
-            opened.fetch_add(1, Ordering::Relaxed);
-            uri
-        })
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Makes an exchange; the error is for people.
-async fn answer<S: HttpClient>(client: &S, request: Request<Full<Bytes>>) -> Result<(), String> {
-    match timeout(PATIENCE, exchange(client, request)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(root(&*error)),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
-}
-
-/// The text of the error at the bottom.
-fn root(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

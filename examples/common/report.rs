@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use http_keepalive::Retired;
 use serde_json::{Map, Value, json};
 
-use super::contest::Tally;
+use crate::support::users::Tally;
 
 /// What became of all clients.
 pub struct Report {

@@ -22,4 +22,5 @@ pub mod server;
 mod stream;
 pub mod tls;
 pub mod typical;
+pub mod users;
 pub mod wire;
