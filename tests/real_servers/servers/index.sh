@@ -1,0 +1,2 @@
+cat >/dev/null
+printf 'Content-Type: text/plain\r\n\r\nok\n'
