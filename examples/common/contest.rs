@@ -77,7 +77,7 @@ impl Contest {
             methods: self.methods,
             users: self.users,
             rounds: self.rounds,
-            pause: move |user, round| self.pace.pause(user, round),
+            pause: Box::new(move |user, round| self.pace.pause(user, round)),
         });
         if let Err(failure) = users.probe(&plain(connector.clone())).await {
             bar.finish_and_clear();

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -23,7 +24,7 @@ const PYTHON: &str = concat!(
     "/target/real_servers/python/bin"
 );
 
-/// How long a server may take until it accepts connections: Go builds its program first.
+/// How long a server may take until it answers: Go builds its program first.
 const START: Duration = Duration::from_secs(90);
 
 /// How often a server is started, as its port may be taken by somebody else in the meantime.
@@ -38,7 +39,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a server, and waits until it accepts connections.
+    /// Starts a server, and waits until it answers.
     pub async fn start(server: &Server) -> Result<Self, String> {
         let mut failure = String::new();
         for _ in 0..ATTEMPTS {
@@ -112,8 +113,8 @@ impl Process {
         let attempts = async {
             loop {
                 self.check()?;
-                if TcpStream::connect(self.address).await.is_ok() {
-                    // Its own, and not somebody else's who was faster.
+                if ask(self.address).await.is_ok() {
+                    // This one, and not somebody else who was given the port sooner.
                     return self.check();
                 }
                 sleep(Duration::from_millis(20)).await;
@@ -121,7 +122,7 @@ impl Process {
         };
         match timeout(START, attempts).await {
             Ok(ready) => ready,
-            Err(_) => Err(format!("no connection within {START:?}{}", self.output())),
+            Err(_) => Err(format!("no answer within {START:?}{}", self.output())),
         }
     }
 
@@ -155,6 +156,16 @@ fn guard(group: u32) -> io::Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
+}
+
+/// Makes a request straight to a server, and waits for the first byte of the response.
+pub async fn ask(server: SocketAddr) -> io::Result<TcpStream> {
+    let mut connection = TcpStream::connect(server).await?;
+    connection
+        .write_all(b"GET / HTTP/1.1\r\nhost: server.test\r\n\r\n")
+        .await?;
+    connection.read_u8().await?;
+    Ok(connection)
 }
 
 /// A port that nobody listens on, and that was not given out before.

@@ -31,7 +31,7 @@ pub enum Says {
     Always,
 }
 
-pub const SERVERS: [Server; 11] = [
+pub static SERVERS: [Server; 11] = [
     Server {
         name: "nginx",
         package: "nginx",

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::process::Process;
+use super::lateness::Lateness;
+use super::process::{Process, ask};
 use super::relay::{FarConnector, Relay};
 use super::servers::{IDLE_TIMEOUT, Says, Server};
 use crate::support::client::{HttpClient, guarded, plain};
@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What became of a trial.
 #[derive(Debug)]
 pub struct Report {
+    /// Where the server listened.
+    pub address: SocketAddr,
     /// After how long the server closed an idle connection.
     pub closed_after: Duration,
     /// hyper-util's client as it comes.
@@ -41,6 +43,18 @@ pub struct Report {
     pub connector: Record,
     /// The same with this crate's connector and layer.
     pub both: Record,
+    /// How late this machine was meanwhile.
+    pub late: Duration,
+}
+
+impl Report {
+    /// The clients that are to lose nothing: those of this crate that can know the timeout.
+    pub fn promised(&self, server: &Server) -> Vec<&Record> {
+        match server.says {
+            Says::Nothing => vec![&self.connector, &self.both],
+            Says::WhenAsked | Says::Always => vec![&self.both],
+        }
+    }
 }
 
 /// What a client went through.
@@ -79,19 +93,20 @@ impl Seen {
     }
 }
 
-/// Starts a server, tries the clients, and ends it.
-pub async fn hold(server: &Server) -> Result<Report, String> {
-    let mut process = Process::start(server).await?;
-    let closed_after = closed_after(process.address()).await?;
-    let relay = Relay::start(process.address(), LATENCY).await;
+/// Tries the clients with a server that runs.
+pub async fn hold(server: &Server, process: &mut Process) -> Result<Report, String> {
+    let address = process.address();
+    let closed_after = closed_after(address).await?;
+    let relay = Relay::start(address, LATENCY).await;
     let relay = relay.map_err(|error| error.to_string())?;
+    let lateness = Lateness::watch();
 
     let users = Arc::new(Users {
         target: relay.uri(),
         methods: vec![Method::GET, Method::POST],
         users: USERS,
         rounds: ROUNDS,
-        pause: move |user, round| pause(closed_after, user, round),
+        pause: Box::new(move |user, round| pause(closed_after, user, round)),
     });
     let policy = policy(server);
     let connector = relay.connector();
@@ -102,10 +117,12 @@ pub async fn hold(server: &Server) -> Result<Report, String> {
     );
     process.check()?;
     Ok(Report {
+        address,
         closed_after,
         plain,
         connector,
         both,
+        late: lateness.worst(),
     })
 }
 
@@ -129,14 +146,14 @@ fn pause(server_waits: Duration, user: u32, round: u32) -> Duration {
     }
 }
 
-async fn plain_client<P: Pause>(users: &Arc<Users<P>>, connector: &FarConnector) -> Record {
+async fn plain_client(users: &Arc<Users>, connector: &FarConnector) -> Record {
     let opened = Opened::default();
     let client = |_| plain(opened.count(connector.clone()));
     record(users, client, &opened).await
 }
 
-async fn connector_alone<P: Pause>(
-    users: &Arc<Users<P>>,
+async fn connector_alone(
+    users: &Arc<Users>,
     connector: &FarConnector,
     policy: KeepAlivePolicy,
 ) -> Record {
@@ -145,8 +162,8 @@ async fn connector_alone<P: Pause>(
     record(users, client, &opened).await
 }
 
-async fn connector_and_layer<P: Pause>(
-    users: &Arc<Users<P>>,
+async fn connector_and_layer(
+    users: &Arc<Users>,
     connector: &FarConnector,
     policy: KeepAlivePolicy,
 ) -> Record {
@@ -160,9 +177,8 @@ fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
     KeepAlive::new(policy).unwrap()
 }
 
-async fn record<P, S>(users: &Arc<Users<P>>, client: impl Fn(u32) -> S, opened: &Opened) -> Record
+async fn record<S>(users: &Arc<Users>, client: impl Fn(u32) -> S, opened: &Opened) -> Record
 where
-    P: Pause,
     S: HttpClient<Future: Send> + Send + Sync + 'static,
 {
     let seen = Arc::new(Mutex::new(Seen::default()));
@@ -181,27 +197,18 @@ where
     }
 }
 
-trait Pause: Fn(u32, u32) -> Duration + Send + Sync + 'static {}
-
-impl<P: Fn(u32, u32) -> Duration + Send + Sync + 'static> Pause for P {}
-
 /// Makes one request straight to the server, and waits until it closes the connection.
 async fn closed_after(server: SocketAddr) -> Result<Duration, String> {
     match timeout(PATIENCE, idle_close(server)).await {
         Ok(closed) => closed.map_err(|error| error.to_string()),
-        Err(_) => Err(format!(
-            "an idle connection is still open after {PATIENCE:?}"
-        )),
+        Err(_) => Err(format!("an idle connection is open after {PATIENCE:?}")),
     }
 }
 
 async fn idle_close(server: SocketAddr) -> io::Result<Duration> {
-    let mut connection = TcpStream::connect(server).await?;
-    let request = "GET / HTTP/1.1\r\nhost: server.test\r\n\r\n";
-    connection.write_all(request.as_bytes()).await?;
-    let mut buffer = [0; 4096];
+    let mut connection = ask(server).await?;
     let mut last_read = Instant::now();
-    while connection.read(&mut buffer).await? > 0 {
+    while connection.read(&mut [0; 4096]).await? > 0 {
         last_read = Instant::now();
     }
     Ok(last_read.elapsed())

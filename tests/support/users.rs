@@ -19,7 +19,7 @@ use super::client::{HttpClient, exchange};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who asks what, and how often.
-pub struct Users<P> {
+pub struct Users {
     pub target: Uri,
     /// Each user goes through them in turn.
     pub methods: Vec<Method>,
@@ -28,16 +28,13 @@ pub struct Users<P> {
     /// How many requests each user makes after the first.
     pub rounds: u32,
     /// How long a user thinks between a response and their next request, by user and round.
-    pub pause: P,
+    pub pause: Box<dyn Fn(u32, u32) -> Duration + Send + Sync>,
 }
 
 /// What a request came to; the error is for people.
 pub type Answer = Result<Response<Bytes>, String>;
 
-impl<P> Users<P>
-where
-    P: Fn(u32, u32) -> Duration + Send + Sync + 'static,
-{
+impl Users {
     /// Lets them all loose, each with what `client` makes for them, and adds up what became of their
     /// requests. `watch` sees each answer.
     pub async fn visit<S, C, W>(self: &Arc<Self>, client: C, watch: W) -> Tally
@@ -72,9 +69,7 @@ where
         }
         tally
     }
-}
 
-impl<P> Users<P> {
     fn request(&self, turn: u32) -> Request<Full<Bytes>> {
         let method = &self.methods[turn as usize % self.methods.len()];
         let body = if method == Method::POST { "hello" } else { "" };
