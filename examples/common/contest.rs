@@ -46,6 +46,9 @@ impl Pace {
 
     /// The pause of a user before a round: the same for every client, and spread over all of them.
     fn pause(&self, user: u32, round: u32) -> Duration {
+        if round == 0 {
+            return Duration::ZERO;
+        }
         let step = (user * 7 + round * 13) % 32;
         let pause = self.shortest + self.spread * step / 32;
         // Now and then somebody is quick.

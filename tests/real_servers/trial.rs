@@ -135,8 +135,12 @@ fn policy(server: &Server) -> KeepAlivePolicy {
 }
 
 /// How long a user thinks: mostly for as long as the server waits, from three round trips less to one
-/// more, and else for anything from a tenth of that to a fifth more. The same for every client.
+/// more, and else for anything from a tenth of that to a fifth more. The same for every client. They
+/// do not all come at once.
 fn pause(server_waits: Duration, user: u32, round: u32) -> Duration {
+    if round == 0 {
+        return server_waits * user / USERS;
+    }
     let round_trip = 2 * LATENCY;
     let step = (user * 7 + round * 13) % 32;
     if (user + round) % 3 == 0 {

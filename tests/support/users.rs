@@ -27,7 +27,7 @@ pub struct Users {
     pub users: u32,
     /// How many requests each user makes after the first.
     pub rounds: u32,
-    /// How long a user thinks between a response and their next request, by user and round.
+    /// How long a user thinks before a request, by user and round. The first is that of round 0.
     pub pause: Box<dyn Fn(u32, u32) -> Duration + Send + Sync>,
 }
 
@@ -60,9 +60,7 @@ impl Users {
     ) -> Tally {
         let mut tally = Tally::default();
         for round in 0..=self.rounds {
-            if round > 0 {
-                sleep((self.pause)(user, round)).await;
-            }
+            sleep((self.pause)(user, round)).await;
             let answer = ask(&client, self.request(user + round)).await;
             watch(&answer);
             tally.count(answer);
