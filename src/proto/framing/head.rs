@@ -1,10 +1,11 @@
 //! One message head: the start line and the fields that say how long the body is.
 //!
-//! The head is walked line by line, and of each line at most the first [`MAX_LINE`] bytes are looked
+//! The head is walked line by line, most of them at a glance, and of each line at most the first [`MAX_LINE`] bytes are looked
 //! at: where they lie, if the line arrives whole. Of a line that arrives in pieces that much is kept,
 //! and of the head nothing else.
 
 use super::Opaque;
+use super::lines;
 use crate::proto::token::is_token_byte;
 
 /// The longest head that is followed, in bytes.
@@ -108,39 +109,44 @@ impl Head {
 
     /// Walks on. Returns what lies behind the head once its end is found, `None` before that.
     pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, behind) = rest.split_at(end);
-            rest = behind.get(1..).unwrap_or_default();
-            if self.is_passed_over(line) {
-                continue;
+        let mut at = 0;
+        if self.kind == Kind::Response && self.walked == 0 {
+            // Nearly always the first line shows at once what it is, and is passed over.
+            self.start = plain_status_line(bytes);
+        }
+        loop {
+            let is_behind_start = self.start.is_some() && self.partial.is_empty();
+            if is_behind_start {
+                at = lines::walk(bytes, at, may_matter);
             }
+            let rest = bytes.get(at..).unwrap_or_default();
+            if is_behind_start {
+                // The two lines that matter and are in nearly every head.
+                if let Some(behind) = rest.strip_prefix(b"\r\n") {
+                    self.walk(bytes.len().saturating_sub(behind.len()))?;
+                    return Ok(Some(behind));
+                }
+                if let (Some((length, behind)), Length::Absent) = (plain_length(rest), self.length)
+                {
+                    self.length = Length::Of(length);
+                    at = bytes.len().saturating_sub(behind.len());
+                    continue;
+                }
+            }
+            let Some(end) = memchr::memchr(b'\n', rest) else {
+                self.walk(bytes.len())?;
+                self.keep(rest);
+                self.recognize()?;
+                return Ok(None);
+            };
+            let (line, behind) = rest.split_at(end);
+            let behind = behind.get(1..).unwrap_or_default();
+            at = bytes.len().saturating_sub(behind.len());
             if self.on_line_end(line)? {
-                self.walk(bytes.len().saturating_sub(rest.len()))?;
-                return Ok(Some(rest));
+                self.walk(at)?;
+                return Ok(Some(behind));
             }
         }
-        self.walk(bytes.len())?;
-        self.keep(rest);
-        self.recognize()?;
-        Ok(None)
-    }
-
-    /// Whether a line is, at first glance, one of those that do not matter: by far the most.
-    #[inline]
-    fn is_passed_over(&self, line: &[u8]) -> bool {
-        let name = match line.first() {
-            Some(b'C' | b'c') => CONTENT_LENGTH,
-            Some(b'T' | b't') => TRANSFER_ENCODING,
-            Some(b'\r' | b' ' | b'\t') | None => return false,
-            Some(_) => "",
-        };
-        // A longer name goes on behind the end of this one, a shorter one has ended before.
-        let may_matter = !name.is_empty()
-            && line
-                .get(name.len())
-                .is_some_and(|&behind| !is_token_byte(behind));
-        !may_matter && self.start.is_some() && self.partial.is_empty()
     }
 
     fn walk(&mut self, bytes: usize) -> Result<(), Opaque> {
@@ -246,12 +252,29 @@ impl Head {
     }
 }
 
+/// Whether a line, given with what lies behind it, is at first glance one of those that matter: few
+/// are.
+#[inline]
+fn may_matter(line: &[u8]) -> bool {
+    let name = match line.first() {
+        Some(b'C' | b'c') => CONTENT_LENGTH,
+        Some(b'T' | b't') => TRANSFER_ENCODING,
+        // The empty line, a folded one.
+        Some(b'\r' | b'\n' | b' ' | b'\t') => return true,
+        _ => return false,
+    };
+    let Some(&[last, behind]) = line.get(name.len().saturating_sub(1)..=name.len()) else {
+        return true;
+    };
+    // A longer name goes on behind the end of this one, a shorter one has ended before.
+    name.ends_with(last.to_ascii_lowercase() as char) && !is_token_byte(behind)
+}
+
 /// The value of a field line, if the line is the named field's.
 ///
 /// Fails where the line is that field's but in a form in which parsers disagree: blanks before the
 /// colon (RFC 9112 §5.1), no colon, control characters in the value (RFC 9110 §5.5), a value longer
 /// than what is looked at.
-#[inline]
 fn value_of<'a>(line: &'a [u8], name: &str, cut: bool) -> Result<Option<&'a [u8]>, Opaque> {
     let Some((field, rest)) = line.split_at_checked(name.len()) else {
         return Ok(None);
@@ -270,17 +293,47 @@ fn value_of<'a>(line: &'a [u8], name: &str, cut: bool) -> Result<Option<&'a [u8]
     Ok(Some(value))
 }
 
+/// The length in a line that is written as nearly all are, and what lies behind the line. Others may
+/// be as good.
+fn plain_length(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    // So many digits do not overflow.
+    const DIGITS: usize = 18;
+    let value = bytes
+        .strip_prefix(b"content-length: ")
+        .or_else(|| bytes.strip_prefix(b"Content-Length: "))?;
+    let end = value
+        .iter()
+        .take(DIGITS)
+        .position(|byte| !byte.is_ascii_digit())?;
+    let (number, behind) = value.split_at_checked(end)?;
+    Some((digits(number)?, behind.strip_prefix(b"\r\n")?))
+}
+
+/// The status line that the bytes begin with, if they show at once that it is one. Others may be.
+fn plain_status_line(bytes: &[u8]) -> Option<Start> {
+    // As long as with a status, and the blank behind it.
+    let line = bytes.get(..13)?;
+    if line.last() != Some(&b' ') {
+        return None;
+    }
+    status_line(line).ok()
+}
+
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3).
 fn request_line(line: &[u8], cut: bool) -> Result<Method, Opaque> {
     let Some(space) = line.iter().position(|&b| b == b' ') else {
         return Err(Opaque::Unrecognized);
     };
     let (method, target) = line.split_at(space);
+    let is_http_1 = target.ends_with(b" HTTP/1.1") || target.ends_with(b" HTTP/1.0");
+    if is_http_1 && matches!(method, b"GET" | b"POST") {
+        // By far the most.
+        return Ok(Method::Other);
+    }
     if method == b"PRI" && target == b" * HTTP/2.0" {
         return Err(Opaque::Http2);
     }
-    let version = cut || target.ends_with(b" HTTP/1.1") || target.ends_with(b" HTTP/1.0");
-    if method.is_empty() || !method.iter().all(|&b| is_token_byte(b)) || !version {
+    if method.is_empty() || !method.iter().all(|&b| is_token_byte(b)) || !(cut || is_http_1) {
         return Err(Opaque::Unrecognized);
     }
     // Methods are case-sensitive (RFC 9110 §9.1).

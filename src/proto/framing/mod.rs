@@ -15,13 +15,14 @@
 //! parsers, makes the tracker [`Opaque`] for good: it then knows nothing and says so.
 //!
 //! Memory: two heads, of which at most [`MAX_LINE`] bytes of an unfinished line are kept, and nothing
-//! of bodies. Time: a search for line feeds in heads, a step a byte in chunk heads and trailers, one
+//! of bodies. Time: a step for every eight bytes of a head, one a byte in chunk heads and trailers, one
 //! subtraction a piece of body.
 //!
 //! [`MAX_LINE`]: head::MAX_LINE
 
 mod body;
 mod head;
+mod lines;
 #[cfg(test)]
 mod tests;
 
@@ -61,7 +62,8 @@ pub(crate) struct Progress {
 enum Side {
     /// Nothing of the next message has come.
     Waiting,
-    Head(Head),
+    /// Of which a part has come.
+    Head(Box<Head>),
     Body(Body),
     /// Complete, while the other direction is not.
     Done,
@@ -102,28 +104,27 @@ impl Tracker {
     pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
-            match &mut self.request {
+            let rest = match &mut self.request {
                 Side::Waiting => {
-                    self.request = Side::Head(Head::new(Kind::Request));
                     progress.begun = true;
+                    self.on_request_head(Head::new(Kind::Request), bytes)?
                 }
                 Side::Head(head) => {
-                    let rest = head.feed(bytes)?;
-                    if let (None, Some(Start::Request(method))) = (self.method, head.start()) {
-                        self.method = Some(method);
-                    }
-                    let Some(rest) = rest else { break };
-                    bytes = rest;
-                    self.request = body_of_request(head)?;
+                    let head = std::mem::replace(&mut **head, Head::new(Kind::Request));
+                    self.on_request_head(head, bytes)?
                 }
                 Side::Body(body) => {
-                    let Some(rest) = body.feed(bytes)? else { break };
-                    bytes = rest;
-                    self.request = Side::Done;
+                    let rest = body.feed(bytes)?;
+                    if rest.is_some() {
+                        self.request = Side::Done;
+                    }
+                    rest
                 }
                 // A second request before the first was answered: hyper does not pipeline.
                 Side::Done => return Err(Opaque::Unrecognized),
-            }
+            };
+            let Some(rest) = rest else { break };
+            bytes = rest;
             if matches!(self.request, Side::Done) {
                 progress.ended |= self.end_exchange();
             }
@@ -135,34 +136,70 @@ impl Tracker {
     pub(crate) fn on_read(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
-            match &mut self.response {
+            let rest = match &mut self.response {
                 Side::Waiting if matches!(self.request, Side::Waiting) => {
                     return Err(Opaque::Unsolicited);
                 }
                 Side::Waiting => {
-                    self.response = Side::Head(Head::new(Kind::Response));
                     progress.answered = true;
+                    self.on_response_head(Head::new(Kind::Response), bytes)?
                 }
                 Side::Head(head) => {
-                    let Some(rest) = head.feed(bytes)? else { break };
-                    bytes = rest;
-                    if let Some(Start::Response { status, .. }) = head.start() {
-                        self.status = status;
-                    }
-                    self.response = body_of_response(head, self.method)?;
+                    let head = std::mem::replace(&mut **head, Head::new(Kind::Response));
+                    self.on_response_head(head, bytes)?
                 }
                 Side::Body(body) => {
-                    let Some(rest) = body.feed(bytes)? else { break };
-                    bytes = rest;
-                    self.response = Side::Done;
+                    let rest = body.feed(bytes)?;
+                    if rest.is_some() {
+                        self.response = Side::Done;
+                    }
+                    rest
                 }
                 Side::Done => return Err(Opaque::Unsolicited),
-            }
+            };
+            let Some(rest) = rest else { break };
+            bytes = rest;
             if matches!(self.response, Side::Done) {
                 progress.ended |= self.end_exchange();
             }
         }
         Ok(progress)
+    }
+
+    /// Walks on in a request head. Returns what lies behind it once its end is found.
+    fn on_request_head<'a>(
+        &mut self,
+        mut head: Head,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, Opaque> {
+        let rest = head.feed(bytes)?;
+        if let (None, Some(Start::Request(method))) = (self.method, head.start()) {
+            self.method = Some(method);
+        }
+        if rest.is_some() {
+            self.request = body_of_request(&head)?;
+        } else {
+            keep(&mut self.request, head);
+        }
+        Ok(rest)
+    }
+
+    /// Walks on in a response head. Returns what lies behind it once its end is found.
+    fn on_response_head<'a>(
+        &mut self,
+        mut head: Head,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, Opaque> {
+        let rest = head.feed(bytes)?;
+        if rest.is_none() {
+            keep(&mut self.response, head);
+            return Ok(None);
+        }
+        if let Some(Start::Response { status, .. }) = head.start() {
+            self.status = status;
+        }
+        self.response = body_of_response(&head, self.method)?;
+        Ok(rest)
     }
 
     /// `(Done, Done) => (Waiting, Waiting)`
@@ -174,6 +211,14 @@ impl Tracker {
             self.method = None;
         }
         ended
+    }
+}
+
+/// Keeps a head of which a part has come; most come whole, and are never kept.
+fn keep(side: &mut Side, head: Head) {
+    match side {
+        Side::Head(kept) => **kept = head,
+        other => *other = Side::Head(Box::new(head)),
     }
 }
 

@@ -165,6 +165,24 @@ fn what_is_no_request_is_known_from_its_first_byte_however_it_comes() {
 }
 
 #[test]
+fn a_field_is_no_start_line_however_it_comes() {
+    let wire = b"Content-Length: 5\r\n\r\n";
+    for at in 0..=wire.len() {
+        let mut asking = Follower::new();
+        asking.on_written(&wire[..at]);
+        asking.on_written(&wire[at..]);
+        let opaque = Outcome::Opaque(Opaque::Unrecognized);
+        assert_eq!(asking.outcome(), opaque, "request, split at {at}");
+
+        let mut answered = Follower::new();
+        answered.on_written(GET.wire);
+        answered.on_read(&wire[..at]);
+        answered.on_read(&wire[at..]);
+        assert_eq!(answered.outcome(), opaque, "response, split at {at}");
+    }
+}
+
+#[test]
 fn every_head_is_an_answer_and_nothing_else_is() {
     let mut tracker = Tracker::new();
     assert_eq!(tracker.on_written(GET.wire), Ok(BEGUN));
