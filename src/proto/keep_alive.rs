@@ -77,10 +77,12 @@ use super::token::is_token_byte;
 /// [draft-thomson-hybi-http-timeout-01]: https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout-01
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeepAliveHint {
-    /// Whole seconds, as on the wire.
-    timeout: Option<u64>,
-    /// Requests that may follow the response which carried the hint.
-    max: Option<u64>,
+    /// Whole seconds, as on the wire; zero if it did not say.
+    timeout: u64,
+    /// Requests that may follow the response which carried the hint; zero if it did not say.
+    max: u64,
+    has_timeout: bool,
+    has_max: bool,
 }
 
 impl KeepAliveHint {
@@ -88,8 +90,10 @@ impl KeepAliveHint {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            timeout: None,
-            max: None,
+            timeout: 0,
+            max: 0,
+            has_timeout: false,
+            has_max: false,
         }
     }
 
@@ -98,15 +102,21 @@ impl KeepAliveHint {
     /// The field knows whole seconds only. A fraction is cut off, because to promise too little is
     /// the safe side; less than a second becomes `timeout=0`.
     #[must_use]
-    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout.as_secs());
+    pub const fn with_timeout(self, timeout: Duration) -> Self {
+        self.with_seconds(timeout.as_secs())
+    }
+
+    const fn with_seconds(mut self, timeout: u64) -> Self {
+        self.timeout = timeout;
+        self.has_timeout = true;
         self
     }
 
     /// Says how many more requests the connection takes.
     #[must_use]
     pub const fn with_max(mut self, max: u64) -> Self {
-        self.max = Some(max);
+        self.max = max;
+        self.has_max = true;
         self
     }
 
@@ -114,9 +124,17 @@ impl KeepAliveHint {
     /// not say.
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
-        match self.timeout {
+        match self.seconds() {
             Some(seconds) => Some(Duration::from_secs(seconds)),
             None => None,
+        }
+    }
+
+    const fn seconds(&self) -> Option<u64> {
+        if self.has_timeout {
+            Some(self.timeout)
+        } else {
+            None
         }
     }
 
@@ -124,7 +142,7 @@ impl KeepAliveHint {
     /// not say.
     #[must_use]
     pub const fn max(&self) -> Option<u64> {
-        self.max
+        if self.has_max { Some(self.max) } else { None }
     }
 
     /// Reads all `Keep-Alive` fields of a message. `None` if none of them gives a valid parameter.
@@ -134,27 +152,30 @@ impl KeepAliveHint {
     }
 
     /// This hint, with what it does not mention taken from an earlier one.
-    pub(crate) fn or(self, earlier: Self) -> Self {
-        Self {
-            timeout: self.timeout.or(earlier.timeout),
-            max: self.max.or(earlier.max),
+    pub(crate) fn or(mut self, earlier: Self) -> Self {
+        if let (false, Some(timeout)) = (self.has_timeout, earlier.seconds()) {
+            self = self.with_seconds(timeout);
         }
+        if let (false, Some(max)) = (self.has_max, earlier.max()) {
+            self = self.with_max(max);
+        }
+        self
     }
 
-    /// Takes over one more value of a parameter: the smallest counts.
-    fn tighten(&mut self, parameter: Parameter, value: u64) {
-        let limit = match parameter {
-            Parameter::Max => &mut self.max,
-            Parameter::Timeout => &mut self.timeout,
-        };
-        *limit = Some(limit.map_or(value, |known| known.min(value)));
+    /// With one more value of a parameter: the smallest counts.
+    fn tighten(self, parameter: Parameter, value: u64) -> Self {
+        let least = |known: Option<u64>| known.map_or(value, |known| known.min(value));
+        match parameter {
+            Parameter::Max => self.with_max(least(self.max())),
+            Parameter::Timeout => self.with_seconds(least(self.seconds())),
+        }
     }
 }
 
 /// The field's value, `timeout=5, max=100`. Empty if the hint says nothing.
 impl fmt::Display for KeepAliveHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.timeout, self.max) {
+        match (self.seconds(), self.max()) {
             (Some(timeout), Some(max)) => write!(f, "timeout={timeout}, max={max}"),
             (Some(timeout), None) => write!(f, "timeout={timeout}"),
             (None, Some(max)) => write!(f, "max={max}"),
@@ -175,18 +196,50 @@ pub(crate) struct Parsed {
 impl Parsed {
     /// Adds one field.
     fn read(&mut self, value: &HeaderValue) {
+        if let (None, Some(hint)) = (self.hint, plain(value.as_bytes())) {
+            self.hint = Some(hint);
+            return;
+        }
         let mut elements = Elements::new(value.as_bytes());
         for element in elements.by_ref() {
             let Some((parameter, value)) = Parameter::split(element) else {
                 continue;
             };
             match parameter.number(value) {
-                Some(number) => self.hint.get_or_insert_default().tighten(parameter, number),
+                Some(number) => {
+                    let hint = self.hint.unwrap_or_default();
+                    self.hint = Some(hint.tighten(parameter, number));
+                }
                 None => self.invalid = true,
             }
         }
         self.invalid |= elements.unterminated;
     }
+}
+
+/// What a field says that is written as nearly all are: `timeout=5`, and perhaps `, max=100`. Others
+/// may be as good.
+fn plain(value: &[u8]) -> Option<KeepAliveHint> {
+    let (timeout, rest) = plain_number(value.strip_prefix(b"timeout=")?)?;
+    let hint = KeepAliveHint::new().with_seconds(timeout);
+    if rest.is_empty() {
+        return Some(hint);
+    }
+    let (max, rest) = plain_number(rest.strip_prefix(b", max=")?)?;
+    rest.is_empty().then(|| hint.with_max(max))
+}
+
+/// The digits that the bytes begin with, at least one, and not so many that they could overflow.
+fn plain_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0_u64;
+    let mut rest = bytes;
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        number = number
+            .checked_mul(10)?
+            .checked_add(u64::from(digit & 0x0f))?;
+        rest = behind;
+    }
+    (rest.len() < bytes.len()).then_some((number, rest))
 }
 
 /// Reads all `Keep-Alive` fields of a message, without allocating. `None` if there is none.
@@ -526,8 +579,19 @@ mod tests {
         headers
     }
 
+    fn hint(timeout: Option<u64>, max: Option<u64>) -> KeepAliveHint {
+        let mut hint = KeepAliveHint::new();
+        if let Some(timeout) = timeout {
+            hint = hint.with_timeout(Duration::from_secs(timeout));
+        }
+        if let Some(max) = max {
+            hint = hint.with_max(max);
+        }
+        hint
+    }
+
     fn parsed(timeout: Option<u64>, max: Option<u64>, invalid: bool) -> Parsed {
-        let hint = KeepAliveHint { timeout, max };
+        let hint = hint(timeout, max);
         let hint = (hint != KeepAliveHint::new()).then_some(hint);
         Parsed { hint, invalid }
     }
@@ -663,7 +727,7 @@ mod tests {
             prop::option::of(any_number()),
             prop::option::of(any_number()),
         )
-            .prop_map(|(timeout, max)| KeepAliveHint { timeout, max })
+            .prop_map(|(timeout, max)| hint(timeout, max))
     }
 
     /// A `=`, with blanks or without.
@@ -869,7 +933,7 @@ mod tests {
 
             // An absent limit is none at all, so it stands above every number.
             let limits = |hint: KeepAliveHint| {
-                [hint.timeout, hint.max].map(|limit| limit.map_or(u128::MAX, u128::from))
+                [hint.seconds(), hint.max()].map(|limit| limit.map_or(u128::MAX, u128::from))
             };
             for (before, after) in limits(before).into_iter().zip(limits(after)) {
                 prop_assert!(after <= before);
