@@ -73,6 +73,11 @@ impl KeepAlive {
         &self.shared.policy
     }
 
+    /// Whether both share everything.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
     }

@@ -13,18 +13,27 @@ use crate::origin::Origin;
 use crate::proto::keep_alive;
 use crate::shared::KeepAlive;
 
-/// Where a request went, unless it could not be given a `Connection` field anyway: what an origin is made of, which costs
-/// less to keep than the origin itself, and is seldom asked for.
+/// Where a request went whose answer tells something: what an origin is made of, which costs less to
+/// keep than the origin itself, and is seldom asked for.
 #[derive(Debug)]
-pub(super) struct Asked(Scheme, Authority);
+pub(super) struct Asked {
+    scheme: Scheme,
+    authority: Authority,
+    /// Whether it asks for a hint.
+    hint: bool,
+}
 
 impl Asked {
-    pub(super) fn of(uri: &Uri) -> Option<Self> {
-        Some(Self(uri.scheme()?.clone(), uri.authority()?.clone()))
+    pub(super) fn of(uri: &Uri, hint: bool) -> Option<Self> {
+        Some(Self {
+            scheme: uri.scheme()?.clone(),
+            authority: uri.authority()?.clone(),
+            hint,
+        })
     }
 
     fn origin(&self) -> Option<Origin> {
-        Origin::new(&self.0, &self.1)
+        Origin::new(&self.scheme, &self.authority)
     }
 }
 
@@ -64,8 +73,18 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        learn_version(this.keep_alive, this.asked.as_ref(), response.version());
-        heed_hint(this.keep_alive, &mut response);
+        let http2 = response.version() > Version::HTTP_11;
+        if let Some(asked) = this.asked {
+            this.keep_alive
+                .origins()
+                .on_version(|| asked.origin(), http2);
+        }
+        if !http2 {
+            let is_silent = !heed_hint(this.keep_alive, &mut response);
+            if this.asked.as_ref().is_some_and(|asked| asked.hint) {
+                settle(this.keep_alive, &response, is_silent);
+            }
+        }
         if *this.close {
             // The field may not have been sent, nor need the server heed it.
             let handle = response.extensions().get::<ConnectionHandle>();
@@ -75,26 +94,29 @@ where
     }
 }
 
-/// Remembers which origins speak HTTP/2, so that they are not asked again.
-fn learn_version(keep_alive: &KeepAlive, asked: Option<&Asked>, version: Version) {
-    let http2 = version > Version::HTTP_11;
-    let origin = || asked.and_then(Asked::origin);
-    keep_alive.origins().on_answer(origin, http2);
+/// Remembers that the server was asked on this connection.
+fn settle<B>(keep_alive: &KeepAlive, response: &Response<B>, is_silent: bool) {
+    let connection = response.extensions().get::<ConnectionHandle>();
+    // Of others it is not known where they have been asked.
+    if let Some(connection) = connection.filter(|connection| connection.is_of(keep_alive)) {
+        connection.on_answer(is_silent);
+    }
 }
 
-fn heed_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) {
-    if response.version() > Version::HTTP_11 {
-        return;
-    }
+/// Passes a hint on to whom it concerns. Returns whether there was one.
+fn heed_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) -> bool {
     let Some(parsed) = keep_alive::parse(response.headers()) else {
-        return;
+        return false;
     };
     keep_alive
         .counters()
         .on_hint(parsed.hint.is_some(), parsed.invalid);
-    let Some(hint) = parsed.hint else { return };
+    let Some(hint) = parsed.hint else {
+        return false;
+    };
     if let Some(connection) = response.extensions().get::<ConnectionHandle>() {
         connection.on_hint(hint);
     }
     response.extensions_mut().insert(hint);
+    true
 }

@@ -15,15 +15,19 @@ use crate::shared::KeepAlive;
 ///    the field is forbidden there (RFC 9113 §8.2.2), and hyper would log a warning each time.
 /// 3. Otherwise it gets `Connection: close` if the policy switches reuse off, or if its extensions
 ///    hold [`CloseAfterResponse`](crate::CloseAfterResponse).
-/// 4. Otherwise `Connection: keep-alive`. HTTP/1.1 connections persist without it, but Apache httpd
-///    and Tomcat say how long they keep them only to those who ask.
+/// 4. Otherwise `Connection: keep-alive`, as long as it is worth asking. HTTP/1.1 connections persist
+///    without it, but Apache httpd and Tomcat say how long they keep them only to those who ask. What
+///    they say holds for the connection, and to ask costs both sides some work: where the connections
+///    are those of the same [`KeepAlive`], a server is asked until it has answered on each that is
+///    open, and again when none to it is open any more.
 ///
 /// On a response:
 ///
 /// 5. Its `Keep-Alive` fields are parsed. What they say goes to the connection the response came on,
 ///    if that has a [`ConnectionHandle`](crate::ConnectionHandle) in its extensions, and into the
 ///    extensions of the response, as a [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on
-///    a connection does not mention stands.
+///    a connection does not mention stands. A new connection begins with the timeout that its origin
+///    named last on another one, if that is shorter than `max_idle`, until it is told itself.
 ///
 /// The fields themselves stay. Errors pass through unchanged. See the crate page for the order of
 /// composition.

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::close::CloseAfterResponse;
 use super::future::{Asked, ResponseFuture};
-use crate::origin::Origin;
+use crate::origin::{Fingerprint, Origin};
 use crate::shared::KeepAlive;
 
 /// An HTTP client within a [`KeepAliveLayer`](crate::KeepAliveLayer).
@@ -53,14 +53,21 @@ impl<S> KeepAliveService<S> {
         }
         let origins = self.keep_alive.origins();
         if origins.speaks_http2(|| Origin::of(request.uri())) {
-            return Asked::of(request.uri());
+            return Asked::of(request.uri(), false);
         }
         let close = close || !self.keep_alive.policy().reuse;
+        if !close
+            && !origins
+                .asked()
+                .is_worth_asking(Fingerprint::of(request.uri()))
+        {
+            return None;
+        }
         let value = if close { "close" } else { "keep-alive" };
         request
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static(value));
-        Asked::of(request.uri())
+        Asked::of(request.uri(), !close)
     }
 }
 

@@ -29,7 +29,6 @@ pub struct IdleAwareIo<T> {
     /// looked at without a copy.
     #[pin]
     io: TokioIo<Tap<TokioIo<T>>>,
-    handle: ConnectionHandle,
 }
 
 impl<T> IdleAwareIo<T> {
@@ -41,25 +40,24 @@ impl<T> IdleAwareIo<T> {
         if http2 {
             connection.on_opaque(Opaque::Http2);
         }
-        let connection = Arc::new(connection);
         Self {
-            handle: ConnectionHandle::following(Arc::clone(&connection)),
             io: TokioIo::new(Tap {
                 transport: TokioIo::new(transport),
-                connection: Followed(connection),
+                connection: Followed(ConnectionHandle::following(Arc::new(connection))),
+                timer: IdleTimer::default(),
                 standing: if http2 {
                     Standing::Opaque
                 } else {
                     Standing::Idle
                 },
-                timer: IdleTimer::default(),
+                awaits_response: false,
             }),
         }
     }
 
     /// The handle of this connection, following it from request to request.
     pub fn handle(&self) -> &ConnectionHandle {
-        &self.handle
+        &self.io.inner().connection.0
     }
 
     /// The transport within.
@@ -75,7 +73,7 @@ impl<T> IdleAwareIo<T> {
 
 impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
     fn connected(&self) -> connect::Connected {
-        self.get_ref().connected().extra(self.handle.follow())
+        self.get_ref().connected().extra(self.handle().follow())
     }
 }
 
@@ -123,7 +121,7 @@ impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdleAwareIo")
             .field("transport", self.get_ref())
-            .field("handle", &self.handle)
+            .field("handle", self.handle())
             .finish()
     }
 }
@@ -134,9 +132,11 @@ struct Tap<T> {
     #[pin]
     transport: T,
     connection: Followed,
+    timer: IdleTimer,
     /// What the connection said last.
     standing: Standing,
-    timer: IdleTimer,
+    /// Whether nothing was read since something was written.
+    awaits_response: bool,
 }
 
 impl<T: AsyncRead> AsyncRead for Tap<T> {
@@ -149,21 +149,27 @@ impl<T: AsyncRead> AsyncRead for Tap<T> {
             Standing::Opaque => self.project().transport.poll_read(cx, buf),
             Standing::Busy => self.poll_read_followed(cx, buf),
             Standing::Idle => {
-                let BeforeRead::Read { now, until, moved } =
-                    self.connection.before_read(cx.waker())
+                let now = self.connection.keep_alive().clock().read();
+                if self.timer.is_fresh(cx, &now) && !self.connection.is_disturbed() {
+                    return self.poll_read_followed(cx, buf);
+                }
+                self.as_mut().project().timer.on_fresh(None);
+                let BeforeRead::Read { until, fresh_until } =
+                    self.connection.before_read(&now, cx.waker())
                 else {
                     return Poll::Ready(Ok(()));
                 };
-                self.as_mut().project().timer.on_asked(moved);
                 let read = self.as_mut().poll_read_followed(cx, buf);
                 let (Poll::Pending, Some(until)) = (&read, until) else {
                     return read;
                 };
                 let this = self.project();
                 let clock = this.connection.keep_alive().clock();
-                if this.timer.poll(cx, clock, now, until).is_ready() {
+                if this.timer.poll(cx, clock, &now, until).is_ready() {
                     // Time is up, or the timer is early: either way it is to be asked once more.
                     cx.waker().wake_by_ref();
+                } else {
+                    this.timer.on_fresh(fresh_until);
                 }
                 Poll::Pending
             }
@@ -187,7 +193,12 @@ impl<T: AsyncRead> Tap<T> {
             Poll::Ready(Ok(())) => {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
                 if !bytes.is_empty() {
-                    *this.standing = this.connection.on_read(bytes);
+                    let first = std::mem::take(this.awaits_response);
+                    let told = this.connection.on_read(bytes, first);
+                    *this.standing = told.standing;
+                    if told.standing == Standing::Idle {
+                        this.timer.on_fresh(told.fresh_until);
+                    }
                 } else if room {
                     this.connection.on_end(Cause::Eof);
                 }
@@ -227,11 +238,13 @@ impl<T> Tap<T> {
                 continue;
             }
             left = left.saturating_sub(accepted.len());
-            *this.standing = this.connection.on_written(accepted);
+            *this.standing = this.connection.on_written(accepted).standing;
+            *this.awaits_response = true;
         }
         if *this.standing == Standing::Idle {
             // The response was there before its request was out. Nobody may read any more before
             // the next request, so have it done: that read starts the timer.
+            this.timer.on_fresh(None);
             cx.waker().wake_by_ref();
         }
     }
@@ -280,18 +293,18 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
 }
 
 /// A connection that ends when it is let go of.
-struct Followed(Arc<Connection>);
+struct Followed(ConnectionHandle);
 
 impl Deref for Followed {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.0
+        self.0.connection()
     }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.0.on_end(Cause::Dropped);
+        self.on_end(Cause::Dropped);
     }
 }

@@ -1,24 +1,30 @@
 //! The timer that has an idle connection looked at when its time is up.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use hyper::rt::Sleep;
 
 use crate::clock::Clock;
+use crate::proto::Now;
 
 /// At most one sleep a connection, allocated when the connection first waits idle, and moved only
 /// when it fires too early, or would fire too late.
 ///
 /// With every exchange the deadline moves on, and the sleep stays behind: it fires early, once in a
-/// while, and is moved then.
+/// while, and is moved then. As long as it has not fired there is nothing to ask of the connection:
+/// it is fresh.
 #[derive(Default)]
 pub(super) struct IdleTimer {
     armed: Option<Armed>,
-    /// Whether it would wake another task than the one that asked last.
-    is_astray: bool,
+    /// Until when the connection is fresh by the wall clock; `None` if it has to be asked.
+    fresh_until: Option<SystemTime>,
+    /// The task that the sleep wakes; whoever keeps its waker sees to it that no other is taken for
+    /// it.
+    task: Option<NonZeroUsize>,
 }
 
 struct Armed {
@@ -27,23 +33,44 @@ struct Armed {
 }
 
 impl IdleTimer {
-    /// A task asks. `moved`: whether it is another one than that which asked last.
-    pub(super) fn on_asked(&mut self, moved: bool) {
-        self.is_astray |= moved;
+    /// Whether the connection is fresh, so that it need not be asked, and the sleep wakes this task
+    /// before that changes.
+    #[inline]
+    pub(super) fn is_fresh(&self, cx: &Context<'_>, now: &Now) -> bool {
+        let (Some(armed), Some(wall)) = (&self.armed, self.fresh_until) else {
+            return false;
+        };
+        let looked_at = Now {
+            monotonic: armed.at,
+            wall,
+        };
+        now.is_before(&looked_at) && self.wakes(cx)
     }
 
-    /// Has the task that asked woken at `until`, or before. Ready when that time has come.
+    /// The connection has become fresh until then, or has to be asked: the sleep may lie behind.
+    pub(super) fn on_fresh(&mut self, until: Option<Now>) {
+        self.fresh_until = until
+            .filter(|until| {
+                self.armed
+                    .as_ref()
+                    .is_some_and(|armed| armed.at <= until.monotonic)
+            })
+            .map(|until| until.wall);
+    }
+
+    /// Has the task that asks woken at `until`, or before. Ready when that time has come.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         clock: &Clock,
-        now: Instant,
+        now: &Now,
         until: Instant,
     ) -> Poll<()> {
-        let is_astray = std::mem::take(&mut self.is_astray);
+        let is_awaited = self.wakes(cx);
+        self.task = task(cx);
         let armed = match &mut self.armed {
             // It will fire in time, and wake this task.
-            Some(armed) if armed.at <= until && now < armed.at && !is_astray => {
+            Some(armed) if armed.at <= until && now.monotonic < armed.at && is_awaited => {
                 return Poll::Pending;
             }
             Some(armed) => {
@@ -60,6 +87,16 @@ impl IdleTimer {
         };
         armed.sleep.as_mut().poll(cx)
     }
+
+    fn wakes(&self, cx: &Context<'_>) -> bool {
+        self.task.is_some() && self.task == task(cx)
+    }
+}
+
+/// Stands for a task, as long as its waker exists: half of what a waker takes.
+fn task(cx: &Context<'_>) -> Option<NonZeroUsize> {
+    let table: *const _ = cx.waker().vtable();
+    NonZeroUsize::new(cx.waker().data().addr() ^ table.addr())
 }
 
 impl fmt::Debug for IdleTimer {

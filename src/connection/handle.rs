@@ -9,6 +9,7 @@ use crate::origin::Origin;
 use crate::proto::deadline::Verdict;
 use crate::proto::exchange::{Exchange, Request};
 use crate::proto::keep_alive::KeepAliveHint;
+use crate::shared::KeepAlive;
 
 /// The connection that a response came on: which one, whether it was reused, after how long, and for
 /// how much longer it may be.
@@ -126,8 +127,8 @@ impl ConnectionHandle {
             .connection
             .look(|exchange| exchange.look(keep_alive.policy(), &now));
         match verdict? {
-            Verdict::Reuse { until } => until,
-            Verdict::Retire(_) => Some(now.monotonic),
+            Verdict::Reuse { until } => keep_alive.clock().instant(until?),
+            Verdict::Retire(_) => keep_alive.clock().instant(now.monotonic),
         }
     }
 
@@ -139,9 +140,23 @@ impl ConnectionHandle {
         self.connection.retire();
     }
 
+    /// Whether the connection is one of a `KeepAlive`.
+    pub(crate) fn is_of(&self, keep_alive: &KeepAlive) -> bool {
+        self.connection.keep_alive().is(keep_alive)
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The server's hint in the response to this request.
     pub(crate) fn on_hint(&self, hint: KeepAliveHint) {
         self.connection.on_hint(hint, self.request().number);
+    }
+
+    /// A request on this connection that asked for a hint was answered; `silent`: without one.
+    pub(crate) fn on_answer(&self, silent: bool) {
+        self.connection.on_answer(silent);
     }
 
     fn request(&self) -> Request {

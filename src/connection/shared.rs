@@ -1,16 +1,17 @@
 //! The state that the transport wrapper and the handles share.
 
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::origin::Origin;
-use crate::proto::Moment;
 use crate::proto::deadline::{self, Verdict};
 use crate::proto::end::{Cause, End};
 use crate::proto::exchange::{Exchange, Happened};
 use crate::proto::framing::Opaque;
 use crate::proto::keep_alive::KeepAliveHint;
+use crate::proto::{Moment, Now};
 use crate::shared::KeepAlive;
 use crate::trace;
 
@@ -20,6 +21,10 @@ pub(crate) struct Connection {
     id: u64,
     origin: Option<Origin>,
     keep_alive: KeepAlive,
+    /// Whether the server was asked for its timeout: one of the three below.
+    asked: AtomicU8,
+    /// See [`is_disturbed`](Self::is_disturbed).
+    disturbed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -41,6 +46,21 @@ pub(crate) enum Standing {
     Opaque,
 }
 
+/// No answer came yet to whether the server says how long it keeps the connection.
+const UNANSWERED: u8 = 0;
+/// One came.
+const ANSWERED: u8 = 1;
+/// None will.
+const GONE: u8 = 2;
+
+/// What followed from bytes that were moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    pub(crate) standing: Standing,
+    /// Until when it need not be asked whether the connection may be used, once it is idle.
+    pub(crate) fresh_until: Option<Now>,
+}
+
 /// What to do with a read on an idle connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum BeforeRead {
@@ -48,10 +68,9 @@ pub(crate) enum BeforeRead {
     Eof,
     /// Read, and ask again at `until`, if it is given.
     Read {
-        now: Instant,
         until: Option<Instant>,
-        /// Whether the task has changed since it was asked last.
-        moved: bool,
+        /// Until when it need not be asked again.
+        fresh_until: Option<Now>,
     },
 }
 
@@ -64,12 +83,18 @@ impl Connection {
         now: Moment,
     ) -> Self {
         keep_alive.counters().on_open();
+        keep_alive.origins().asked().on_open();
+        let (origin, told) = origin
+            .map(|origin| keep_alive.origins().on_open(origin))
+            .unzip();
         Self {
             id: keep_alive.next_id(),
             origin,
             keep_alive: keep_alive.clone(),
+            asked: AtomicU8::new(UNANSWERED),
+            disturbed: AtomicBool::new(false),
             state: Mutex::new(State {
-                exchange: Exchange::new(connecting, now),
+                exchange: Exchange::new(connecting, now).told(told.flatten(), keep_alive.policy()),
                 waker: None,
             }),
         }
@@ -91,30 +116,37 @@ impl Connection {
     pub(crate) fn on_opaque(&self, reason: Opaque) {
         self.state().exchange.on_opaque(reason);
         self.keep_alive.counters().on_opaque(reason);
+        self.on_gone();
     }
 
     /// Asked before a read on an idle connection; `waker` is that of the task that reads.
-    pub(crate) fn before_read(&self, waker: &Waker) -> BeforeRead {
-        let now = self.keep_alive.clock().now();
+    pub(crate) fn before_read(&self, now: &Now, waker: &Waker) -> BeforeRead {
+        let clock = self.keep_alive.clock();
+        let now = clock.moment(now);
+        let policy = self.keep_alive.policy();
         let mut state = self.state();
-        let verdict = state.exchange.verdict(self.keep_alive.policy(), &now);
-        let until = match verdict {
+        self.disturbed.store(false, Ordering::Relaxed);
+        let until = match state.exchange.verdict(policy, &now) {
             Some(Verdict::Retire(_)) => return BeforeRead::Eof,
             Some(Verdict::Reuse { until }) => until,
             None => None,
         };
-        let moved = !state
-            .waker
-            .as_ref()
-            .is_some_and(|known| known.will_wake(waker));
-        if moved {
+        let fresh_until = state.exchange.fresh_until(policy);
+        let known = state.waker.as_ref();
+        if !known.is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
+        drop(state);
         BeforeRead::Read {
-            now: now.monotonic,
-            until,
-            moved,
+            until: until.and_then(|until| clock.instant(until)),
+            fresh_until: fresh_until.and_then(|until| clock.at(&until)),
         }
+    }
+
+    /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.
+    #[inline]
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.disturbed.load(Ordering::Relaxed)
     }
 
     /// Something is about to be written on an idle connection.
@@ -123,40 +155,52 @@ impl Connection {
         self.state().exchange.on_sending(now);
     }
 
-    /// Takes bytes that were read.
-    pub(crate) fn on_read(&self, bytes: &[u8]) -> Standing {
+    /// Takes bytes that were read. `first`: whether they are likely the first of a response.
+    pub(crate) fn on_read(&self, bytes: &[u8], first: bool) -> Told {
         let window = self.keep_alive.policy().response_window;
-        self.tell(|exchange| exchange.on_read(bytes, window))
+        // The time of those is needed: to have it now spares taking the lock a second time.
+        let now = first.then(|| self.keep_alive.clock().now());
+        self.tell(now, |exchange| exchange.on_read(bytes, window))
     }
 
     /// Takes bytes that were written.
-    pub(crate) fn on_written(&self, bytes: &[u8]) -> Standing {
-        self.tell(|exchange| exchange.on_written(bytes))
+    pub(crate) fn on_written(&self, bytes: &[u8]) -> Told {
+        self.tell(None, |exchange| exchange.on_written(bytes))
     }
 
-    fn tell(&self, tell: impl FnOnce(&mut Exchange) -> Happened) -> Standing {
-        let (happened, standing) = {
-            let mut state = self.state();
-            let happened = tell(&mut state.exchange);
-            (happened, state.standing())
-        };
-        if let Some(reason) = happened.opaque() {
-            self.keep_alive.counters().on_opaque(reason);
-        }
-        if !happened.needs_time() && !happened.begun() {
-            return standing;
-        }
-        let now = happened.needs_time().then(|| self.keep_alive.clock().now());
+    fn tell(&self, now: Option<Moment>, tell: impl FnOnce(&mut Exchange) -> Happened) -> Told {
         let mut state = self.state();
-        if let Some(now) = now {
-            let window = self.keep_alive.policy().response_window;
-            state.exchange.at(happened, window, now);
+        let happened = tell(&mut state.exchange);
+        let mut fresh_until = None;
+        if happened.needs_time() {
+            let now = match now {
+                Some(now) => now,
+                None => {
+                    // The clock may be foreign code.
+                    drop(state);
+                    let now = self.keep_alive.clock().now();
+                    state = self.state();
+                    now
+                }
+            };
+            let policy = self.keep_alive.policy();
+            state.exchange.at(happened, policy.response_window, now);
+            fresh_until = state.exchange.fresh_until(policy);
         }
+        let standing = state.standing();
+        let reused = state.exchange.request().number > 1;
+        drop(state);
         if happened.begun() {
-            let reused = state.exchange.request().number > 1;
             self.keep_alive.counters().on_exchange(reused);
         }
-        state.standing()
+        if let Some(reason) = happened.opaque() {
+            self.keep_alive.counters().on_opaque(reason);
+            self.on_gone();
+        }
+        Told {
+            standing,
+            fresh_until: fresh_until.and_then(|until| self.keep_alive.clock().at(&until)),
+        }
     }
 
     /// The connection ended. Only the first call counts.
@@ -169,6 +213,7 @@ impl Connection {
         // A handle may outlive the task by far.
         drop(waker);
         let Some(end) = end else { return };
+        self.on_gone();
         self.keep_alive.counters().on_end(end);
         self.log_end(end, requests);
     }
@@ -189,19 +234,57 @@ impl Connection {
         if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
         }
-        self.change(|exchange| exchange.on_hint(hint, request, policy));
+        let mut is_news = false;
+        self.change(|exchange| {
+            let before = exchange.hint();
+            let look = exchange.on_hint(hint, request, policy);
+            is_news = before != exchange.hint();
+            (is_news, look)
+        });
+        if let (true, Some(origin), Some(timeout)) = (is_news, &self.origin, hint.timeout()) {
+            self.keep_alive.origins().on_timeout(origin, Some(timeout));
+        }
+    }
+
+    /// A request that asked for a hint was answered; `silent`: without one.
+    pub(crate) fn on_answer(&self, silent: bool) {
+        let Some(origin) = &self.origin else { return };
+        let origins = self.keep_alive.origins();
+        let (from, to, order) = (UNANSWERED, ANSWERED, Ordering::Relaxed);
+        if self.asked.compare_exchange(from, to, order, order).is_err() {
+            return;
+        }
+        origins.asked().on_answer(origin.fingerprint());
+        if silent {
+            origins.on_timeout(origin, None);
+            self.change(|exchange| (exchange.on_silence(), false));
+        }
+    }
+
+    /// Nobody is asked on this connection any more.
+    fn on_gone(&self) {
+        let asked = self.keep_alive.origins().asked();
+        match (self.asked.swap(GONE, Ordering::Relaxed), &self.origin) {
+            (UNANSWERED, _) => asked.on_gone(None),
+            (ANSWERED, Some(origin)) => asked.on_gone(Some(origin.fingerprint())),
+            _ => {}
+        }
     }
 
     /// Not to be used again.
     pub(crate) fn retire(&self) {
-        self.change(Exchange::retire);
+        self.change(|exchange| (true, exchange.retire()));
     }
 
-    /// Changes something, and has the connection looked at if the change says so.
-    fn change(&self, change: impl FnOnce(&mut Exchange) -> bool) {
+    /// Changes something. The change says whether it did, and whether the connection is to be looked
+    /// at for that.
+    fn change(&self, change: impl FnOnce(&mut Exchange) -> (bool, bool)) {
         let waker = {
             let mut state = self.state();
-            let look = change(&mut state.exchange);
+            let (changed, look) = change(&mut state.exchange);
+            if changed {
+                self.disturbed.store(true, Ordering::Relaxed);
+            }
             if look { state.waker.clone() } else { None }
         };
         if let Some(waker) = waker {

@@ -1,21 +1,36 @@
 //! The identity of a server.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use super::asked::Fingerprint;
+
 /// The scheme, host and port of a server (RFC 9110 §4.3.1).
 ///
 /// Hosts are compared without regard to case; a missing port is that of the scheme, for `http` and
 /// `https`. Cheap to clone.
-#[derive(Clone, Eq, Hash, PartialEq)]
+#[derive(Clone)]
 pub struct Origin {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
     scheme: Scheme,
     /// In lower case.
-    host: Arc<str>,
+    host: Box<str>,
     port: Option<u16>,
+    /// That of one of the ways in which it is written; not a part of its identity.
+    fingerprint: Fingerprint,
+}
+
+impl Parts {
+    fn identity(&self) -> (&Scheme, &str, Option<u16>) {
+        (&self.scheme, &self.host, self.port)
+    }
 }
 
 impl Origin {
@@ -29,26 +44,48 @@ impl Origin {
         if host.is_empty() {
             return None;
         }
-        Some(Self {
+        let parts = Parts {
             scheme: scheme.clone(),
             host: host.to_ascii_lowercase().into(),
             port: authority.port_u16().or_else(|| default_port(scheme)),
+            fingerprint: Fingerprint::new(scheme, authority.as_str()),
+        };
+        Some(Self {
+            parts: Arc::new(parts),
         })
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.parts.fingerprint
     }
 
     /// The scheme, in lower case.
     pub fn scheme(&self) -> &str {
-        self.scheme.as_str()
+        self.parts.scheme.as_str()
     }
 
     /// The host, in lower case; an IPv6 address in its brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.parts.host
     }
 
     /// The port; `None` where neither the URI nor its scheme says.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.parts.port
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts.identity() == other.parts.identity()
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts.identity().hash(state);
     }
 }
 
@@ -66,8 +103,8 @@ fn default_port(scheme: &Scheme) -> Option<u16> {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme(), self.host())?;
-        match self.port {
-            Some(port) if self.port != default_port(&self.scheme) => write!(f, ":{port}"),
+        match self.port() {
+            Some(port) if self.port() != default_port(&self.parts.scheme) => write!(f, ":{port}"),
             _ => Ok(()),
         }
     }

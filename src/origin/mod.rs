@@ -4,8 +4,10 @@
 //! that the connector and the layer share: bounded, least recently used out first. To forget an
 //! origin costs at most what it cost to learn of it.
 
+mod asked;
 mod key;
 mod store;
 
+pub(crate) use self::asked::Fingerprint;
 pub use self::key::Origin;
 pub(crate) use self::store::Origins;

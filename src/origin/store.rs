@@ -4,10 +4,12 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lru::LruCache;
 
 use super::Origin;
+use super::asked::Asked;
 
 /// How many origins are remembered.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -17,6 +19,8 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 struct Knowledge {
     /// It answered in HTTP/2 when it was seen last.
     speaks_http2: bool,
+    /// The timeout that it named last, on any connection.
+    timeout: Option<Duration>,
 }
 
 /// What is known of origins, shared by all that ask.
@@ -24,6 +28,7 @@ pub(crate) struct Origins {
     known: Mutex<LruCache<Origin, Knowledge>>,
     /// Whether any origin was ever seen to speak HTTP/2: lets everybody else pass without a lookup.
     any_http2: AtomicBool,
+    asked: Asked,
 }
 
 impl Origins {
@@ -31,7 +36,13 @@ impl Origins {
         Self {
             known: Mutex::new(LruCache::new(CAPACITY)),
             any_http2: AtomicBool::new(false),
+            asked: Asked::new(),
         }
+    }
+
+    /// Who has been asked for their timeout.
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.asked
     }
 
     /// Whether the origin answered in HTTP/2 when it was seen last.
@@ -48,7 +59,7 @@ impl Origins {
     }
 
     /// The origin answered, in HTTP/2 or in an older version.
-    pub(crate) fn on_answer(&self, origin: impl FnOnce() -> Option<Origin>, http2: bool) {
+    pub(crate) fn on_version(&self, origin: impl FnOnce() -> Option<Origin>, http2: bool) {
         if !http2 && !self.any_http2.load(Ordering::Relaxed) {
             return;
         }
@@ -58,12 +69,29 @@ impl Origins {
         if let Some(knowledge) = known.get_mut(&origin) {
             knowledge.speaks_http2 = http2;
         } else if http2 {
-            known.put(
-                origin,
-                Knowledge {
-                    speaks_http2: http2,
-                },
-            );
+            let knowledge = Knowledge {
+                speaks_http2: http2,
+                ..Knowledge::default()
+            };
+            known.put(origin, knowledge);
+        }
+    }
+
+    /// A connection to the origin was opened. Gives the origin as it is kept here, so that many
+    /// connections share one, and the timeout that it named last, on any connection.
+    pub(crate) fn on_open(&self, origin: Origin) -> (Origin, Option<Duration>) {
+        let mut known = self.known();
+        if let Some((kept, knowledge)) = known.get_key_value(&origin) {
+            return (kept.clone(), knowledge.timeout);
+        }
+        known.put(origin.clone(), Knowledge::default());
+        (origin, None)
+    }
+
+    /// The origin named its timeout, or did not when it was asked.
+    pub(crate) fn on_timeout(&self, origin: &Origin, timeout: Option<Duration>) {
+        if let Some(knowledge) = self.known().get_mut(origin) {
+            knowledge.timeout = timeout;
         }
     }
 
@@ -94,11 +122,11 @@ mod tests {
         let origins = Origins::new();
         assert!(!origins.speaks_http2(origin(1)));
 
-        origins.on_answer(origin(1), true);
+        origins.on_version(origin(1), true);
         assert!(origins.speaks_http2(origin(1)));
         assert!(!origins.speaks_http2(origin(2)));
 
-        origins.on_answer(origin(1), false);
+        origins.on_version(origin(1), false);
         assert!(!origins.speaks_http2(origin(1)));
     }
 
@@ -106,11 +134,11 @@ mod tests {
     fn the_store_is_bounded_and_forgets_the_least_recently_used() {
         let origins = Origins::new();
         for n in 0..CAPACITY.get() {
-            origins.on_answer(origin(n), true);
+            origins.on_version(origin(n), true);
         }
         assert!(origins.speaks_http2(origin(0)));
 
-        origins.on_answer(origin(CAPACITY.get()), true);
+        origins.on_version(origin(CAPACITY.get()), true);
 
         assert_eq!(origins.known().len(), CAPACITY.get());
         assert!(origins.speaks_http2(origin(0)), "it was asked for last");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// How many marks are kept. With one every half window, the oldest of three is either the first byte
-/// of the response or at least a window before what has come so far.
+/// How many marks are kept behind the first byte. With one every half window, the oldest of three is
+/// at least a window before what has come so far.
 const MARKS: usize = 3;
 
 /// A byte of a response, and when it came.
@@ -22,16 +22,26 @@ struct Mark {
 /// The writer was not done before the first byte came. Nor, as the network holds no more than a
 /// *window* of bytes, before all but the last window had come. The latest byte known to lie at least
 /// a window before the end is the *anchor*, the time from it to the end the *skew*.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Anchor {
     /// Bytes of the response so far.
     received: u64,
-    /// At which offset the next mark is due.
-    due: u64,
-    /// The offset of a mark that waits for its time.
-    unstamped: Option<u64>,
-    /// Oldest first, the empty ones last.
-    marks: [Option<Mark>; MARKS],
+    /// When its first byte came.
+    first: Moment,
+    /// Later marks, oldest first, the empty ones last. Only a response longer than half a window has
+    /// any, and few are.
+    later: Option<Box<[Option<Mark>; MARKS]>>,
+}
+
+/// Nothing has come.
+impl Default for Anchor {
+    fn default() -> Self {
+        Self {
+            received: 0,
+            first: Moment::LEAST,
+            later: None,
+        }
+    }
 }
 
 impl Anchor {
@@ -40,44 +50,64 @@ impl Anchor {
         *self = Self::default();
     }
 
-    /// Bytes of the response came. Returns whether the first of them is a mark, whose time is then
-    /// to be given by [`at`](Self::at).
-    pub(crate) fn on_read(&mut self, bytes: usize, window: u64) -> bool {
+    /// Bytes of the response came. Returns the offset of the first of them if that is a mark, whose
+    /// time is then to be given by [`at`](Self::at).
+    #[inline]
+    pub(crate) fn on_read(&mut self, bytes: usize, window: u64) -> Option<u64> {
         let offset = self.received;
         self.received = offset.saturating_add(bytes as u64);
-        if offset < self.due || window == 0 {
-            return false;
+        if window == 0 || offset > 0 && offset < self.due(window) {
+            return None;
         }
-        self.due = offset.saturating_add(window / 2);
-        self.unstamped = Some(offset);
-        true
+        Some(offset)
+    }
+
+    /// From which offset on the next mark is due.
+    fn due(&self, window: u64) -> u64 {
+        let last = self.later().last().map_or(0, |mark| mark.offset);
+        last.saturating_add(window / 2)
     }
 
     /// When the mark came that was due.
-    pub(crate) fn at(&mut self, now: Moment) {
-        let Some(offset) = self.unstamped.take() else {
-            return;
-        };
-        if self.marks.iter().all(Option::is_some) {
-            self.marks.rotate_left(1);
-            self.marks[MARKS - 1] = None;
-        }
-        if let Some(free) = self.marks.iter_mut().find(|mark| mark.is_none()) {
-            *free = Some(Mark { offset, at: now });
+    #[inline]
+    pub(crate) fn at(&mut self, offset: u64, now: Moment) {
+        if offset == 0 {
+            self.first = now;
+        } else {
+            self.mark(Mark { offset, at: now });
         }
     }
 
+    fn mark(&mut self, mark: Mark) {
+        let later = self.later.get_or_insert_default();
+        match later.iter_mut().find(|mark| mark.is_none()) {
+            Some(free) => *free = Some(mark),
+            None => {
+                // The oldest makes room.
+                later.rotate_left(1);
+                if let Some(last) = later.last_mut() {
+                    *last = Some(mark);
+                }
+            }
+        }
+    }
+
+    fn later(&self) -> impl Iterator<Item = &Mark> {
+        self.later.iter().flat_map(|marks| marks.iter()).flatten()
+    }
+
     /// How long before `finished`, when the last byte came, the writer may have been done.
+    #[inline]
     pub(crate) fn skew(&self, window: u64, finished: &Moment) -> Duration {
-        let mut marks = self.marks.iter().flatten();
-        let Some(first) = marks.next() else {
+        if window == 0 || self.received == 0 {
             return Duration::ZERO;
-        };
-        let anchor = marks
+        }
+        let anchor = self
+            .later()
             .take_while(|mark| self.received.saturating_sub(mark.offset) >= window)
             .last()
-            .unwrap_or(first);
-        finished.since(&anchor.at)
+            .map_or(&self.first, |mark| &mark.at);
+        finished.since(anchor)
     }
 }
 
@@ -92,8 +122,8 @@ mod tests {
         let mut now = Moment::epoch();
         for (millis, &piece) in pieces.iter().enumerate() {
             now = Moment::at(millis as u64);
-            if anchor.on_read(piece, window) {
-                anchor.at(now);
+            if let Some(offset) = anchor.on_read(piece, window) {
+                anchor.at(offset, now);
             }
         }
         anchor.skew(window, &now).as_millis()
@@ -158,18 +188,24 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_was_not_asked_for_is_no_mark() {
+    fn a_mark_whose_time_was_never_given_counts_as_long_ago() {
         let mut anchor = Anchor::default();
-        anchor.at(Moment::at(1));
-        assert!(anchor.on_read(10, 4));
-        anchor.at(Moment::at(2));
-        anchor.at(Moment::at(5));
+        assert_eq!(anchor.on_read(10, 4), Some(0));
 
-        assert_eq!(
-            anchor.skew(4, &Moment::at(9)),
-            Duration::from_millis(7),
-            "the first mark is the one asked for"
-        );
+        let skew = anchor.skew(4, &Moment::at(9));
+        assert!(skew > Duration::from_secs(1_000_000_000), "{skew:?}");
+    }
+
+    #[test]
+    fn only_a_response_longer_than_half_a_window_keeps_more_than_one_mark() {
+        let mut anchor = Anchor::default();
+        for _ in 0..50 {
+            if let Some(offset) = anchor.on_read(10, 1_000) {
+                anchor.at(offset, Moment::at(1));
+            }
+        }
+        assert!(anchor.later.is_none());
+        assert_eq!(anchor.on_read(10, 1_000), Some(500));
     }
 
     #[test]
@@ -182,14 +218,18 @@ mod tests {
     #[test]
     fn a_window_of_zero_asks_for_no_time_and_gives_no_skew() {
         let mut anchor = Anchor::default();
-        assert!(!anchor.on_read(100, 0));
+        assert_eq!(anchor.on_read(100, 0), None);
         assert_eq!(skew(&[10; 100], 0), 0);
     }
 
     #[test]
     fn marks_are_asked_for_twice_a_window_at_most() {
         let mut anchor = Anchor::default();
-        let marks = (0..1_000).filter(|_| anchor.on_read(10, 1_000)).count();
-        assert_eq!(marks, 20);
+        let marks = (0..1_000).filter(|_| {
+            let mark = anchor.on_read(10, 1_000);
+            mark.inspect(|&offset| anchor.at(offset, Moment::epoch()))
+                .is_some()
+        });
+        assert_eq!(marks.count(), 20);
     }
 }

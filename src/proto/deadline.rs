@@ -1,8 +1,8 @@
 //! Until when a connection may be reused: policy and facts in, verdict out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Moment;
+use super::{Moment, Reading};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
 /// What [`SafetyMargin::Default`] is, unless that is more than a quarter of what is expected.
@@ -54,9 +54,9 @@ pub(crate) enum Allowance {
 /// Whether a connection may be used for another request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    /// It may, until the instant; without one, for as long as it stays open.
+    /// It may, until then; without a time, for as long as it stays open.
     Reuse {
-        until: Option<Instant>,
+        until: Option<Reading>,
     },
     Retire(Reason),
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::Moment;
 use super::anchor::Anchor;
 use super::deadline::{self, Allowance, Facts, Reason, Verdict};
 use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
 use super::keep_alive::KeepAliveHint;
+use super::{Moment, Span};
 use crate::policy::KeepAlivePolicy;
 
 /// A request that the server timed out waiting for; sent on its own account, so it says nothing
@@ -41,15 +41,13 @@ pub(crate) enum Phase {
 pub(crate) struct Request {
     /// Counted from one; zero is none.
     pub(crate) number: u64,
-    idle_since: Moment,
-    /// When its first byte was written, or was to be.
-    sent: Moment,
+    idle_before: Span,
 }
 
 impl Request {
     /// How long the connection had been idle before it.
     pub(crate) fn idle_before(&self) -> Duration {
-        self.sent.since(&self.idle_since)
+        self.idle_before.duration()
     }
 }
 
@@ -60,15 +58,15 @@ pub(crate) struct Happened {
     progress: Progress,
     /// A request began.
     begun: bool,
-    /// A byte of the response whose time is worth keeping.
-    mark: bool,
+    /// The offset of a byte of the response whose time is worth keeping.
+    mark: Option<u64>,
     opaque: Option<Opaque>,
 }
 
 impl Happened {
     /// Whether the time of this matters, so that [`Exchange::at`] is to be called.
     pub(crate) fn needs_time(&self) -> bool {
-        self.progress != Progress::default() || self.mark
+        self.progress != Progress::default() || self.mark.is_some()
     }
 
     /// Whether a request began.
@@ -86,64 +84,74 @@ impl Happened {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     tracker: Tracker,
-    phase: Phase,
-    connected: Moment,
-    /// When the last exchange ended; before the first, when connected.
-    finished: Moment,
-    /// By how much the server's timer may have started before `finished`.
-    skew: Duration,
     anchor: Anchor,
+    connected: Moment,
+    /// What comes last of these: when the first byte of a request was written, or was to be; when an
+    /// exchange ended; when it was first asked whether the connection may be used, before it was.
+    since: Moment,
+    /// By how much the server's timer may have started before the last exchange ended.
+    skew: Span,
     /// The least upper bound of a round trip that was seen.
-    rtt: Duration,
+    rtt: Span,
+    /// How long it had been idle when the last request began.
+    idle_before: Span,
+    /// From the first byte of the request to that of the response, interim responses included.
+    answered: Option<Span>,
     /// Requests begun.
     requests: u64,
-    /// When it was first asked whether it may be used, while it was unused.
-    first_asked: Option<Moment>,
-    /// Since when the connection had been idle when the last request began.
-    idle_since: Moment,
-    /// When the first byte of the last request was written, or was to be.
-    sent: Moment,
-    /// When the first byte of its response was read, interim responses included.
-    answered: Option<Moment>,
+    /// The last request whose response said something.
+    hinted: u32,
     /// What the server said last.
     hint: KeepAliveHint,
-    /// The last request whose response said something.
-    hinted: u64,
-    /// How many requests the server takes on this connection, all in all.
-    requests_allowed: Option<u64>,
+    /// How many requests the server takes on this connection, all in all; `NO_LIMIT` if it did not
+    /// say.
+    requests_allowed: u64,
     /// For how long it may idle, unless what that follows from has changed since it was asked.
     allowance: Option<Allowance>,
-    /// Before this, the answer is that it may be reused, unless what that follows from has changed.
-    fresh_until: Option<Moment>,
+    phase: Phase,
+    /// Whether it was asked whether the connection may be used, before it was.
+    asked: bool,
     /// Set once it is not to be used again.
     retired: Option<Reason>,
     ended: bool,
 }
+
+/// More requests than can be made.
+const NO_LIMIT: u64 = u64::MAX;
 
 impl Exchange {
     /// A connection that is established at `connected`, after `connecting` for so long.
     pub(crate) fn new(connecting: Duration, connected: Moment) -> Self {
         Self {
             tracker: Tracker::new(),
-            phase: Phase::Unused,
-            connected,
-            finished: connected,
-            skew: Duration::ZERO,
             anchor: Anchor::default(),
-            rtt: connecting,
-            requests: 0,
-            first_asked: None,
-            idle_since: connected,
-            sent: connected,
+            connected,
+            since: connected,
+            skew: Span::ZERO,
+            rtt: Span::new(connecting),
+            idle_before: Span::ZERO,
             answered: None,
-            hint: KeepAliveHint::new(),
+            requests: 0,
             hinted: 0,
-            requests_allowed: None,
+            hint: KeepAliveHint::new(),
+            requests_allowed: NO_LIMIT,
             allowance: None,
-            fresh_until: None,
+            phase: Phase::Unused,
+            asked: false,
             retired: None,
             ended: false,
         }
+    }
+
+    /// The same to a server that named a timeout on another connection. Until it does so on this one,
+    /// that counts, unless it is longer than what policy expects of one that says nothing. Zero, which
+    /// forbids to use the other one again, says nothing of this one.
+    pub(crate) fn told(mut self, timeout: Option<Duration>, policy: &KeepAlivePolicy) -> Self {
+        let shorter = Duration::from_nanos(1)..policy.max_idle;
+        if let Some(timeout) = timeout.filter(|timeout| policy.hints && shorter.contains(timeout)) {
+            self.hint = self.hint.with_timeout(timeout);
+        }
+        self
     }
 
     /// `* => Opaque`, for a reason that the bytes do not show.
@@ -223,11 +231,11 @@ impl Exchange {
             begun,
             answered,
         } = happened.progress;
-        if happened.mark {
-            self.anchor.at(now);
+        if let Some(offset) = happened.mark {
+            self.anchor.at(offset, now);
         }
-        if answered {
-            self.answered.get_or_insert(now);
+        if answered && self.answered.is_none() {
+            self.answered = Some(Span::new(now.since(&self.since)));
         }
         if ended {
             self.finish(window, now);
@@ -240,29 +248,25 @@ impl Exchange {
     fn begin(&mut self, now: Moment) {
         self.phase = Phase::Busy;
         self.requests = self.requests.saturating_add(1);
-        self.idle_since = self.finished;
-        self.sent = now;
+        self.idle_before = Span::new(now.since(self.idle_since()));
+        self.since = now;
         self.answered = None;
     }
 
     fn finish(&mut self, window: u64, now: Moment) {
         let before = (self.skew, self.rtt);
         self.phase = Phase::Idle;
-        self.finished = now;
-        self.skew = self.anchor.skew(window, &now);
+        self.since = now;
+        self.skew = Span::new(std::mem::take(&mut self.anchor).skew(window, &now));
         // From the first byte of the request, not from its last: a server that answers early, or
         // with an interim response, answers something that was written before the last.
         if let (Some(answered), true) = (self.answered, self.tracker.status() != REQUEST_TIMEOUT) {
-            self.rtt = self.rtt.min(answered.since(&self.sent));
+            self.rtt = self.rtt.min(answered);
         }
-        if before != (self.skew, self.rtt) || self.requests == 1 || self.requests_allowed.is_some()
-        {
+        let counted = self.requests_allowed != NO_LIMIT;
+        if before != (self.skew, self.rtt) || self.requests == 1 || counted {
             self.allowance = None;
         }
-        self.fresh_until = match (self.allowance, self.retired) {
-            (Some(Allowance::Idle(idle)), None) => now.checked_add(idle),
-            _ => None,
-        };
     }
 
     /// Takes what the server said in its response to the `request`th request. What a later hint does
@@ -278,22 +282,30 @@ impl Exchange {
         if !policy.hints {
             return false;
         }
+        let hinted = u64::from(self.hinted);
+        self.hinted = self
+            .hinted
+            .max(u32::try_from(request).unwrap_or(u32::MAX))
+            .max(1);
+        if 0 < hinted && hinted < request && self.says_nothing_new(hint) {
+            return false;
+        }
         let before = self.allowance(policy);
         let known = (self.hint, self.requests_allowed);
         let allowed = hint.max().map(|max| request.saturating_add(max));
-        if request < self.hinted {
-            self.hint = self.hint.or(hint);
-            self.requests_allowed = self.requests_allowed.or(allowed);
+        let later = request >= hinted;
+        self.hint = if later {
+            hint.or(self.hint)
         } else {
-            self.hinted = request;
-            self.hint = hint.or(self.hint);
-            self.requests_allowed = allowed.or(self.requests_allowed);
+            self.hint.or(hint)
+        };
+        if let (Some(allowed), true) = (allowed, later || self.requests_allowed == NO_LIMIT) {
+            self.requests_allowed = allowed;
         }
         if known == (self.hint, self.requests_allowed) {
             return false;
         }
         self.allowance = None;
-        self.fresh_until = None;
         if !self.is_idle() {
             return false;
         }
@@ -304,10 +316,25 @@ impl Exchange {
         }
     }
 
+    /// The server was asked for its timeout, and did not name one: what it said on another connection
+    /// counts no more. Returns whether something changed.
+    pub(crate) fn on_silence(&mut self) -> bool {
+        if self.hinted > 0 || self.hint == KeepAliveHint::new() {
+            return false;
+        }
+        self.hint = KeepAliveHint::new();
+        self.allowance = None;
+        true
+    }
+
+    /// Whether a hint in a later response is what was known already: nearly every one is.
+    fn says_nothing_new(&self, hint: KeepAliveHint) -> bool {
+        hint.max().is_none() && hint.timeout() == self.hint.timeout()
+    }
+
     /// Not to be used again. Returns whether an idle connection has to be looked at for this.
     pub(crate) fn retire(&mut self) -> bool {
         self.retired.get_or_insert(Reason::ByHand);
-        self.fresh_until = None;
         self.is_idle()
     }
 
@@ -320,11 +347,11 @@ impl Exchange {
         if let Some(reason) = self.retired {
             return Some(Verdict::Retire(reason));
         }
-        let verdict = deadline::verdict(self.allowance(policy), &self.finished, now);
+        let verdict = deadline::verdict(self.allowance(policy), self.idle_since(), now);
         Some(match (self.phase, verdict) {
             (Phase::Unused, Verdict::Retire(_)) => {
                 // Whoever opened it may have come to it late.
-                let first_asked = self.first_asked.as_ref().unwrap_or(now);
+                let first_asked = if self.asked { &self.since } else { now };
                 deadline::verdict(deadline::first_use(policy), first_asked, now)
             }
             _ => verdict,
@@ -333,32 +360,30 @@ impl Exchange {
 
     /// The same, to be acted on: what is retired stays so, whatever comes later.
     pub(crate) fn verdict(&mut self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
-        // Asked several times an exchange, nearly always with this answer.
-        if let (true, Some(until)) = (self.is_idle(), &self.fresh_until) {
-            if now.is_before(until) {
-                return Some(Verdict::Reuse {
-                    until: Some(until.monotonic),
-                });
-            }
+        self.allowance = Some(self.allowance(policy));
+        let verdict = self.look(policy, now)?;
+        if self.phase == Phase::Unused && !self.asked {
+            self.asked = true;
+            self.since = *now;
+        }
+        if let Verdict::Retire(reason) = verdict {
+            self.retired = Some(reason);
+        }
+        Some(verdict)
+    }
+
+    /// Until then, on either clock, the verdict is that it may be reused, unless what that follows
+    /// from is changed before. `None` if it has to be asked for.
+    pub(crate) fn fresh_until(&mut self, policy: &KeepAlivePolicy) -> Option<Moment> {
+        if self.phase != Phase::Idle || self.retired.is_some() {
+            return None;
         }
         let allowance = self.allowance(policy);
         self.allowance = Some(allowance);
-        if self.phase == Phase::Unused {
-            self.first_asked.get_or_insert(*now);
+        match allowance {
+            Allowance::Idle(idle) => self.since.checked_add(idle),
+            Allowance::Never(_) => None,
         }
-        let verdict = self.look(policy, now)?;
-        match (verdict, allowance) {
-            (Verdict::Retire(reason), _) => {
-                self.retired = Some(reason);
-                self.fresh_until = None;
-            }
-            (Verdict::Reuse { .. }, Allowance::Idle(idle)) => {
-                let until = self.finished.checked_add(idle);
-                self.fresh_until = until.filter(|until| now.is_before(until));
-            }
-            (Verdict::Reuse { .. }, Allowance::Never(_)) => {}
-        }
-        Some(verdict)
     }
 
     /// The connection ended. Returns how, the first time.
@@ -399,14 +424,22 @@ impl Exchange {
             policy,
             &Facts {
                 used: self.requests > 0,
-                requests_left: self
-                    .requests_allowed
-                    .map(|allowed| allowed.saturating_sub(self.requests)),
+                requests_left: (self.requests_allowed != NO_LIMIT)
+                    .then(|| self.requests_allowed.saturating_sub(self.requests)),
                 hint: self.hint.timeout(),
-                skew: self.skew,
-                rtt: self.rtt,
+                skew: self.skew.duration(),
+                rtt: self.rtt.duration(),
             },
         )
+    }
+
+    /// Since when it is idle, if it is.
+    fn idle_since(&self) -> &Moment {
+        if self.phase == Phase::Unused {
+            &self.connected
+        } else {
+            &self.since
+        }
     }
 
     /// Whether no exchange is open, so that closing would lose nothing.
@@ -426,8 +459,7 @@ impl Exchange {
     pub(crate) fn request(&self) -> Request {
         Request {
             number: self.requests,
-            idle_since: self.idle_since,
-            sent: self.sent,
+            idle_before: self.idle_before,
         }
     }
 
@@ -436,8 +468,11 @@ impl Exchange {
         now.since(&self.connected)
     }
 
-    /// What the server said last, as far as it was asked to count.
+    /// What the server said last on this connection, as far as it was asked to count.
     pub(crate) fn hint(&self) -> KeepAliveHint {
+        if self.hinted == 0 {
+            return KeepAliveHint::new();
+        }
         self.hint
     }
 }

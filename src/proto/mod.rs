@@ -29,4 +29,4 @@ pub(crate) mod keep_alive;
 mod moment;
 mod token;
 
-pub(crate) use self::moment::Moment;
+pub(crate) use self::moment::{Moment, Now, Reading, Span};

@@ -1,6 +1,70 @@
-//! One reading of the two clocks.
+//! Readings of clocks, and the time between them.
 
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant, SystemTime};
+
+/// One reading of one clock: nanoseconds from a moment that all readings of that clock count from.
+///
+/// Half of what the clocks' own types take, and cheaper to compare. It reaches 292 years in either
+/// direction, and no further.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Reading(i64);
+
+impl Reading {
+    /// Before all others.
+    const LEAST: Self = Self(i64::MIN);
+
+    /// So long after the moment that is counted from.
+    #[inline]
+    pub(crate) fn after(time: Duration) -> Self {
+        Self(nanoseconds(time))
+    }
+
+    /// So long before the moment that is counted from.
+    pub(crate) fn before(time: Duration) -> Self {
+        Self(nanoseconds(time).saturating_neg())
+    }
+
+    /// Turns the moment that is counted from into that of the reading: what to add, or else what to
+    /// subtract.
+    pub(crate) fn offset(self) -> Result<Duration, Duration> {
+        let distance = Duration::from_nanos(self.0.unsigned_abs());
+        if self.0 < 0 {
+            Err(distance)
+        } else {
+            Ok(distance)
+        }
+    }
+
+    /// Nanoseconds since an earlier reading; zero if it is none.
+    #[inline]
+    fn since(self, earlier: Self) -> u64 {
+        if self.0 <= earlier.0 {
+            return 0;
+        }
+        self.0.abs_diff(earlier.0)
+    }
+
+    /// `None` beyond what a reading reaches.
+    pub(crate) fn checked_add(self, time: Duration) -> Option<Self> {
+        let time = i64::try_from(time.as_nanos()).ok()?;
+        self.0.checked_add(time).map(Self)
+    }
+}
+
+/// No more than a reading reaches.
+#[inline]
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(saturating_nanoseconds(time)).unwrap_or(i64::MAX)
+}
+
+/// No more than the number holds. What `Duration` itself gives takes twice as wide a number.
+#[inline]
+fn saturating_nanoseconds(time: Duration) -> u64 {
+    time.as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::from(time.subsec_nanos()))
+}
 
 /// When something happened, by the monotonic and by the wall clock.
 ///
@@ -9,22 +73,24 @@ use std::time::{Duration, Instant, SystemTime};
 /// counting.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Moment {
-    pub(crate) monotonic: Instant,
-    pub(crate) wall: SystemTime,
+    pub(crate) monotonic: Reading,
+    pub(crate) wall: Reading,
 }
 
 impl Moment {
+    /// Before all others.
+    pub(crate) const LEAST: Self = Self {
+        monotonic: Reading::LEAST,
+        wall: Reading::LEAST,
+    };
+
     /// The time from `earlier` to this moment: the larger of what the two clocks say.
     ///
     /// A clock that went back counts as one on which nothing passed.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        if self == earlier {
-            // What happens at once is read from the clock but once.
-            return Duration::ZERO;
-        }
-        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
-        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
-        monotonic.max(wall)
+        let monotonic = self.monotonic.since(earlier.monotonic);
+        let wall = self.wall.since(earlier.wall);
+        Duration::from_nanos(monotonic.max(wall))
     }
 
     /// The moment by which `duration` has passed on both clocks; `None` beyond what they can tell.
@@ -34,10 +100,45 @@ impl Moment {
             wall: self.wall.checked_add(duration)?,
         })
     }
+}
 
+/// Both clocks, as they are read: what is compared often need not be reckoned with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Now {
+    pub(crate) monotonic: Instant,
+    pub(crate) wall: SystemTime,
+}
+
+impl Now {
     /// Whether this comes before `other` on both clocks.
+    #[inline]
     pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.monotonic < other.monotonic && self.wall < other.wall
+    }
+}
+
+/// A duration of up to 584 years, kept in eight bytes, also where there may be none.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Span {
+    /// One more than its nanoseconds.
+    above: NonZeroU64,
+}
+
+impl Span {
+    pub(crate) const ZERO: Self = Self {
+        above: NonZeroU64::MIN,
+    };
+
+    /// What is longer than a span can tell is cut off.
+    pub(crate) fn new(time: Duration) -> Self {
+        let nanoseconds = saturating_nanoseconds(time);
+        Self {
+            above: NonZeroU64::MIN.saturating_add(nanoseconds),
+        }
+    }
+
+    pub(crate) fn duration(self) -> Duration {
+        Duration::from_nanos(self.above.get().saturating_sub(1))
     }
 }
 

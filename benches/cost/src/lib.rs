@@ -26,7 +26,12 @@ mod error;
 #[allow(dead_code, unreachable_pub, reason = "only a part is measured")]
 #[path = "../../../src/policy.rs"]
 mod policy;
-#[allow(dead_code, unreachable_pub, reason = "only a part is measured")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "only a part is measured"
+)]
 #[path = "../../../src/proto/mod.rs"]
 mod proto;
 

@@ -1,7 +1,7 @@
 //! The parser and the tracker by themselves: what the library does with bytes, without a client, a
 //! lock, or a clock.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -9,7 +9,7 @@ use crate::policy::KeepAlivePolicy;
 use crate::proto::deadline::Verdict;
 use crate::proto::exchange::Exchange;
 use crate::proto::framing::Tracker;
-use crate::proto::{Moment, keep_alive};
+use crate::proto::{Moment, Reading, keep_alive};
 
 /// Finds where messages end.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub struct Life {
 impl Default for Life {
     fn default() -> Self {
         let now = Moment {
-            monotonic: Instant::now(),
-            wall: SystemTime::now(),
+            monotonic: Reading::after(Duration::ZERO),
+            wall: Reading::after(Duration::ZERO),
         };
         Self {
             exchange: Exchange::new(Duration::from_millis(1), now),

@@ -758,7 +758,7 @@ proptest! {
 
         prop_assert_eq!(until, since.after(idle).monotonic);
         prop_assert_eq!(
-            verdict(Allowance::Idle(idle), &since, &at(until - NANO)),
+            verdict(Allowance::Idle(idle), &since, &at(until.earlier(NANO))),
             Verdict::Reuse { until: Some(until) }
         );
         prop_assert_eq!(

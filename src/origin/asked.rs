@@ -1,0 +1,155 @@
+//! Which servers have been asked how long they keep connections.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+/// How many origins are told apart, if no two of them fall on the same place.
+const PLACES: usize = 256;
+
+/// Whom to ask.
+///
+/// To ask costs both sides some work, and what is said holds for the connection. So a server is asked
+/// until it has answered on every open connection, and again when none to its origin is open any more:
+/// the next request will open one.
+///
+/// An origin whose place another one takes is asked each time.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Open connections, to any origin, on which no answer came yet.
+    unanswered: AtomicUsize,
+    places: Box<[Place]>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// The origin that answered last; zero is none.
+    fingerprint: AtomicU64,
+    /// Open connections on which an answer came.
+    answered: AtomicUsize,
+}
+
+impl Asked {
+    pub(super) fn new() -> Self {
+        Self {
+            unanswered: AtomicUsize::new(0),
+            places: std::iter::repeat_with(Place::default)
+                .take(PLACES)
+                .collect(),
+        }
+    }
+
+    /// A connection was opened.
+    pub(crate) fn on_open(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The first answer came on a connection.
+    pub(crate) fn on_answer(&self, origin: Fingerprint) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+        if let Some(place) = self.place(origin) {
+            place.fingerprint.store(origin.0, Ordering::Relaxed);
+            place.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection ended, or turned out to be one on which nobody is asked; `answered` is its origin,
+    /// if an answer had come.
+    pub(crate) fn on_gone(&self, answered: Option<Fingerprint>) {
+        match answered {
+            None => {
+                self.unanswered.fetch_sub(1, Ordering::Relaxed);
+            }
+            Some(origin) => {
+                if let Some(place) = self.place(origin) {
+                    place.answered.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Whether a request to the origin may be answered with something new.
+    pub(crate) fn is_worth_asking(&self, origin: Fingerprint) -> bool {
+        self.unanswered.load(Ordering::Relaxed) > 0
+            || self.place(origin).is_none_or(|place| {
+                place.fingerprint.load(Ordering::Relaxed) != origin.0
+                    || place.answered.load(Ordering::Relaxed) == 0
+            })
+    }
+
+    fn place(&self, Fingerprint(hash): Fingerprint) -> Option<&Place> {
+        // Into the upper bits went all others.
+        self.places.get((hash >> 56) as usize)
+    }
+}
+
+/// Stands for an origin as it is written: another spelling is another one. That two have the same is
+/// improbable, and costs no more than an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Fingerprint(u64);
+
+impl Fingerprint {
+    pub(crate) fn of(uri: &Uri) -> Self {
+        let scheme = uri.scheme().unwrap_or(&Scheme::HTTP);
+        Self::new(scheme, uri.authority().map_or("", Authority::as_str))
+    }
+
+    pub(super) fn new(scheme: &Scheme, authority: &str) -> Self {
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut hash = FACTOR ^ u64::from(*scheme == Scheme::HTTPS);
+        let mut mix = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
+        let mut words = authority.as_bytes().chunks_exact(8);
+        for word in words.by_ref() {
+            mix(word.try_into().map_or(0, u64::from_le_bytes));
+        }
+        let rest = words.remainder().iter();
+        mix(rest.fold(1, |word, &byte| word << 8 | u64::from(byte)));
+        Self(hash | 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(uri: &str) -> Fingerprint {
+        Fingerprint::of(&uri.parse().unwrap())
+    }
+
+    #[test]
+    fn an_origin_is_asked_until_it_has_answered_on_every_connection() {
+        let (asked, a) = (Asked::new(), origin("http://a/"));
+        assert!(asked.is_worth_asking(a), "nothing is known");
+
+        asked.on_open();
+        asked.on_open();
+        asked.on_answer(a);
+        assert!(asked.is_worth_asking(a), "the other connection");
+        asked.on_answer(a);
+        assert!(!asked.is_worth_asking(a));
+
+        asked.on_open();
+        assert!(asked.is_worth_asking(a), "a new connection");
+        asked.on_gone(None);
+        assert!(!asked.is_worth_asking(a));
+
+        asked.on_gone(Some(a));
+        assert!(!asked.is_worth_asking(a), "one is still open");
+        asked.on_gone(Some(a));
+        assert!(asked.is_worth_asking(a), "the next one will be new");
+    }
+
+    #[test]
+    fn one_origin_does_not_answer_for_another() {
+        let (asked, a) = (Asked::new(), origin("http://a/"));
+        asked.on_open();
+        asked.on_answer(a);
+
+        for other in ["https://a/", "http://a:80/", "http://A/", "http://b/", "/"] {
+            assert_ne!(origin(other), a, "{other}");
+            assert!(asked.is_worth_asking(origin(other)), "{other}");
+        }
+        assert_eq!(origin("http://a/path"), a);
+    }
+}
