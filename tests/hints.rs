@@ -13,13 +13,15 @@ mod support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Response;
+use http::header::CONNECTION;
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use support::client::{Guarded, exchange, get, keep_alive, plain};
+use support::client::{Guarded, HttpClient, exchange, get, keep_alive, plain};
 use support::link::Link;
-use support::server::{LinkConnector, Server, full};
+use support::server::{LinkConnector, SeenRequest, Server, full};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
@@ -291,5 +293,130 @@ mod a_hint_that_is_read_late {
     async fn puts_the_deadline_off() {
         let idle = idles("timeout=60", Duration::from_secs(1)).await;
         assert!(idle >= Duration::from_millis(58_990), "{idle:?}");
+    }
+}
+
+mod a_server_that_answers_only_who_asks {
+    use super::*;
+
+    const LATENCY: Duration = Duration::from_millis(40);
+
+    /// Closes after two seconds, and says so if asked. An answer takes a while, so that requests that
+    /// are made at once are under way at once.
+    fn server() -> Server {
+        Server::builder()
+            .idle_timeout(Duration::from_secs(2))
+            .hint("timeout=2")
+            .hint_if_asked()
+            .handler(|_| async {
+                sleep(Duration::from_millis(100)).await;
+                Response::new(full("ok"))
+            })
+            .build()
+    }
+
+    /// Which requests asked, in the order in which they came.
+    fn asked(server: &Server) -> Vec<bool> {
+        let requests = server.requests();
+        let asks = |request: &SeenRequest| request.headers.contains_key(CONNECTION);
+        requests.iter().map(asks).collect()
+    }
+
+    fn allowed(response: &Response<Bytes>) -> Duration {
+        let handle: &ConnectionHandle = response.extensions().get().unwrap();
+        Instant::from_std(handle.deadline().unwrap()) - Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_asked_once_a_connection() {
+        let server = server();
+        let client = guarded(&keep_alive(KeepAlivePolicy::default()), &server);
+
+        for _ in 0..3 {
+            let response = exchange(&client, get(URI)).await.unwrap();
+            assert_eq!(allowed(&response), Duration::from_millis(1_500));
+        }
+        assert_eq!(asked(&server), [true, false, false]);
+
+        sleep(Duration::from_secs(2)).await;
+        exchange(&client, get(URI)).await.unwrap();
+        assert_eq!(server.connections(), 2);
+        assert!(asked(&server)[3], "no connection is open any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_asked_again_for_a_connection_that_was_opened_beside_others() {
+        let server = server();
+        let client = guarded(&keep_alive(KeepAlivePolicy::default()), &server);
+        exchange(&client, get(URI)).await.unwrap();
+
+        let (one, other) = tokio::join!(exchange(&client, get(URI)), exchange(&client, get(URI)));
+        for response in [one.unwrap(), other.unwrap()] {
+            let what = "what the server said on the first counts for the second";
+            assert_eq!(allowed(&response), Duration::from_millis(1_500), "{what}");
+        }
+        assert_eq!(server.connections(), 2);
+        assert_eq!(asked(&server), [true, false, false]);
+
+        let both = tokio::join!(exchange(&client, get(URI)), exchange(&client, get(URI)));
+        both.0.unwrap();
+        both.1.unwrap();
+        assert_eq!(
+            asked(&server)[3..],
+            [true, true],
+            "the second was not asked yet"
+        );
+
+        exchange(&client, get(URI)).await.unwrap();
+        assert!(!asked(&server)[5], "now both were");
+    }
+
+    /// Two requests at once, again and again, with pauses up to the server's timeout.
+    async fn failures<S: HttpClient>(client: &S) -> usize {
+        let mut failures = 0;
+        exchange(client, get(URI)).await.unwrap();
+        for pause in [1_950, 1_900, 1_970, 1_930, 1_980].map(Duration::from_millis) {
+            let (one, other) = tokio::join!(exchange(client, get(URI)), exchange(client, get(URI)));
+            failures += usize::from(one.is_err()) + usize::from(other.is_err());
+            sleep(pause).await;
+        }
+        failures
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loses_no_request_on_a_connection_that_was_not_asked_yet() {
+        let server = server();
+        let connector = server.connector(Link::new().latency(LATENCY));
+        let client = support::client::guarded(&keep_alive(KeepAlivePolicy::default()), connector);
+
+        assert_eq!(failures(&client).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loses_requests_of_who_never_asks() {
+        let server = server();
+        let connector = server.connector(Link::new().latency(LATENCY));
+        let keep_alive = keep_alive(KeepAlivePolicy::default());
+        let client = plain(keep_alive.connector(connector));
+
+        assert!(failures(&client).await > 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_asked_each_time_where_the_connections_are_not_the_layers_own() {
+        let server = server();
+        let client = plain(server.connector(Link::new()));
+        let client = keep_alive(KeepAlivePolicy::default()).layer().layer(client);
+        let other = guarded(&keep_alive(KeepAlivePolicy::default()), &server);
+        let other = keep_alive(KeepAlivePolicy::default())
+            .layer()
+            .layer(other.into_inner());
+
+        for _ in 0..3 {
+            exchange(&client, get(URI)).await.unwrap();
+            exchange(&other, get(URI)).await.unwrap();
+        }
+
+        assert_eq!(asked(&server), [true; 6]);
     }
 }
