@@ -23,6 +23,7 @@ const NO_LIMIT: u8 = 7;
 // Operations, by their codes; with this added, nobody is polled before the next.
 const AT_ONCE: u8 = 0x80;
 const SEND: u8 = 0;
+const UPLOADING: u8 = 5;
 const ANSWER: u8 = 7;
 const DELIVER: u8 = 10;
 const RAW: u8 = 16;
@@ -32,6 +33,9 @@ const RETIRE: u8 = 29;
 
 const GET: &[u8] = &[SEND, 0, 0, 0];
 const GET_AT_ONCE: &[u8] = &[SEND | AT_ONCE, 0, 0, 0];
+/// With a body of two frames.
+const POST: &[u8] = &[SEND, 2, 0, 1, 0, 0];
+const UPLOAD: &[u8] = &[UPLOADING, 0];
 const OK: &[u8] = &[ANSWER, 0, 0, 0, 0, 0, DELIVER, 0];
 const IN_CHUNKS: &[u8] = &[ANSWER, 0, 0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, DELIVER, 0];
 const TAKE_NOTHING: &[u8] = &[TAKE, 1];
@@ -101,6 +105,29 @@ fn it_closes_at_its_deadline_and_not_before() {
 }
 
 #[test]
+fn it_closes_at_its_deadline_if_it_was_answered_before_the_request_was_out() {
+    // No idle read before the request, so that no timer is set.
+    let post = [&[SEND | AT_ONCE], &POST[1..]].concat();
+    let operations = [&post, OK, UPLOAD, UNTIL_THE_DEADLINE];
+    let tally = run(&after(DEFAULT_POLICY, &operations));
+
+    assert_eq!((tally.retired, tally.opaque), (1, 0));
+}
+
+#[test]
+fn the_rules_hold_wherever_answers_are_split() {
+    for answer in [OK, IN_CHUNKS] {
+        let (answer, _) = answer.split_at(answer.len() - 2);
+        for piece in [1, 2, 3, 4] {
+            let pieces = [DELIVER, piece].repeat(120);
+            let operations = [GET, answer, &pieces, GET, answer, &pieces];
+
+            assert_eq!(run(&after(DEFAULT_POLICY, &operations)).reused, 1);
+        }
+    }
+}
+
+#[test]
 fn it_closes_after_its_first_exchange_where_reuse_is_off() {
     let operations = [GET, TAKE_NOTHING, IN_CHUNKS, &[TAKE, 0], GET];
     let tally = run(&after(NO_REUSE, &operations));
@@ -166,11 +193,14 @@ mod of_a_transport_that {
 /// An exchange, more or less, or anything else that may happen.
 fn any_operation() -> impl Strategy<Value = Vec<u8>> {
     let bytes = |most| prop::collection::vec(any::<u8>(), 0..most);
-    let exchange = (bytes(4), bytes(12), select(vec![GET, GET_AT_ONCE])).prop_map(
-        |(request, answer, plain)| {
-            let request = [&[SEND], &request[..]].concat();
-            let request = if request.len() > 3 { &request } else { plain };
-            [request, &[5, 0, ANSWER], &answer, &[DELIVER, 0]].concat()
+    let request = prop_oneof![
+        bytes(6).prop_map(|request| [&[SEND], &request[..]].concat()),
+        select(vec![GET, GET_AT_ONCE, POST]).prop_map(<[u8]>::to_vec),
+    ];
+    let exchange = (request, bytes(12), 0..4_usize, any::<u8>()).prop_map(
+        |(request, answer, pieces, piece)| {
+            let pieces = [DELIVER, piece].repeat(pieces);
+            [&request, UPLOAD, &[ANSWER], &answer, &pieces, &[DELIVER, 0]].concat()
         },
     );
     prop_oneof![

@@ -7,8 +7,8 @@ use super::client::{Client, Standing};
 use super::pair::Pair;
 use super::rules::Facts;
 
-/// How often everybody may be polled before they come to rest.
-const POLLS: usize = 1000;
+/// How many steps may be taken before there are none left.
+const STEPS: usize = 1000;
 
 impl Pair {
     /// Lets everybody come to rest, and looks at the two of them. Returns whether they go on.
@@ -78,17 +78,17 @@ impl Pair {
     /// Polls everybody until nothing moves any more.
     fn drive(&mut self) {
         self.clock.set_ticking(true);
-        let clock = self.clock.clone();
-        let guarded = &mut self.guarded;
-        let rests = |polls: usize| polls < POLLS;
-        let polls = (0..POLLS)
-            .take_while(|_| guarded.step() | clock.fire())
-            .count();
-        assert!(rests(polls), "hyper does not come to rest");
-        let bare = &mut self.bare;
-        let polls = (0..POLLS).take_while(|_| bare.step()).count();
-        assert!(rests(polls), "hyper does not come to rest by itself");
+        let (guarded, clock) = (&mut self.guarded, &self.clock);
+        exhaust(|| guarded.step() | clock.fire());
         self.clock.set_ticking(false);
+        let bare = &mut self.bare;
+        exhaust(|| bare.step());
+        if bare.standing() == Standing::Waiting && guarded.standing() == Standing::Ready {
+            // When the answer was there before all of the request was out, hyper may only find out
+            // with the next poll that it is. This crate has it polled.
+            bare.poll_for_nothing();
+            exhaust(|| bare.step());
+        }
     }
 
     /// Whether this crate has closed the connection.
@@ -182,8 +182,15 @@ impl Pair {
     }
 }
 
+/// Takes steps until there are none left.
+fn exhaust(mut step: impl FnMut() -> bool) {
+    let steps = (0..STEPS).take_while(|_| step()).count();
+    assert!(steps < STEPS, "hyper does not come to rest");
+}
+
 fn assert_written_alike(guarded: &Client, bare: &Client) {
     let (guarded, bare) = (guarded.wire.borrow(), bare.wire.borrow());
+    assert_eq!(guarded.writes(), bare.writes(), "in how many writes");
     let (guarded, bare) = (guarded.written(), bare.written());
     assert!(
         guarded == bare,

@@ -60,7 +60,7 @@ pub(crate) fn run_with(fault: Fault, bytes: &[u8]) -> Tally {
     let setup = Setup::of(&mut input);
     let mut history = History(setup, Vec::new());
     let mut pair = Pair::new(setup, fault);
-    let mut goes_on = pair.rest();
+    let mut goes_on = true;
     while goes_on {
         let Some((operation, rests)) = Operation::next(&mut input, pair.method()) else {
             break;

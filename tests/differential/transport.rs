@@ -44,6 +44,8 @@ pub(super) struct Wire {
     /// How many bytes were read.
     read: usize,
     written: Vec<u8>,
+    /// In how many writes of one buffer, and of several.
+    writes: [usize; 2],
     is_vectored: bool,
     /// How many bytes will be taken, and how many of them at once.
     room: usize,
@@ -65,6 +67,7 @@ impl Wire {
             reader: None,
             read: 0,
             written: Vec::new(),
+            writes: [0; 2],
             is_vectored,
             room: usize::MAX,
             at_most: usize::MAX,
@@ -113,6 +116,10 @@ impl Wire {
 
     pub(super) fn written(&self) -> &[u8] {
         &self.written
+    }
+
+    pub(super) fn writes(&self) -> [usize; 2] {
+        self.writes
     }
 
     pub(super) fn read(&self) -> usize {
@@ -168,6 +175,7 @@ impl Wire {
     fn poll_write<'a>(
         &mut self,
         cx: &Context<'_>,
+        is_vectored: bool,
         bufs: impl Iterator<Item = &'a [u8]>,
     ) -> Poll<Result<usize>> {
         if self.is_broken || self.is_shut {
@@ -187,6 +195,7 @@ impl Wire {
             self.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        self.writes[usize::from(is_vectored)] += 1;
         if self.room != usize::MAX {
             self.room -= taken;
         }
@@ -220,7 +229,8 @@ impl Read for Transport {
 
 impl Write for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.0.borrow_mut().poll_write(cx, std::iter::once(buf))
+        let bufs = std::iter::once(buf);
+        self.0.borrow_mut().poll_write(cx, false, bufs)
     }
 
     fn poll_write_vectored(
@@ -229,7 +239,7 @@ impl Write for Transport {
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let bufs = bufs.iter().map(|buf| &**buf);
-        self.0.borrow_mut().poll_write(cx, bufs)
+        self.0.borrow_mut().poll_write(cx, true, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
