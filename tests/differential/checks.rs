@@ -83,7 +83,7 @@ impl Pair {
         self.clock.set_ticking(false);
         let bare = &mut self.bare;
         exhaust(|| bare.step());
-        if bare.standing() == Standing::Waiting && guarded.standing() == Standing::Ready {
+        if bare.standing() == Standing::Waiting && guarded.standing() != Standing::Waiting {
             // When the answer was there before all of the request was out, hyper may only find out
             // with the next poll that it is. This crate has it polled.
             bare.poll_for_nothing();
