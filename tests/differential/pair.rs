@@ -112,7 +112,7 @@ impl Pair {
     /// The method of the request that the server answers next.
     pub(super) fn method(&self) -> &'static str {
         let calls = &self.bare.calls;
-        let call = calls.get(self.answered).or(calls.last());
+        let call = calls.get(self.answered).or_else(|| calls.last());
         call.map_or("GET", |call| call.message.method)
     }
 
