@@ -177,10 +177,12 @@ impl Pair {
         });
     }
 
-    /// Sends where a pool would: when hyper is ready, or has just begun.
+    /// Sends where a pool would: when hyper is ready, or has just begun. Not after a request of which
+    /// hyper left out what its fields promise: the server takes the next one for that.
     fn send(&mut self, message: Message) {
         let is_first = self.bare.calls.is_empty();
-        if is_first || self.bare.standing() == Standing::Ready {
+        let is_ready = self.bare.standing() == Standing::Ready && !self.is_miscounted;
+        if is_first || is_ready {
             self.overlaps = self.bare.wire.borrow().is_blocked();
             self.is_well_formed &= message.is_well_formed();
             self.is_miscounted |= !message.is_well_formed();
