@@ -214,7 +214,7 @@ fn any_operation() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 3_000,
+        cases: 2_000,
         // A failure is to become a seed, not a file beside the sources.
         failure_persistence: None,
         ..ProptestConfig::default()

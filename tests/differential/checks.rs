@@ -45,7 +45,9 @@ impl Pair {
         let facts = self.facts(self.handle.deadline().is_some());
         assert_eq!(facts.broken(), None, "{facts:?}, retired in vain");
         self.release();
-        if !self.has_closed() {
+        if self.has_closed() {
+            self.assert_nothing_was_taken();
+        } else {
             self.assert_alike();
         }
     }
@@ -65,6 +67,7 @@ impl Pair {
         self.drive();
     }
 
+    /// Lets everybody come to rest.
     fn settle(&mut self) {
         self.drive();
         if self.is_over() && self.guarded.wire.borrow().is_flush_pending() {
