@@ -27,9 +27,11 @@ const UPLOADING: u8 = 5;
 const ANSWER: u8 = 7;
 const DELIVER: u8 = 10;
 const RAW: u8 = 16;
+const ROOM: u8 = 19;
 const TAKE: u8 = 23;
 const ADVANCE: u8 = 26;
 const RETIRE: u8 = 29;
+const MOVE: u8 = 30;
 
 const GET: &[u8] = &[SEND, 0, 0, 0];
 const GET_AT_ONCE: &[u8] = &[SEND | AT_ONCE, 0, 0, 0];
@@ -38,6 +40,9 @@ const POST: &[u8] = &[SEND, 2, 0, 1, 0, 0];
 const UPLOAD: &[u8] = &[UPLOADING, 0];
 const OK: &[u8] = &[ANSWER, 0, 0, 0, 0, 0, DELIVER, 0];
 const IN_CHUNKS: &[u8] = &[ANSWER, 0, 0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, DELIVER, 0];
+/// Less than a request takes.
+const SOME_ROOM: &[u8] = &[ROOM, 5, 0];
+const ALL_ROOM: &[u8] = &[ROOM, 0, 0];
 const TAKE_NOTHING: &[u8] = &[TAKE, 1];
 const UNTIL_THE_DEADLINE: &[u8] = &[ADVANCE, 0];
 const UNTIL_THE_DEADLINE_AT_ONCE: &[u8] = &[ADVANCE | AT_ONCE, 0];
@@ -112,6 +117,22 @@ fn it_closes_at_its_deadline_if_it_was_answered_before_the_request_was_out() {
     let tally = run(&after(DEFAULT_POLICY, &operations));
 
     assert_eq!((tally.retired, tally.opaque), (1, 0));
+}
+
+#[test]
+fn it_closes_in_time_whichever_task_drives_it() {
+    for why in [UNTIL_THE_DEADLINE, &[RETIRE]] {
+        let tally = run(&after(DEFAULT_POLICY, &[GET, OK, &[MOVE], why, GET]));
+
+        assert_eq!((tally.retired, tally.reused), (1, 0));
+    }
+}
+
+#[test]
+fn it_is_not_idle_while_two_requests_share_a_write() {
+    let operations = [SOME_ROOM, POST, UPLOAD, OK, GET, ALL_ROOM, OK, GET, OK];
+
+    assert_eq!(run(&after(DEFAULT_POLICY, &operations)).reused, 2);
 }
 
 #[test]
