@@ -84,10 +84,12 @@ impl Pair {
         let (guarded, clock) = (&mut self.guarded, &self.clock);
         exhaust(|| guarded.step() | clock.fire());
         self.clock.set_ticking(false);
+        let was_idle = std::mem::replace(&mut self.is_idle, self.handle.deadline().is_some());
         let bare = &mut self.bare;
         exhaust(|| bare.step());
-        if bare.standing() == Standing::Waiting && guarded.standing() != Standing::Waiting {
-            // When the answer was there before all of the request was out, hyper may only find out
+        let lags = bare.standing() == Standing::Waiting && guarded.standing() != Standing::Waiting;
+        if lags || self.is_idle && !was_idle {
+            // Where the answer was there before all of its request was out, hyper may only find out
             // with the next poll that it is. This crate has it polled.
             bare.poll_for_nothing();
             exhaust(|| bare.step());

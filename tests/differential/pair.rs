@@ -65,6 +65,8 @@ pub(super) struct Pair {
     overlaps: bool,
     pub(super) is_well_formed: bool,
     pub(super) is_miscounted: bool,
+    /// Whether the handle gave a deadline when everybody was at rest.
+    pub(super) is_idle: bool,
     pub(super) was_suspended: bool,
     /// The transport had not flushed when it was time to close.
     pub(super) was_unflushed: bool,
@@ -103,6 +105,7 @@ impl Pair {
             overlaps: false,
             is_well_formed: true,
             is_miscounted: false,
+            is_idle: false,
             was_suspended: false,
             was_unflushed: false,
             tally: Tally::default(),
@@ -137,7 +140,9 @@ impl Pair {
             Operation::Room { room, at_most } => {
                 self.both(|client| client.wire.borrow_mut().make_room(room, at_most));
             }
+            // What hyper makes of a connection that cannot flush is not to be seen from without.
             Operation::Stick(stuck) => {
+                let stuck = stuck && !self.setup.is_unlimited;
                 self.both(|client| client.wire.borrow_mut().set_stuck(stuck));
             }
             Operation::End(end) => self.both(|client| client.wire.borrow_mut().end(end)),
