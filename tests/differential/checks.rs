@@ -177,8 +177,10 @@ impl Pair {
         }
         // hyper takes for an error, and just drops, what ends before it was used, and what ends before
         // all of a request was flushed that was answered already.
-        let is_abrupt = self.handle.requests() == 0 || self.was_unflushed;
-        let is_orderly = guarded.wire.borrow().is_shut() && guarded.ended() == Some("Ok(())");
+        let wire = guarded.wire.borrow();
+        let is_unflushed = self.was_unflushed || wire.is_unflushed();
+        let is_abrupt = self.handle.requests() == 0 || is_unflushed;
+        let is_orderly = wire.is_shut() && guarded.ended() == Some("Ok(())");
         assert!(
             is_orderly || is_abrupt,
             "closed without a goodbye: {:?}",

@@ -56,6 +56,8 @@ pub(super) struct Wire {
     /// Whether flushing takes for ever.
     is_stuck: bool,
     flusher: Option<Waker>,
+    /// Whether something was written that was not flushed.
+    is_unflushed: bool,
     is_shut: bool,
     fault: Fault,
 }
@@ -76,6 +78,7 @@ impl Wire {
             is_broken: false,
             is_stuck: false,
             flusher: None,
+            is_unflushed: false,
             is_shut: false,
             fault,
         }))
@@ -134,6 +137,10 @@ impl Wire {
 
     pub(super) fn is_flush_pending(&self) -> bool {
         self.flusher.is_some()
+    }
+
+    pub(super) fn is_unflushed(&self) -> bool {
+        self.is_unflushed
     }
 
     pub(super) fn is_shut(&self) -> bool {
@@ -197,6 +204,7 @@ impl Wire {
             return Poll::Pending;
         }
         self.writes[usize::from(is_vectored)] += 1;
+        self.is_unflushed |= taken > 0;
         if self.room != usize::MAX {
             self.room -= taken;
         }
@@ -253,6 +261,7 @@ impl Write for Transport {
             wire.flusher = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        wire.is_unflushed = false;
         Poll::Ready(Ok(()))
     }
 
