@@ -128,13 +128,12 @@ pub fn deadline(data: &[u8]) {
         retired = retires;
         if let Verdict::Reuse { until: Some(until) } = verdict {
             assert!(until > now.monotonic, "reused until what has passed");
-            let left = until.saturating_duration_since(now.monotonic);
-            if let Some(then) = now.checked_add(left) {
-                let verdict = deadline::verdict(allowance, &Moment::epoch(), &then);
-                assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
-            }
         }
         now = later(now, &mut data);
+    }
+    if let Some(end) = Moment::epoch().checked_add(idle(allowance)) {
+        let verdict = deadline::verdict(allowance, &Moment::epoch(), &end);
+        assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
     }
 }
 
