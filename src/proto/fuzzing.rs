@@ -7,10 +7,13 @@
     reason = "the fuzzer reaches it, by a way that is there for it alone"
 )]
 
+mod bytes;
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
+use self::bytes::Bytes;
 use super::Moment;
 use super::deadline::{self, Allowance, Facts, Verdict};
 use super::end::Cause;
@@ -21,11 +24,22 @@ use crate::policy::{KeepAlivePolicy, SafetyMargin};
 /// The `Keep-Alive` field: one value a line.
 pub fn keep_alive(data: &[u8]) {
     let mut headers = HeaderMap::new();
+    let mut least = KeepAliveHint::new();
     for line in data.split(|&byte| byte == b'\n') {
-        if let Ok(value) = HeaderValue::from_bytes(line) {
-            headers.append("keep-alive", value);
+        let Ok(value) = HeaderValue::from_bytes(line) else {
+            continue;
+        };
+        let mut alone = HeaderMap::new();
+        alone.append("keep-alive", value.clone());
+        let hint = KeepAliveHint::from_headers(&alone).unwrap_or_default();
+        if !line.contains(&b'"') {
+            assert_eq!(hint, hint_without_quotes(line));
         }
+        least = tighter(least, hint);
+        headers.append("keep-alive", value);
     }
+    let all = KeepAliveHint::from_headers(&headers).unwrap_or_default();
+    assert_eq!(all, least, "the smallest counts");
     let Some(hint) = keep_alive::parse(&headers).and_then(|parsed| parsed.hint) else {
         return;
     };
@@ -37,9 +51,46 @@ pub fn keep_alive(data: &[u8]) {
     assert_eq!(KeepAliveHint::from_headers(&again), Some(hint));
 }
 
+/// What a value says that has no quoted-string in it, found in another way.
+fn hint_without_quotes(value: &[u8]) -> KeepAliveHint {
+    let blanks = [' ', '\t'];
+    let mut hint = KeepAliveHint::new();
+    for element in String::from_utf8_lossy(value).split(',') {
+        let (name, value) = element.split_once('=').unwrap_or_default();
+        let (name, mut value) = (name.trim_matches(blanks), value.trim_matches(blanks));
+        let is_timeout = name.eq_ignore_ascii_case("timeout");
+        if is_timeout {
+            value = value.strip_suffix(['s', 'S']).unwrap_or(value);
+        }
+        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let number = value.parse().unwrap_or(u64::MAX);
+        let said = KeepAliveHint::new();
+        if is_timeout {
+            hint = tighter(hint, said.with_timeout(Duration::from_secs(number)));
+        } else if name.eq_ignore_ascii_case("max") {
+            hint = tighter(hint, said.with_max(number));
+        }
+    }
+    hint
+}
+
+/// Of both hints the smaller parameters.
+fn tighter(one: KeepAliveHint, other: KeepAliveHint) -> KeepAliveHint {
+    let mut hint = one.or(other);
+    if let (Some(one), Some(other)) = (one.timeout(), other.timeout()) {
+        hint = hint.with_timeout(one.min(other));
+    }
+    if let (Some(one), Some(other)) = (one.max(), other.max()) {
+        hint = hint.with_max(one.min(other));
+    }
+    hint
+}
+
 /// The deadline, for any policy and any facts.
 pub fn deadline(data: &[u8]) {
-    let mut data = Bytes(data);
+    let mut data = Bytes::new(data);
     let policy = policy(&mut data);
     let facts = Facts {
         used: data.flag(),
@@ -49,7 +100,9 @@ pub fn deadline(data: &[u8]) {
         rtt: data.duration(),
     };
     deadline::never_allows_reuse(&policy);
+    deadline::is_clamped(&policy, facts.hint);
     let allowance = deadline::allowance(&policy, &facts);
+    assert_is_kept(&policy, &facts, allowance);
 
     let more = Facts {
         skew: facts.skew.saturating_add(data.duration()),
@@ -62,6 +115,10 @@ pub fn deadline(data: &[u8]) {
         "what is less certain lasts longer"
     );
 
+    let allowance = match data.byte() {
+        Some(0) => deadline::first_use(&policy),
+        _ => allowance,
+    };
     let mut now = Moment::epoch();
     let mut retired = false;
     for _ in 0..8 {
@@ -69,41 +126,95 @@ pub fn deadline(data: &[u8]) {
         let retires = matches!(verdict, Verdict::Retire(_));
         assert!(retires || !retired, "what was retired is reused");
         retired = retires;
-        if let Some(later) = now.checked_add(data.duration()) {
-            now = later;
+        if let Verdict::Reuse { until: Some(until) } = verdict {
+            assert!(until > now.monotonic, "reused until what has passed");
         }
+        now = later(now, &mut data);
+    }
+    if let Some(end) = Moment::epoch().checked_add(idle(allowance)) {
+        let verdict = deadline::verdict(allowance, &Moment::epoch(), &end);
+        assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
+    }
+}
+
+/// A connection that was used is given up before what is expected of its server, by two round trips
+/// and the skew at least.
+fn assert_is_kept(policy: &KeepAlivePolicy, facts: &Facts, allowance: Allowance) {
+    let expected = match facts.hint {
+        Some(hint) if policy.hints => hint.min(policy.hint_ceiling),
+        _ => policy.max_idle,
+    };
+    let least = match (facts.used, facts.rtt.checked_mul(2)) {
+        (false, _) => Some(Duration::ZERO),
+        (true, round_trips) => round_trips.and_then(|margin| margin.checked_add(facts.skew)),
+    };
+    if let (Allowance::Idle(idle), Some(least)) = (allowance, least) {
+        let reserved = idle.checked_add(least);
+        assert!(reserved.is_some_and(|reserved| reserved <= expected));
+    }
+    assert!(least.is_some() || matches!(allowance, Allowance::Never(_)));
+}
+
+/// Both clocks go on, or one of them.
+fn later(now: Moment, data: &mut Bytes<'_>) -> Moment {
+    let kind = data.byte().unwrap_or_default() % 4;
+    let Some(later) = now.checked_add(data.duration()) else {
+        return now;
+    };
+    match kind {
+        0 => Moment {
+            monotonic: now.monotonic,
+            ..later
+        },
+        1 => Moment {
+            wall: now.wall,
+            ..later
+        },
+        _ => later,
     }
 }
 
 /// The life of a connection: anything written, read and asked, in any order.
 pub fn exchange(data: &[u8]) {
-    let mut data = Bytes(data);
+    let mut data = Bytes::new(data);
     let policy = policy(&mut data);
+    let window = policy.response_window;
+    let connecting = data.duration();
     let mut now = Moment::epoch();
-    let mut exchange = Exchange::new(data.duration(), now);
+    let mut exchange = Exchange::new(connecting, now);
+    // The same life, in which bytes come one by one.
+    let mut by_bytes = Exchange::new(connecting, now);
     let mut retired = false;
     while let Some(operation) = data.byte() {
-        let window = policy.response_window;
+        let was_opaque = exchange.opaque();
         match operation % 8 {
             0 | 1 => {
                 if data.flag() {
                     exchange.on_sending(now);
+                    by_bytes.on_sending(now);
                 }
-                let happened = exchange.on_written(data.piece());
+                let piece = data.piece();
+                let happened = exchange.on_written(piece);
                 exchange.at(happened, window, now);
+                for byte in piece.chunks(1) {
+                    let happened = by_bytes.on_written(byte);
+                    by_bytes.at(happened, window, now);
+                }
             }
             2 | 3 => {
-                let happened = exchange.on_read(data.piece(), window);
+                let piece = data.piece();
+                let happened = exchange.on_read(piece, window);
                 exchange.at(happened, window, now);
-            }
-            4 => {
-                if let Some(later) = now.checked_add(data.duration()) {
-                    now = later;
+                for byte in piece.chunks(1) {
+                    let happened = by_bytes.on_read(byte, window);
+                    by_bytes.at(happened, window, now);
                 }
             }
+            4 => now = later(now, &mut data),
             5 => {
                 let hint = KeepAliveHint::new().with_timeout(data.duration());
-                exchange.on_hint(hint.with_max(data.number()), data.number(), &policy);
+                let (hint, request) = (hint.with_max(data.number()), data.number());
+                exchange.on_hint(hint, request, &policy);
             }
             6 if data.flag() => {
                 exchange.retire();
@@ -120,8 +231,14 @@ pub fn exchange(data: &[u8]) {
                 assert_eq!(kind(looked), kind(verdict), "to look is not to ask");
                 assert!(!retired || !matches!(verdict, Some(Verdict::Reuse { .. })));
                 retired |= kind(verdict);
+                if let Some(Verdict::Reuse { until: Some(until) }) = verdict {
+                    assert!(until > now.monotonic, "reused until what has passed");
+                }
             }
         }
+        let standing = |exchange: &Exchange| (exchange.is_idle(), exchange.opaque());
+        assert_eq!(standing(&exchange), standing(&by_bytes), "split or whole");
+        assert!(was_opaque.is_none() || was_opaque == exchange.opaque());
     }
 }
 
@@ -147,43 +264,6 @@ fn policy(data: &mut Bytes<'_>) -> KeepAlivePolicy {
         .hints(data.flag())
         .reuse(data.flag())
         .response_window(data.number())
-}
-
-/// Takes what is asked for off the front; zeros where there is no more.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    fn flag(&mut self) -> bool {
-        self.byte().is_some_and(|byte| byte & 1 == 1)
-    }
-
-    /// Small, large and extreme ones alike.
-    fn number(&mut self) -> u64 {
-        let width = self.byte().unwrap_or_default() % 9;
-        (0..width).fold(0, |number, _| {
-            number << 8 | u64::from(self.byte().unwrap_or_default())
-        })
-    }
-
-    fn duration(&mut self) -> Duration {
-        let seconds = self.number();
-        let nanoseconds = self.number() % 1_000_000_000;
-        Duration::new(seconds, nanoseconds as u32)
-    }
-
-    /// So many of the next bytes as the first of them says.
-    fn piece(&mut self) -> &'a [u8] {
-        let length = usize::from(self.byte().unwrap_or_default()).min(self.0.len());
-        let (piece, rest) = self.0.split_at(length);
-        self.0 = rest;
-        piece
-    }
 }
 
 #[cfg(test)]
