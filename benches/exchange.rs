@@ -9,6 +9,20 @@
 //! The difference between the two counts is that of a thousand exchanges. Instead of `both` it may
 //! be `connector`, `layer`, or `none`: hyper-util's client as it comes.
 //!
+//! | | instructions | more |
+//! |---|---|---|
+//! | `none` | 52 500 | |
+//! | `connector` | 57 100 | 8.8 % |
+//! | `layer` | 55 600 | 6.0 % |
+//! | `both` | 58 400 | 11.3 % |
+//!
+//! Client and server together, x86-64, Rust 1.95. `layer` by itself asks the server for its hint with
+//! every request, which costs both sides some 2 000; with its connector it asks once a connection.
+//! Of the 5 900 of `both` about 1 500 follow the two heads, 1 000 read clocks (five times an exchange:
+//! before each of hyper's four idle reads, with the first byte of the response, and with that of the
+//! request), 700 put the handle and the hint into the extensions of the response, and 700 find the
+//! hint and pass it on. The rest moves bytes through one more transport. No timer is set.
+//!
 //! Run by itself it makes a few exchanges in each mode, to show that it works.
 
 #![allow(unreachable_pub, reason = "this is not the library")]

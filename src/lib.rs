@@ -30,8 +30,8 @@
 //!   been idle, and since when the server may have been counting; past
 //!   `expected timeout − margin − skew` they refuse to be reused, and close.
 //! * [`KeepAliveLayer`] is a tower layer around the client. It asks servers for their timeout
-//!   (`Connection: keep-alive`), and tells the connection what they answer
-//!   (`Keep-Alive: timeout=5, max=100`).
+//!   (`Connection: keep-alive`, until they have answered on each connection), and tells the connection
+//!   what they answer (`Keep-Alive: timeout=5, max=100`).
 //!
 //! ```
 //! use http_keepalive::{KeepAlive, KeepAlivePolicy};
