@@ -72,7 +72,7 @@ impl ConnectionHandle {
         Self::following(Arc::clone(&self.connection))
     }
 
-    /// A number that no other connection of the same [`KeepAlive`](crate::KeepAlive) has.
+    /// A number that no other connection of the same [`KeepAlive`] has.
     pub fn id(&self) -> u64 {
         self.connection.id()
     }
