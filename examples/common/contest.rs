@@ -1,6 +1,5 @@
 //! The same paced requests through two clients at once.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +10,13 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 use http_keepalive::{KeepAlive, Retired};
 use hyper_util::client::legacy::connect::Connect;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tower::{Service, ServiceExt};
 
+use super::progress::progress_bar;
 use super::report::{ClientReport, Report};
+use super::tally::{Tally, answer};
 use crate::support::client::{HttpClient, exchange, guarded, plain};
 
 /// How long anybody waits for a response.
@@ -118,8 +118,8 @@ impl Contest {
         C: Connect + Clone + Send + Sync + 'static,
     {
         let client = plain(connector.clone());
-        match answer(&client, self.request(0)).await {
-            Ok(()) => Ok(()),
+        match answer(exchange(&client, self.request(0)), PATIENCE).await {
+            Ok(_) => Ok(()),
             Err(failure) => Err(format!("cannot reach {}: {failure}", self.target)),
         }
     }
@@ -156,11 +156,8 @@ impl Contest {
             if round > 0 {
                 tokio::time::sleep(self.pace.pause(user, round)).await;
             }
-            tally.requests += 1;
-            if let Err(failure) = answer(&client, self.request(user + round)).await {
-                tally.failed += 1;
-                *tally.failures.entry(failure).or_default() += 1;
-            }
+            let exchange = exchange(&client, self.request(user + round));
+            tally.count(answer(exchange, PATIENCE).await.map(drop));
             bar.inc(1);
         }
         tally
@@ -177,37 +174,8 @@ impl Contest {
 
     fn progress_bar(&self) -> ProgressBar {
         let requests = 2 * u64::from(self.users) * (u64::from(self.rounds) + 1);
-        let bar = ProgressBar::new(requests);
-        if !self.show_progress {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        let style = "{bar:40} {pos}/{len} requests, {elapsed} of at most {msg}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        let longest = self.pace.longest() * self.rounds;
-        bar.set_message(format!("{} s", longest.as_secs() + 1));
-        bar
-    }
-}
-
-/// What became of requests.
-#[derive(Default)]
-pub struct Tally {
-    pub requests: u64,
-    pub failed: u64,
-    /// How often each error was the cause.
-    pub failures: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    fn add(mut self, other: Self) -> Self {
-        self.requests += other.requests;
-        self.failed += other.failed;
-        for (failure, times) in other.failures {
-            *self.failures.entry(failure).or_default() += times;
-        }
-        self
+        let at_most = self.pace.longest() * self.rounds;
+        progress_bar(requests, at_most, self.show_progress)
     }
 }
 
@@ -233,22 +201,4 @@ impl Opened {
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
-}
-
-/// Makes an exchange; the error is for people.
-async fn answer<S: HttpClient>(client: &S, request: Request<Full<Bytes>>) -> Result<(), String> {
-    match timeout(PATIENCE, exchange(client, request)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(root(&*error)),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
-}
-
-/// The text of the error at the bottom.
-fn root(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
