@@ -98,6 +98,21 @@ async fn bandwidth_spreads_what_a_write_took_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_segment_arrives_in_one_piece() {
+    let link = Link::new().latency(OWD).bandwidth(200_000);
+    for (segment, first) in [(20_000, 140.0), (50_000, 290.0), (1 << 20, 540.0)] {
+        let (mut client, mut server) = link.segment(segment).pair();
+        let start = Instant::now();
+        server.write_all(&vec![1; 100_000]).await.unwrap();
+
+        client.read_u8().await.unwrap();
+        assert_eq!(ms(start), first);
+        client.read_exact(&mut vec![0; 99_999]).await.unwrap();
+        assert_eq!(ms(start), 540.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn bandwidth_up_limits_requests() {
     let (mut client, mut server) = Link::new().bandwidth_up(100_000).pair();
     let start = Instant::now();

@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::{Method, Uri};
 use http_keepalive::{KeepAlive, Retired};
 use hyper_util::client::legacy::connect::Connect;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tower::Service;
 
+use super::progress::progress_bar;
 use super::report::{ClientReport, Report};
 use crate::support::client::{guarded, plain};
 use crate::support::users::{Answer, Opened, Users};
@@ -120,16 +121,7 @@ impl Contest {
 
     fn progress_bar(&self) -> ProgressBar {
         let requests = 2 * u64::from(self.users) * (u64::from(self.rounds) + 1);
-        let bar = ProgressBar::new(requests);
-        if !self.show_progress {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        let style = "{bar:40} {pos}/{len} requests, {elapsed} of at most {msg}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        let longest = self.pace.longest() * self.rounds;
-        bar.set_message(format!("{} s", longest.as_secs() + 1));
-        bar
+        let at_most = self.pace.longest() * self.rounds;
+        progress_bar(requests, at_most, self.show_progress)
     }
 }

@@ -1,8 +1,17 @@
-//! A contest of two clients: paced requests, and what became of them.
+//! A contest of clients: paced requests, and what became of them.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each of those who include this uses a part of it"
+)]
+
+pub mod args;
 mod contest;
+mod progress;
 mod report;
 
 pub use self::contest::{Contest, Pace};
-#[allow(unused_imports, reason = "each example uses a part of this")]
-pub use self::report::{Report, finish};
+pub use self::progress::progress_bar;
+pub use self::report::{Report, Tell, finish, table};
+pub use crate::support::tally::{Tally, answer};

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use http_keepalive::Retired;
 use serde_json::{Map, Value, json};
 
-use crate::support::users::Tally;
+use crate::support::tally::Tally;
 
 /// What became of all clients.
 pub struct Report {
@@ -22,11 +22,17 @@ pub struct ClientReport {
     pub tally: Tally,
 }
 
-/// Prints a report, or the one line that says why there is none.
-pub fn finish(report: Result<Report, String>, as_json: bool) -> ExitCode {
+/// What can be told to programs and to people.
+pub trait Tell {
+    fn json(&self) -> Value;
+    fn text(&self) -> String;
+}
+
+/// Tells a report, or in one line why there is none.
+pub fn finish<R: Tell>(report: Result<R, String>, as_json: bool) -> ExitCode {
     match report {
         Ok(report) if as_json => println!("{}", report.json()),
-        Ok(report) => println!("{}", report.table()),
+        Ok(report) => println!("{}", report.text()),
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::FAILURE;
@@ -35,37 +41,54 @@ pub fn finish(report: Result<Report, String>, as_json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-impl Report {
+/// A table whose columns, but for those `of_text`, hold numbers.
+pub fn table<const N: usize>(
+    header: [&str; N],
+    of_text: &[usize],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN);
+    table.set_header(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        if !of_text.contains(&column.index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+impl Tell for Report {
     fn json(&self) -> Value {
         let clients: Vec<_> = self.clients.iter().map(ClientReport::json).collect();
         json!({ "clients": clients })
     }
 
-    fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_preset(presets::ASCII_MARKDOWN);
-        table.set_header([
+    fn text(&self) -> String {
+        let header = [
             "client",
             "requests",
             "failed",
             "connections",
             "reused",
             "retired",
-        ]);
-        for client in &self.clients {
-            table.add_row([
+        ];
+        let rows = self.clients.iter().map(|client| {
+            [
                 client.name.to_owned(),
                 client.tally.requests.to_string(),
                 client.tally.failed.to_string(),
                 client.connections.to_string(),
                 client.reused.to_string(),
                 client.retired(),
-            ]);
-        }
-        for column in table.column_iter_mut().skip(1).take(4) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let failures = self.clients.iter().flat_map(ClientReport::failures);
+            ]
+        });
+        let table = table(header, &[0, 5], rows);
+        let failures = self
+            .clients
+            .iter()
+            .flat_map(|client| client.tally.lines(client.name));
         [table.to_string()]
             .into_iter()
             .chain(failures)
@@ -99,13 +122,6 @@ impl ClientReport {
         } else {
             reasons.join(", ")
         }
-    }
-
-    fn failures(&self) -> impl Iterator<Item = String> + '_ {
-        self.tally
-            .failures
-            .iter()
-            .map(|(failure, times)| format!("{}: {times} x {failure}", self.name))
     }
 
     fn json(&self) -> Value {

@@ -1,10 +1,11 @@
 //! The command line.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use http::Uri;
+
+use super::common::args::seconds;
 
 /// The same requests through hyper-util's client as it comes and through http-keepalive.
 #[derive(Debug, Parser)]
@@ -35,22 +36,6 @@ pub struct Args {
     pub post: bool,
 }
 
-impl Args {
-    /// Reads the command line; what is wrong with it is said in one line.
-    pub fn read() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|error| {
-            if !error.use_stderr() {
-                // `--help`, which is no error.
-                print!("{error}");
-                return ExitCode::SUCCESS;
-            }
-            let text = error.to_string();
-            eprintln!("{}", text.lines().next().unwrap_or("error: bad arguments"));
-            ExitCode::from(2)
-        })
-    }
-}
-
 fn url(text: &str) -> Result<Uri, String> {
     let expected = "expected http://host:port/path";
     let url: Uri = text
@@ -60,15 +45,5 @@ fn url(text: &str) -> Result<Uri, String> {
         (Some("http"), Some(host)) if !host.is_empty() => Ok(url),
         (Some("https"), _) => Err(format!("{expected}; for TLS see the example `tls`")),
         _ => Err(expected.to_owned()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let expected = "expected seconds, from 0.5 to 3600";
-    let seconds: f64 = text.parse().map_err(|_| expected.to_owned())?;
-    if (0.5..=3600.0).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(expected.to_owned())
     }
 }

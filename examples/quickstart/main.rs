@@ -42,7 +42,7 @@ const LATENCY: Duration = Duration::from_millis(40);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = match Args::read() {
+    let args = match common::args::read::<Args>() {
         Ok(args) => args,
         Err(exit) => return exit,
     };

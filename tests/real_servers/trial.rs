@@ -17,7 +17,8 @@ use super::process::{Process, ask};
 use super::relay::{FarConnector, Relay};
 use super::servers::{IDLE_TIMEOUT, Says, Server};
 use crate::support::client::{HttpClient, guarded, plain};
-use crate::support::users::{Answer, Opened, Tally, Users};
+use crate::support::tally::Tally;
+use crate::support::users::{Answer, Opened, Users};
 
 /// The time from the clients to the server, and from there to them.
 const LATENCY: Duration = Duration::from_millis(40);

@@ -16,6 +16,8 @@ pub(super) struct Direction {
     latency: Duration,
     /// Bytes per second; `None` is without limit.
     rate: Option<u64>,
+    /// How many bytes leave at once where the rate is limited.
+    segment: usize,
     /// How many bytes it holds at most.
     buffer: usize,
     bytes: VecDeque<u8>,
@@ -35,10 +37,11 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    pub(super) fn new(latency: Duration, rate: Option<u64>, buffer: usize) -> Self {
+    pub(super) fn new(latency: Duration, rate: Option<u64>, segment: usize, buffer: usize) -> Self {
         Self {
             latency,
             rate,
+            segment,
             buffer,
             ..Self::default()
         }
@@ -152,7 +155,7 @@ impl Direction {
     /// Puts the last `len` bytes on their way, behind all that was sent before.
     fn send(&mut self, len: usize) {
         let now = self.now();
-        let segment = self.rate.map_or(len, |_| SEGMENT);
+        let segment = self.rate.map_or(len, |_| self.segment);
         for start in (0..len).step_by(segment) {
             let part = segment.min(len - start);
             let takes = self
@@ -238,9 +241,6 @@ enum Parcel {
     /// The end of the stream: always the last parcel, and never taken out.
     Fin,
 }
-
-/// What leaves at once where bandwidth is limited: the payload of a full TCP segment.
-const SEGMENT: usize = 1460;
 
 /// The memory that an empty direction keeps.
 const KEPT: usize = 64 << 10;

@@ -36,6 +36,7 @@ pub struct Link {
     down: Option<u64>,
     /// Bytes per second from the client to the server; `None` is without limit.
     up: Option<u64>,
+    segment: usize,
     buffer: usize,
 }
 
@@ -46,6 +47,7 @@ impl Link {
             latency: Duration::ZERO,
             down: None,
             up: None,
+            segment: SEGMENT,
             buffer: 4 << 20,
         }
     }
@@ -65,6 +67,13 @@ impl Link {
     /// Limits the direction client to server, the one that requests take.
     pub fn bandwidth_up(mut self, bytes_per_second: u64) -> Self {
         self.up = Some(bytes_per_second.max(1));
+        self
+    }
+
+    /// How many bytes leave at once where bandwidth is limited, at least 1. Default: the payload of a
+    /// full TCP segment. More of them at once make less work for whoever reads.
+    pub fn segment(mut self, bytes: usize) -> Self {
+        self.segment = bytes.max(1);
         self
     }
 
@@ -95,7 +104,7 @@ impl Link {
     }
 
     fn direction(&self, rate: Option<u64>) -> Arc<Mutex<Direction>> {
-        let direction = Direction::new(self.latency, rate, self.buffer);
+        let direction = Direction::new(self.latency, rate, self.segment, self.buffer);
         Arc::new(Mutex::new(direction))
     }
 }
@@ -186,3 +195,6 @@ fn with<R>(
     }
     value
 }
+
+/// The payload of a full TCP segment.
+pub const SEGMENT: usize = 1460;

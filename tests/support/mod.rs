@@ -20,6 +20,7 @@ pub mod idle;
 pub mod link;
 pub mod server;
 mod stream;
+pub mod tally;
 pub mod tls;
 pub mod typical;
 pub mod users;

@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// Serves HTTP/1.1 on one end of a link. Needs a runtime.
-    pub(super) fn accept(&self, end: LinkEnd) -> LinkInfo {
+    pub fn accept(&self, end: LinkEnd) -> LinkInfo {
         let connection = self.inner.accepted.fetch_add(1, Ordering::SeqCst);
         let info = LinkInfo { connection };
         let io = Stream::new(end, Open(self.clone()));

@@ -1,7 +1,5 @@
 //! Users who ask a server again and again, and what became of their requests.
 
-use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,10 +8,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tower::{Service, ServiceExt};
 
 use super::client::{HttpClient, exchange};
+use super::tally::{Tally, answer};
 
 /// How long anybody waits for a response.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -61,9 +60,9 @@ impl Users {
         let mut tally = Tally::default();
         for round in 0..=self.rounds {
             sleep((self.pause)(user, round)).await;
-            let answer = ask(&client, self.request(user + round)).await;
+            let answer = answer(exchange(&client, self.request(user + round)), PATIENCE).await;
             watch(&answer);
-            tally.count(answer);
+            tally.count(answer.map(drop));
         }
         tally
     }
@@ -79,35 +78,7 @@ impl Users {
 
     /// A request as the first user's first one.
     pub async fn probe<S: HttpClient>(&self, client: &S) -> Answer {
-        ask(client, self.request(0)).await
-    }
-}
-
-/// What became of requests.
-#[derive(Debug, Default)]
-pub struct Tally {
-    pub requests: u64,
-    pub failed: u64,
-    /// How often each error was the cause.
-    pub failures: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    fn count(&mut self, answer: Answer) {
-        self.requests += 1;
-        if let Err(failure) = answer {
-            self.failed += 1;
-            *self.failures.entry(failure).or_default() += 1;
-        }
-    }
-
-    fn add(mut self, other: Self) -> Self {
-        self.requests += other.requests;
-        self.failed += other.failed;
-        for (failure, times) in other.failures {
-            *self.failures.entry(failure).or_default() += times;
-        }
-        self
+        answer(exchange(client, self.request(0)), PATIENCE).await
     }
 }
 
@@ -133,21 +104,4 @@ impl Opened {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
-}
-
-async fn ask<S: HttpClient>(client: &S, request: Request<Full<Bytes>>) -> Answer {
-    match timeout(PATIENCE, exchange(client, request)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(root(&*error)),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
-}
-
-/// The text of the error at the bottom.
-fn root(error: &(dyn Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

@@ -1,0 +1,106 @@
+//! Five HTTP clients against a server that closes idle connections, on three links: how many of their
+//! requests fail, and how many connections they open.
+//!
+//! ```text
+//! cargo run --release -p stale-race
+//! cargo run --release -p stale-race -- --json
+//! cargo run --release -p stale-race -- --plot stale_race.svg
+//! ```
+//!
+//! # What runs
+//!
+//! The server is hyper's own, in this process, with an idle timeout T that it tells its clients
+//! (`Keep-Alive: timeout=T`; with `--no-hint` it does not). Each user has a client of their own on each
+//! link, and makes a request, waits for a gap from 0.1 T to 1.2 T, makes the next, and so on; every
+//! other one is a POST. All clients on all links run side by side and see the same gaps ([`gaps`]).
+//!
+//! | link | |
+//! |---|---|
+//! | `fast` | no latency |
+//! | `far` | 50 ms each way |
+//! | `slow` | 50 ms each way, and responses of 400 KB over 200 KB/s: two seconds, which the server counts as idle |
+//!
+//! Since a client brings its own sockets, the link lies behind a relay on loopback ([`relay`]), and
+//! each client's connector takes a round trip more, for the handshake ([`handshake`]).
+//!
+//! | client | |
+//! |---|---|
+//! | `hyper-util` | as it comes: it keeps connections for 90 s |
+//! | `hyper-util-minus-1s` | with a `pool_idle_timeout` of T − 1 s |
+//! | `reqwest` | as it comes: it keeps connections for 90 s |
+//! | `http-keepalive` | around hyper-util, as it comes: it knows T from the server, or believes in 5 s |
+//! | `http-keepalive-adaptive` | with `SafetyMargin::adaptive()`, and told T by `max_idle` where the server does not say it |
+//!
+//! Beside them stands an oracle, which is computed ([`oracle`]): the fewest connections with which no
+//! request is lost.
+//!
+//! # What to expect
+//!
+//! A client that reuses what it has loses the requests in the last round trip before the server closes:
+//! those at gaps from T − 100 ms to T on the link `far`, and on the link `slow` those two seconds
+//! before that, where no pool's timeout of T − 1 s helps. It opens fewer connections than the oracle,
+//! if only by a few: a request that is lost spares it one.
+//!
+//! `adaptive` gives up two round trips and 100 ms early, the oracle one round trip. So of the gaps, up
+//! to 1.2 T, they reconnect at the last 0.2 T + 300 ms and 0.2 T + 100 ms: on the link `far`, beside the
+//! first connection of each user, `adaptive` opens 1.12 times as many at T = 8 s, and the less the
+//! longer T is. Only a T below 6.2 s makes it more than 1.15. On the link `slow` both have the two
+//! seconds on top, which makes it 1.05. What a run reports is a little less, since it counts the first
+//! connections too.
+//!
+//! The margins are there for networks and timers that are late. Where this process itself gets no
+//! processor for longer than that, any client can lose a request; so the report says how late timers
+//! were. A run takes a sixth of two cores, half a gigabyte, and less than three minutes.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "this is not the library"
+)]
+
+mod args;
+mod clients;
+#[path = "../../common/mod.rs"]
+mod common;
+mod descriptors;
+mod gaps;
+mod handshake;
+mod late;
+mod oracle;
+mod plot;
+mod race;
+mod relay;
+mod report;
+mod scenario;
+#[path = "../../../tests/support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use self::args::Args;
+use self::plot::Picture;
+use self::report::Report;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = match common::args::read::<Args>() {
+        Ok(args) => args,
+        Err(exit) => return exit,
+    };
+    let report = run(&args).await;
+    common::finish(report, args.json)
+}
+
+async fn run(args: &Args) -> Result<Report, String> {
+    let race = args.race();
+    descriptors::reserve(&race)?;
+    // What cannot be written is said now, not after the race.
+    let picture = args.plot.as_deref().map(Picture::open).transpose()?;
+    let report = race.run().await?;
+    if let Some(picture) = picture {
+        picture.draw(&report)?;
+    }
+    Ok(report)
+}

@@ -1,0 +1,76 @@
+//! What stands for the network: loopback sockets on the clients' side, a [`Link`] to the server behind.
+//!
+//! A client whose connector cannot be replaced still has its bytes delayed. Each connection that is
+//! accepted gets a link of its own, and all that moves goes through it, FIN included: a server that
+//! closes is heard of one latency later. A reset on one side is a reset on the other. Bytes that reach
+//! a server which has closed are lost, as behind a load balancer; no RST answers them, and over a
+//! network with latency it would come after the FIN.
+
+use std::io::Result;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::support::link::{Link, LinkEnd};
+use crate::support::server::Server;
+
+/// Accepts connections until it is dropped; those there are then go on.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    server: Server,
+    accepting: JoinHandle<()>,
+}
+
+impl Relay {
+    pub async fn start(server: Server, link: Link) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(accept(listener, server.clone(), link));
+        Ok(Self {
+            address,
+            server,
+            accepting,
+        })
+    }
+
+    pub fn uri(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// How many connections were opened through it.
+    pub fn connections(&self) -> u64 {
+        self.server.connections() as u64
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Ends with the first failure; who connects then is refused, and counts it.
+async fn accept(listener: TcpListener, server: Server, link: Link) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let (near, far) = link.pair();
+        server.accept(far);
+        tokio::spawn(carry(socket, near));
+    }
+}
+
+/// Moves bytes both ways until both sides have closed.
+async fn carry(mut socket: TcpStream, mut link: LinkEnd) {
+    let carried = async {
+        // Segments leave as they come, not when the client has acknowledged the one before.
+        socket.set_nodelay(true)?;
+        copy_bidirectional(&mut socket, &mut link).await
+    };
+    if carried.await.is_err() {
+        // Makes the socket's end a reset. Should that fail, the client sees FIN.
+        drop(socket.set_zero_linger());
+        link.reset();
+    }
+}

@@ -1,0 +1,147 @@
+//! What lies between the clients and a server, and what that server does.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::Response;
+use http_body_util::BodyExt;
+
+use crate::args::name;
+use crate::support::link::{Link, SEGMENT};
+use crate::support::server::{Server, full};
+
+/// How many TCP segments arrive at once where bandwidth is limited, as network cards gather them. One
+/// by one, this process would be busy with them.
+const SEGMENTS: usize = 4;
+
+/// The links there are to choose from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LinkName {
+    /// No latency
+    Fast,
+    /// Latency
+    Far,
+    /// Latency, and large responses over little bandwidth
+    Slow,
+}
+
+/// A server, and the way to it.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub link: LinkName,
+    /// In each direction.
+    pub latency: Duration,
+    /// Bytes per second from the server to the client; `None` is without limit.
+    pub bandwidth: Option<u64>,
+    /// The length of a response's body.
+    pub body: usize,
+    /// How long the server lets a connection idle.
+    pub idle_timeout: Duration,
+    /// Whether it says so.
+    pub is_hinting: bool,
+}
+
+impl Scenario {
+    pub fn round_trip(&self) -> Duration {
+        2 * self.latency
+    }
+
+    /// How long a response takes to get through, beside the latency. The server has written it at
+    /// once: the network holds it.
+    pub fn drain(&self) -> Duration {
+        let Some(bandwidth) = self.bandwidth else {
+            return Duration::ZERO;
+        };
+        Duration::from_secs_f64(self.body as f64 / bandwidth as f64)
+    }
+
+    /// The gaps, from the end of a response to the next request, that lose a request on the same
+    /// connection: it is sent before the server's FIN is here, and arrives after the server closed.
+    pub fn losing(&self) -> Range<Duration> {
+        let end = self.idle_timeout.saturating_sub(self.drain());
+        end.saturating_sub(self.round_trip())..end
+    }
+
+    pub fn link(&self) -> Link {
+        let link = Link::new()
+            .latency(self.latency)
+            .segment(SEGMENTS * SEGMENT)
+            .buffer((4 << 20).max(2 * self.body));
+        match self.bandwidth {
+            None => link,
+            Some(bandwidth) => link.bandwidth(bandwidth),
+        }
+    }
+
+    pub fn server(&self) -> Server {
+        let body = Bytes::from(vec![b'x'; self.body]);
+        let server = Server::builder()
+            .idle_timeout(self.idle_timeout)
+            .record(false)
+            .handler(move |request| {
+                let body = body.clone();
+                async move {
+                    // A request that ends early is none to answer; hyper then closes.
+                    drop(request.into_body().collect().await);
+                    Response::new(full(body))
+                }
+            });
+        if self.is_hinting {
+            let hint = format!("timeout={}", self.idle_timeout.as_secs());
+            server.hint(hint).build()
+        } else {
+            server.build()
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", name(&self.link))?;
+        if self.latency.is_zero() {
+            f.write_str("no latency")?;
+        } else {
+            write!(f, "{} ms each way", self.latency.as_millis())?;
+        }
+        if let Some(bandwidth) = self.bandwidth {
+            let kilobytes = |bytes| bytes as f64 / 1_000.0;
+            let (body, bandwidth) = (kilobytes(self.body as u64), kilobytes(bandwidth));
+            write!(f, ", responses of {body} KB at {bandwidth} KB/s")?;
+        }
+        write!(
+            f,
+            "; the server closes after {} s",
+            self.idle_timeout.as_secs_f64()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_lost_in_the_round_trip_before_the_timeout_and_sooner_by_the_drain() {
+        let millis = Duration::from_millis;
+        let far = Scenario {
+            link: LinkName::Far,
+            latency: millis(50),
+            bandwidth: None,
+            body: 2,
+            idle_timeout: millis(8_000),
+            is_hinting: true,
+        };
+        assert_eq!(far.losing(), millis(7_900)..millis(8_000));
+
+        let slow = Scenario {
+            link: LinkName::Slow,
+            bandwidth: Some(200_000),
+            body: 400_000,
+            ..far
+        };
+        assert_eq!(slow.losing(), millis(5_900)..millis(6_000));
+    }
+}
