@@ -25,7 +25,7 @@ impl Tally {
         }
     }
 
-    pub fn add(mut self, other: Self) -> Self {
+    pub fn merge(mut self, other: Self) -> Self {
         self.requests += other.requests;
         self.failed += other.failed;
         for (failure, times) in other.failures {

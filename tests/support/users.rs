@@ -47,7 +47,7 @@ impl Users {
             users.spawn(Arc::clone(self).visit_as(user, client(user), watch.clone()));
         }
         let tallies = users.join_all().await;
-        tallies.into_iter().fold(Tally::default(), Tally::add)
+        tallies.into_iter().fold(Tally::default(), Tally::merge)
     }
 
     /// One user's requests, one after another.
