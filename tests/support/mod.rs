@@ -19,5 +19,6 @@ pub mod link;
 pub mod server;
 mod stream;
 pub mod tls;
+mod transit;
 pub mod typical;
 pub mod wire;

@@ -1,0 +1,268 @@
+//! What really happened: told by both ends of every connection, by the callers and by the world, and
+//! held against what must not happen.
+//!
+//! Nothing in here knows what this crate knows. Where messages begin and end is told by who writes
+//! them, and what a deadline is follows from [`Policy`](super::policy::Policy).
+//!
+//! | must not happen | seen by |
+//! |---|---|
+//! | a request is written past its connection's deadline | `client_end`, before the write |
+//! | a request is written twice | `client_end`, before the write |
+//! | a request reaches a server twice | `server_end`, on arrival |
+//! | a connection is closed by this side while an exchange is open | `client_end`, on shutdown or drop |
+//! | a response or a request arrives altered, or for another one | the reader of each body |
+//! | a failure without a cause, or one that an honest idle timer explains | `cause`, on failure |
+//! | an idle connection outlives its deadline; a socket, or a task, outlives the client | the world, at its end |
+
+mod callers;
+mod cause;
+mod client_end;
+mod connection;
+mod server_end;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use self::callers::Failure;
+pub use self::cause::Cause;
+pub use self::server_end::Closing;
+
+use self::connection::{Connection, Deadline};
+use super::counts::{Counts, Struck};
+use super::origin::Hint;
+use super::plan::Plan;
+use super::process::Process;
+use super::world::World;
+
+/// What really happened. Clones are the same ledger.
+#[derive(Clone)]
+pub struct Ledger(Arc<Mutex<State>>);
+
+struct State {
+    world: Arc<World>,
+    process: Process,
+    /// Whether it is this crate that is watched, and not a client as it comes.
+    is_guarded: bool,
+    is_verbose: bool,
+    started: Instant,
+    connections: Vec<Connection>,
+    requests: Vec<Request>,
+    /// When the client was frozen, and until when.
+    freezes: Vec<(Instant, Instant)>,
+    /// When nothing passed, and until when.
+    partitions: Vec<(Instant, Instant)>,
+    refused_at: Option<Instant>,
+    counts: Counts,
+    violations: Vec<String>,
+    digest: DefaultHasher,
+}
+
+/// One request.
+struct Request {
+    plan: Plan,
+    opened_at: Instant,
+    /// The connection it was written on.
+    connection: Option<usize>,
+    written_at: Instant,
+    /// Until when that was allowed.
+    deadline: Option<Deadline>,
+    /// When it reaches the server, or would have.
+    arrives_at: Option<Instant>,
+    writings: u32,
+    arrivals: u32,
+    /// Nothing more of its body will come.
+    is_complete: bool,
+    /// Its body broke off, as planned.
+    broke: bool,
+    /// Its caller waits for nothing more.
+    is_abandoned: bool,
+    /// The server will not answer it, as planned.
+    is_ignored: bool,
+    hint: Hint,
+}
+
+/// What goes into the digest of a run.
+#[derive(Clone, Copy, Debug, Hash)]
+enum Event {
+    Connected(usize),
+    Refused,
+    Begun { connection: usize, id: u64 },
+    Arrived { connection: usize, id: u64 },
+    Written { connection: usize, bytes: usize },
+    Read { connection: usize, bytes: usize },
+    ServerCloses(usize, Closing),
+    ClientSawEnd(usize),
+    ClientClosed(usize),
+    Answered(u64),
+    GivenUp(u64),
+    Failed(u64, Cause),
+    Frozen(Duration),
+    Partition(Duration),
+    Cut,
+    Restart,
+    ClockSet(i64),
+}
+
+impl Ledger {
+    pub fn new(world: Arc<World>, process: Process, is_guarded: bool, is_verbose: bool) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            world,
+            process,
+            is_guarded,
+            is_verbose,
+            started: Instant::now(),
+            connections: Vec::new(),
+            requests: Vec::new(),
+            freezes: Vec::new(),
+            partitions: Vec::new(),
+            refused_at: None,
+            counts: Counts {
+                worlds: 1,
+                ..Counts::default()
+            },
+            violations: Vec::new(),
+            digest: DefaultHasher::new(),
+        })))
+    }
+
+    /// Something that must not happen did, as seen from outside.
+    pub fn violation(&self, what: String) {
+        self.state().violation(what);
+    }
+
+    pub fn on_freeze(&self, time: Duration) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.freezes.push((now, now + time));
+        state.note(Event::Frozen(time));
+        let suspends = state.world.suspends;
+        state.counts.strike(if suspends {
+            Struck::Suspend
+        } else {
+            Struck::Freeze
+        });
+    }
+
+    pub fn on_partition(&self, time: Duration) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.partitions.push((now, now + time));
+        state.note(Event::Partition(time));
+        state.counts.strike(Struck::Partition);
+        state
+            .connections
+            .iter()
+            .for_each(|connection| connection.hold_until(now + time));
+    }
+
+    /// Until when nothing passes.
+    pub fn held_until(&self) -> Option<Instant> {
+        let until = self
+            .state()
+            .partitions
+            .iter()
+            .map(|&(_, until)| until)
+            .max();
+        until.filter(|&until| until > Instant::now())
+    }
+
+    pub fn on_cut(&self) {
+        let mut state = self.state();
+        state.note(Event::Cut);
+        state.counts.strike(Struck::Cut);
+        state.connections.iter_mut().for_each(Connection::cut);
+    }
+
+    pub fn on_restart(&self) {
+        let mut state = self.state();
+        state.note(Event::Restart);
+        state.counts.strike(Struck::Restart);
+    }
+
+    pub fn on_clock_set(&self, millis: i64) {
+        let mut state = self.state();
+        state.note(Event::ClockSet(millis));
+        state.counts.strike(Struck::SetClock);
+    }
+
+    /// How many connections are open, as the client and as the server sees it.
+    pub fn open(&self) -> (usize, usize) {
+        let state = self.state();
+        let count = |is: fn(&Connection) -> bool| {
+            state
+                .connections
+                .iter()
+                .filter(|connection| is(connection))
+                .count()
+        };
+        (
+            count(|connection| !connection.client_closed),
+            count(|connection| !connection.server_ended),
+        )
+    }
+
+    /// Until when the connections that are idle may wait at most; `None` if that is for ever.
+    pub fn longest_idle(&self) -> Option<Duration> {
+        let state = self.state();
+        let policy = &state.world.policy;
+        let hint = state
+            .world
+            .server
+            .hint
+            .map(|hint| policy.expected(Some(hint)));
+        let longest = policy.max_idle.max(hint.unwrap_or_default());
+        (longest < Duration::from_secs(100_000)).then_some(longest)
+    }
+
+    /// The sums, what must not have happened, and the digest of all that did.
+    pub fn finish(&self) -> (Counts, Vec<String>, u64) {
+        let state = self.state();
+        (
+            state.counts.clone(),
+            state.violations.clone(),
+            state.digest.finish(),
+        )
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn note(&mut self, event: Event) {
+        let now = Instant::now().duration_since(self.started);
+        (now, event).hash(&mut self.digest);
+        if self.is_verbose {
+            eprintln!("{:10.3} {event:?}", now.as_secs_f64());
+        }
+    }
+
+    fn violation(&mut self, what: String) {
+        let now = Instant::now().duration_since(self.started);
+        let what = format!("at {:.3} s: {what}", now.as_secs_f64());
+        if self.is_verbose {
+            eprintln!("VIOLATION {what}");
+        }
+        // One is enough to look into; a broken world could fill the memory.
+        if self.violations.len() < 5 {
+            self.violations.push(what);
+        }
+    }
+
+    fn was_frozen(&self, from: Instant, to: Instant) -> bool {
+        overlaps(&self.freezes, from, to)
+    }
+
+    fn was_parted(&self, from: Instant, to: Instant) -> bool {
+        overlaps(&self.partitions, from, to)
+    }
+}
+
+fn overlaps(spans: &[(Instant, Instant)], from: Instant, to: Instant) -> bool {
+    spans.iter().any(|&(start, end)| start <= to && from <= end)
+}
