@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ledger::Ledger;
@@ -20,6 +21,8 @@ pub struct PatternBody {
     offset: u64,
     sleep: Option<Pin<Box<Sleep>>>,
     ledger: Ledger,
+    /// What the last piece waits for.
+    last_after: Option<JoinHandle<()>>,
 }
 
 /// Whose body.
@@ -37,7 +40,14 @@ impl PatternBody {
             offset: 0,
             sleep: None,
             ledger,
+            last_after: None,
         }
+    }
+
+    /// Does not end before that has.
+    pub fn end_after(mut self, task: JoinHandle<()>) -> Self {
+        self.last_after = Some(task);
+        self
     }
 
     fn next(&mut self) -> Bytes {
@@ -87,6 +97,12 @@ impl Body for PatternBody {
         if self.payload.breaks && self.offset >= self.payload.len / 2 {
             self.tell();
             return Poll::Ready(Some(Err(Broken)));
+        }
+        let is_last = self.payload.len - self.offset <= self.payload.piece as u64;
+        if let (true, Some(task)) = (is_last, &mut self.last_after) {
+            // It cannot fail.
+            drop(ready!(Pin::new(task).poll(cx)));
+            self.last_after = None;
         }
         let piece = self.next();
         if self.is_complete() {

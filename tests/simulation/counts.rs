@@ -40,6 +40,8 @@ pub enum Struck {
     Freeze,
     Suspend,
     SetClock,
+    /// A connection that hyper's client left with a request half written, for good.
+    Stuck,
 }
 
 impl fmt::Display for Struck {
@@ -56,6 +58,7 @@ impl fmt::Display for Struck {
             Self::Freeze => "clients frozen",
             Self::Suspend => "clients suspended",
             Self::SetClock => "wall clocks set",
+            Self::Stuck => "connections that hyper forgets",
         })
     }
 }

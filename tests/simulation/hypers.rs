@@ -19,7 +19,7 @@ use super::body::{Of, PatternBody};
 use super::ledger::Closing;
 use super::origin::Serving;
 use super::pattern::{Side, is_at};
-use super::plan::Fault;
+use super::plan::{Fault, Method};
 use super::server_end::ServerEnd;
 use super::world::Goodbye;
 
@@ -59,8 +59,10 @@ async fn answer(
     let id = head.uri.path()[1..].parse().expect("a number");
     let plan = ledger.arrived(connection, id);
     let reading = read(Arc::clone(serving), id, plan.request.len, body);
-    if plan.is_early {
-        tokio::spawn(reading);
+    let mut still_reading = None;
+    if plan.is_early && plan.response.len > 0 && plan.method == Method::Post {
+        // hyper does not go on to read a request whose response is complete.
+        still_reading = Some(tokio::spawn(reading));
     } else {
         reading.await;
     }
@@ -96,15 +98,21 @@ async fn answer(
         response = response.header("keep-alive", hint);
     }
     let of = Of::Response { id, connection };
-    let body = PatternBody::new(payload, of, ledger.clone());
+    let mut body = PatternBody::new(payload, of, ledger.clone());
+    if let Some(reading) = still_reading {
+        body = body.end_after(reading);
+    }
     response.body(body).expect("a response")
 }
 
+/// Reads a request's body.
 async fn read(serving: Arc<Serving>, id: u64, len: u64, mut body: Incoming) {
+    let (ledger, connection) = (&serving.ledger, serving.connection);
     let mut offset = 0;
     while let Some(frame) = body.frame().await {
-        // Its client is gone, or broke off.
-        let Ok(frame) = frame else { return };
+        let Ok(frame) = frame else {
+            return ledger.request_ended(connection, id);
+        };
         let Ok(bytes) = frame.into_data() else {
             continue;
         };
@@ -113,9 +121,9 @@ async fn read(serving: Arc<Serving>, id: u64, len: u64, mut body: Incoming) {
         }
         offset += bytes.len() as u64;
     }
-    if offset != len {
-        serving
-            .ledger
-            .request_altered(serving.connection, id, offset);
+    if offset == len {
+        ledger.arrived_whole(id);
+    } else {
+        ledger.request_altered(connection, id, offset);
     }
 }

@@ -180,9 +180,9 @@ impl Run {
             return;
         }
         sleep(longest + Duration::from_secs(1200)).await;
-        let (client, _) = self.ledger.open();
-        if client > 0 {
-            let what = format!("{client} connections are open {longest:?} later, and more");
+        let overdue = self.ledger.overdue();
+        if overdue > 0 {
+            let what = format!("{overdue} connections are open {longest:?} later, and more");
             self.ledger.violation(what);
         }
     }
@@ -190,7 +190,7 @@ impl Run {
     /// Nothing is left of a client that is gone.
     async fn check_end(&self) {
         sleep(Duration::from_secs(10)).await;
-        for connection in self.ledger.cut_connections() {
+        for connection in self.ledger.lost_connections() {
             self.origin.kill(connection, Closing::World, false);
         }
         sleep(Duration::from_secs(600)).await;

@@ -149,11 +149,13 @@ impl Script {
 
     /// Reads the request's body; false if it ends too early.
     async fn read_body(&mut self, id: u64, plan: &Plan) -> Result<bool> {
+        let serving = Arc::clone(&self.serving);
         let mut offset = 0;
         while offset < plan.request.len {
             if self.unread.is_empty() {
                 self.unread.reserve(64 << 10);
                 if self.end.read_buf(&mut self.unread).await? == 0 {
+                    serving.ledger.request_ended(serving.connection, id);
                     return Ok(false);
                 }
             }
@@ -169,6 +171,7 @@ impl Script {
             self.unread.advance(part);
             offset += part as u64;
         }
+        serving.ledger.arrived_whole(id);
         Ok(true)
     }
 

@@ -112,8 +112,8 @@ impl World {
     pub fn draw(seed: u64) -> Self {
         let draw = &mut Draw::new(seed);
         let is_quiet = draw.chance(0.5);
-        let network = network(draw, is_quiet);
         let server = behaviour(draw, is_quiet);
+        let network = network(draw, is_quiet, &server);
         let policy = policy(draw, is_quiet, &server, &network);
         let load = load(draw, &server);
         let suspends = draw.chance(0.5);
@@ -137,8 +137,12 @@ impl World {
     }
 }
 
-fn network(draw: &mut Draw, is_quiet: bool) -> Network {
-    let latency = Duration::from_millis(draw.magnitude(1, 400));
+fn network(draw: &mut Draw, is_quiet: bool, server: &Behaviour) -> Network {
+    // Where a request takes longer than the server waits for it, there is little to be seen.
+    let far = if draw.chance(0.1) { 400 } else { 100 };
+    let idle = server.idle_timeout.unwrap_or(Duration::MAX).as_millis();
+    let most = (idle / 8).clamp(far, 400) as u64;
+    let latency = Duration::from_millis(draw.magnitude(1, most));
     let latency = if draw.chance(0.15) {
         Duration::ZERO
     } else {
@@ -232,7 +236,9 @@ fn policy(draw: &mut Draw, is_quiet: bool, server: &Behaviour, network: &Network
         (0.2, SafetyMargin::Fixed(fixed)),
     ]);
     let ceiling = Duration::from_secs(draw.one_of(&[600, 600, 60, 5]));
-    let window = draw.one_of(&[8 << 20, 8 << 20, network.buffer as u64]);
+    // What hyper's server keeps in its own buffer counts as written, too: 417 792 bytes, and a piece.
+    let tight = network.buffer as u64 + (512 << 10);
+    let window = draw.one_of(&[8 << 20, 8 << 20, tight]);
     Policy {
         max_idle,
         margin,

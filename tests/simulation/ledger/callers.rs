@@ -31,6 +31,9 @@ impl Ledger {
         let now = Instant::now();
         let id = state.requests.len() as u64;
         let is_complete = plan.request.len == 0;
+        if state.is_verbose {
+            eprintln!("{id}: {plan:?}");
+        }
         state.requests.push(Request {
             plan,
             opened_at: now,
@@ -41,6 +44,7 @@ impl Ledger {
             writings: 0,
             arrivals: 0,
             is_complete,
+            has_arrived: false,
             broke: false,
             is_abandoned: false,
             is_ignored: false,

@@ -1,12 +1,15 @@
 //! Why a request failed, from what both ends know.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::callers::Failure;
+use super::connection::Deadline;
 use super::server_end::Closing;
 use super::{Request, State};
+use crate::simulation::world::Goodbye;
 
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -22,6 +25,10 @@ pub enum Cause {
     Frozen,
     /// The same, but the connection was opened for that very request.
     FirstUse,
+    /// The server closed with a reset, which overtook a response that was not read yet.
+    Overtaken,
+    /// The server's idle timer ran out while the end of the response was still in its own buffer.
+    CutShort,
     /// The server had served as many requests as it takes, without a word.
     Served,
     AtRandom,
@@ -52,6 +59,8 @@ impl fmt::Display for Cause {
             Self::SlowNetwork => "a network slower than the margin",
             Self::Frozen => "a client frozen meanwhile",
             Self::FirstUse => "a timeout too short for a first request",
+            Self::Overtaken => "a reset that overtook the response",
+            Self::CutShort => "an idle timer that cut its own response",
             Self::Served => "a limit of requests, unannounced",
             Self::AtRandom => "a server that closes at random",
             Self::Restart => "a restart",
@@ -80,22 +89,26 @@ impl State {
             Failure::Client { connection, .. } => *connection,
             Failure::Body { connection, .. } | Failure::Said408 { connection } => Some(*connection),
         };
-        let number = connection.ok_or("no connection is named")?;
+        let number = match connection {
+            Some(number) => number,
+            None => self.stillborn().ok_or("no connection is named")?,
+        };
         let connection = &self.connections[number];
         if request.connection.is_some_and(|written| written != number) {
             return Err("it was written on another connection".to_owned());
         }
-        if !connection.saw_end && !connection.said_408 {
+        if connection.saw_end.is_none() && !connection.said_408 {
             return Err("nothing was heard of an end of the connection".to_owned());
         }
+        let listens = self.is_guarded && self.world.policy.hints;
         match connection.closing {
-            Some((_, Closing::Idle)) => Ok(self.why_it_was_late(request, number)),
+            Some((_, Closing::Idle)) => self.why_it_was_late(request, number),
             Some((_, Closing::Served { announced: false })) => Ok(Cause::Served),
             Some((_, Closing::AtRandom)) => Ok(Cause::AtRandom),
             Some((_, Closing::Restart)) => Ok(Cause::Restart),
             Some((_, Closing::Fault)) => Ok(Cause::Fault),
-            // A client as it comes does not listen.
-            Some((_, Closing::Served { announced: true })) if !self.is_guarded => Ok(Cause::Served),
+            // A client as it comes does not listen, nor does one that is told not to.
+            Some((_, Closing::Served { announced: true })) if !listens => Ok(Cause::Served),
             other => Err(format!("the server's end says {other:?}")),
         }
     }
@@ -116,47 +129,66 @@ impl State {
         }
     }
 
+    /// A connection that ended at this moment, before its first request: hyper-util then names none.
+    fn stillborn(&self) -> Option<usize> {
+        let now = Some(Instant::now());
+        let mut connections = self.connections.iter();
+        connections.rposition(|connection| {
+            let said_408 = connection.said_408 && connection.client_closed == now;
+            connection.begun == 0 && (connection.saw_end == now || said_408)
+        })
+    }
+
     /// The server's idle timer closed the connection.
-    fn why_it_was_late(&self, request: &Request, number: usize) -> Cause {
+    fn why_it_was_late(&self, request: &Request, number: usize) -> Result<Cause, String> {
         let connection = &self.connections[number];
-        let is_written = request.connection == Some(number);
-        let is_first = connection.begun == u64::from(is_written);
-        if !self.is_guarded {
-            return if is_first {
-                Cause::FirstUse
-            } else {
-                Cause::IdleTimer
+        if request.arrivals > 0 {
+            let resets = self.world.server.goodbye == Goodbye::Reset;
+            return match connection.response_end {
+                Some(_) if resets => Ok(Cause::Overtaken),
+                None if connection.handed_over => Ok(Cause::CutShort),
+                _ => Err("it was served".to_owned()),
             };
         }
-        let policy = &self.world.policy;
+        let is_written = request.connection == Some(number);
+        let is_first = connection.begun == u64::from(is_written);
         let sent = if is_written {
             request.written_at
         } else {
             Instant::now()
         };
-        if is_first && sent - connection.connected <= policy.grace() {
-            let frozen = self.was_frozen(connection.accepted, sent);
-            return if frozen {
+        if is_first && sent - connection.connected <= self.world.policy.grace() {
+            let is_frozen = self.was_frozen(connection.accepted, sent);
+            return Ok(if is_frozen {
                 Cause::Frozen
             } else {
                 Cause::FirstUse
-            };
+            });
         }
-        let deadline = match request.deadline {
-            Some(deadline) if is_written => deadline,
-            _ => return Cause::IdleTimer,
-        };
-        if self
-            .world
-            .server
-            .idle_timeout
-            .is_some_and(|timeout| deadline.expected > timeout)
-        {
-            return Cause::ToldWrongly;
+        if !self.is_guarded {
+            return Ok(Cause::IdleTimer);
         }
-        let arrives = request.arrives_at.unwrap_or(sent);
-        let way_there = arrives.saturating_duration_since(sent);
-        if deadline.way_back() + way_there <= deadline.margin {
+        let deadline = request.deadline.filter(|_| is_written);
+        let deadline = deadline.ok_or("it was not written")?;
+        let arrives = self.delayed(request.arrives_at.unwrap_or(sent));
+        Ok(self.why_margin_failed(&deadline, arrives - sent, arrives))
+    }
+
+    /// When something arrives that was to arrive then.
+    fn delayed(&self, due: Instant) -> Instant {
+        let partitions = self.partitions.iter();
+        partitions.fold(
+            due,
+            |due, &(start, end)| if start < due { due.max(end) } else { due },
+        )
+    }
+
+    /// Why a request was too late though it was written in time.
+    fn why_margin_failed(&self, deadline: &Deadline, way: Duration, arrives: Instant) -> Cause {
+        let timeout = self.world.server.idle_timeout;
+        if timeout.is_some_and(|timeout| deadline.expected > timeout) {
+            Cause::ToldWrongly
+        } else if deadline.way_back() + way <= deadline.margin {
             Cause::IdleTimer
         } else if self.was_parted(deadline.written, arrives) {
             Cause::Partition

@@ -86,7 +86,8 @@ impl Ledger {
     /// EOF, or an error.
     pub fn on_end(&self, connection: usize) {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.connections[connection].saw_end, true) {
+        let now = Instant::now();
+        if state.connections[connection].saw_end.replace(now).is_none() {
             state.note(Event::ClientSawEnd(connection));
         }
     }
@@ -94,7 +95,9 @@ impl Ledger {
     /// Shut down, or let go of.
     pub fn client_closed(&self, connection: usize) {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.connections[connection].client_closed, true) {
+        let closed = &mut state.connections[connection].client_closed;
+        if closed.is_none() {
+            *closed = Some(Instant::now());
             state.note(Event::ClientClosed(connection));
             state.check_close(connection);
         }
@@ -109,7 +112,7 @@ impl State {
         if self.requests[id as usize].writings > 0 {
             wrong.push("it was written before".to_owned());
         }
-        if connection.client_closed {
+        if connection.client_closed.is_some() {
             wrong.push("this side has closed".to_owned());
         }
         if self.is_guarded {
@@ -144,8 +147,10 @@ impl State {
         let connection = &self.connections[number];
         let Some(id) = connection.request else { return };
         let request = &self.requests[id as usize];
-        let has_reason =
-            connection.saw_end || connection.said_408 || request.is_abandoned || request.broke;
+        let has_reason = connection.saw_end.is_some()
+            || connection.said_408
+            || request.is_abandoned
+            || request.broke;
         if has_reason {
             return;
         }

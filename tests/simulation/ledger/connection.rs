@@ -32,14 +32,16 @@ pub(super) struct Connection {
     pub(super) hint: Option<Duration>,
     /// How many requests the server announced to take.
     pub(super) allowed: Option<u64>,
-    pub(super) saw_end: bool,
-    pub(super) client_closed: bool,
+    /// When EOF or an error came.
+    pub(super) saw_end: Option<Instant>,
+    /// When the client shut it down, or let go of it.
+    pub(super) client_closed: Option<Instant>,
 
     // What the server's end did.
     pub(super) written: u64,
     pub(super) last_written: Instant,
     /// Where, in all that was written, the last final response begins and ends; and when the
-    /// first and the last of it was written.
+    /// first of it was written, and the last, be it only into the server's own memory.
     pub(super) response_start: Option<u64>,
     pub(super) response_end: Option<u64>,
     pub(super) final_written: Option<Instant>,
@@ -71,8 +73,8 @@ impl Connection {
             promised: None,
             hint: None,
             allowed: None,
-            saw_end: false,
-            client_closed: false,
+            saw_end: None,
+            client_closed: None,
             written: 0,
             last_written: now,
             response_start: None,
@@ -92,7 +94,7 @@ impl Connection {
     }
 
     pub(super) fn cut(&mut self) {
-        if !self.client_closed && !self.server_ended {
+        if self.client_closed.is_none() && !self.server_ended {
             self.line.cut();
             self.is_cut = true;
         }
@@ -116,7 +118,7 @@ impl Connection {
     /// The response is written to its end.
     pub(super) fn complete(&mut self) {
         self.response_end = Some(self.written);
-        self.completed = Some(self.last_written);
+        self.completed.get_or_insert(self.last_written);
     }
 
     /// Whether all of the response was read.

@@ -76,6 +76,8 @@ struct Request {
     arrivals: u32,
     /// Nothing more of its body will come.
     is_complete: bool,
+    /// The server has read it to its end.
+    has_arrived: bool,
     /// Its body broke off, as planned.
     broke: bool,
     /// Its caller waits for nothing more.
@@ -192,17 +194,39 @@ impl Ledger {
     /// How many connections are open, as the client and as the server sees it.
     pub fn open(&self) -> (usize, usize) {
         let state = self.state();
-        let count = |is: fn(&Connection) -> bool| {
-            state
-                .connections
-                .iter()
-                .filter(|connection| is(connection))
-                .count()
-        };
-        (
-            count(|connection| !connection.client_closed),
-            count(|connection| !connection.server_ended),
-        )
+        let (mut client, mut server) = (0, 0);
+        for connection in &state.connections {
+            client += usize::from(connection.client_closed.is_none());
+            server += usize::from(!connection.server_ended);
+        }
+        (client, server)
+    }
+
+    /// How many are open to the client that should not be, after such a long time.
+    pub fn overdue(&self) -> usize {
+        let state = self.state();
+        let connections = state.connections.iter().enumerate();
+        let overdue = connections.filter(|&(number, connection)| {
+            // A request that waits for room on a line that is cut is the kernel's to give up.
+            let is_held = connection.is_cut && !connection.is_response_read();
+            connection.client_closed.is_none() && !is_held && !state.is_stuck(number)
+        });
+        overdue.count()
+    }
+
+    /// Connections that lead nowhere, or are stuck: their servers wait in vain.
+    pub fn lost_connections(&self) -> Vec<usize> {
+        let mut state = self.state();
+        let connections = 0..state.connections.len();
+        let (stuck, others): (Vec<_>, Vec<_>) =
+            connections.partition(|&number| state.is_stuck(number));
+        let lost = |&number: &usize| state.connections[number].is_cut;
+        let lost = others.into_iter().filter(lost).chain(stuck.iter().copied());
+        let lost = lost.collect();
+        stuck
+            .iter()
+            .for_each(|_| state.counts.strike(Struck::Stuck));
+        lost
     }
 
     /// Until when the connections that are idle may wait at most; `None` if that is for ever.
@@ -252,6 +276,17 @@ impl State {
         if self.violations.len() < 5 {
             self.violations.push(what);
         }
+    }
+
+    /// Whether hyper's client has forgotten about it: once a response is complete, it does not go on
+    /// to write that request's body, if that had to wait for room.
+    fn is_stuck(&self, number: usize) -> bool {
+        let connection = &self.connections[number];
+        let is_open = connection.client_closed.is_none() && connection.is_response_read();
+        is_open
+            && connection
+                .request
+                .is_some_and(|id| !self.requests[id as usize].has_arrived)
     }
 
     fn was_frozen(&self, from: Instant, to: Instant) -> bool {

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Event, Ledger};
 use crate::simulation::counts::Struck;
 use crate::simulation::origin::Hint;
-use crate::simulation::plan::{Method, Plan};
+use crate::simulation::plan::Plan;
 
 /// Why a server closed a connection.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -54,10 +54,8 @@ impl Ledger {
         let mut state = self.state();
         let request = &mut state.requests[id as usize];
         request.hint = hint;
-        let is_answerless = request.plan.method == Method::Head;
         let connection = &mut state.connections[connection];
         connection.response_start = Some(connection.written);
-        connection.handed_over = is_answerless;
     }
 
     pub fn on_write(&self, connection: usize, bytes: usize) {
@@ -72,9 +70,13 @@ impl Ledger {
         connection.last_written = now;
     }
 
-    /// The server has given its whole response to hyper.
+    /// The server has given its whole response to hyper, whose idle timer starts with this, though
+    /// the end of it may still be in hyper's own buffer.
     pub fn response_handed_over(&self, connection: usize) {
-        self.state().connections[connection].handed_over = true;
+        let mut state = self.state();
+        let connection = &mut state.connections[connection];
+        connection.handed_over = true;
+        connection.completed.get_or_insert_with(Instant::now);
     }
 
     /// All that hyper had to write is written.
@@ -101,6 +103,27 @@ impl Ledger {
     /// How many requests have arrived.
     pub fn served(&self, connection: usize) -> u64 {
         self.state().connections[connection].begun
+    }
+
+    /// A request was read to its end.
+    pub fn arrived_whole(&self, id: u64) {
+        self.state().requests[id as usize].has_arrived = true;
+    }
+
+    /// A request ends too soon.
+    pub fn request_ended(&self, connection: usize, id: u64) {
+        let mut state = self.state();
+        let request = &state.requests[id as usize];
+        let ends = &state.connections[connection];
+        let by_server = ends
+            .closing
+            .is_some_and(|(_, closing)| closing != Closing::Client);
+        let by_client = request.is_abandoned || request.broke || ends.saw_end.is_some();
+        if !by_server && !by_client {
+            state.violation(format!(
+                "connection {connection}: request {id} ends too soon"
+            ));
+        }
     }
 
     /// A request arrived altered.
@@ -149,13 +172,5 @@ impl Ledger {
         let state = self.state();
         let closing = state.connections[connection].closing;
         closing.is_some_and(|(_, closing)| closing != Closing::Delimited)
-    }
-
-    /// Connections that lead nowhere, whose servers wait in vain.
-    pub fn cut_connections(&self) -> Vec<usize> {
-        let state = self.state();
-        let connections = state.connections.iter().enumerate();
-        let cut = connections.filter(|(_, connection)| connection.is_cut);
-        cut.map(|(number, _)| number).collect()
     }
 }
