@@ -79,14 +79,15 @@ async fn answer(
             serving.kill(Closing::Fault, reset);
             pending().await
         }
-        Some(Fault::BreaksOff { reset }) => {
+        Some(Fault::BreaksOff { reset }) if payload.len > 0 && plan.method != Method::Head => {
             payload.breaks = true;
+            payload.piece = payload.piece.min((payload.len / 2).max(1) as usize);
             breaks.store(true, Ordering::Relaxed);
             if reset {
                 serving.ending.reset();
             }
         }
-        None => {}
+        _ => {}
     }
     let served = ledger.served(connection);
     let is_asked = head.headers.contains_key(CONNECTION);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http_keepalive::KeepAlive;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connect;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Layer;
 
@@ -136,12 +137,16 @@ impl Run {
 
     fn client<C>(&self, connector: C) -> Client<C, PatternBody>
     where
-        C: hyper_util::client::legacy::connect::Connect + Clone,
+        C: Connect + Clone,
     {
-        Client::builder(self.process.clone())
-            .timer(self.process.clone())
-            .pool_timer(self.process.clone())
-            .build(connector)
+        let mut builder = Client::builder(self.process.clone());
+        builder.timer(self.process.clone());
+        builder.pool_timer(self.process.clone());
+        if self.watched == Watched::Guarded {
+            // So that nobody but this crate closes idle connections.
+            builder.pool_idle_timeout(None);
+        }
+        builder.build(connector)
     }
 
     /// Has callers use the clients until they are done, and lets go of the clients.
@@ -168,6 +173,7 @@ impl Run {
             }
         }
         self.check_idle().await;
+        self.ledger.on_ending();
         drop(clients);
     }
 
@@ -189,6 +195,10 @@ impl Run {
 
     /// Nothing is left of a client that is gone.
     async fn check_end(&self) {
+        if self.watched == Watched::Plain {
+            // Something is: what hyper forgets.
+            return;
+        }
         sleep(Duration::from_secs(10)).await;
         for connection in self.ledger.lost_connections() {
             self.origin.kill(connection, Closing::World, false);

@@ -21,6 +21,8 @@ pub struct World {
     pub troubles: Vec<(Duration, Trouble)>,
     /// A machine that freezes is suspended: its monotonic clock stands still.
     pub suspends: bool,
+    /// Somebody sets the wall clock.
+    pub sets_clock: bool,
     /// The wall clock never moves.
     pub wall_clock_stands: bool,
 }
@@ -36,6 +38,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// Whether no two ways, there and back, can take longer than two round trips.
+    pub fn is_calm(&self) -> bool {
+        self.jitter <= self.latency && self.down.is_none() && self.up.is_none()
+    }
+
     pub fn link(&self) -> Link {
         let mut link = Link::new()
             .latency(self.latency)
@@ -126,6 +133,7 @@ impl World {
         Self {
             seed,
             is_quiet,
+            sets_clock,
             network,
             server,
             policy,

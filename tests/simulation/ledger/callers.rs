@@ -61,7 +61,9 @@ impl Ledger {
 
     /// The request's body breaks off.
     pub fn request_broke(&self, id: u64) {
-        self.state().requests[id as usize].broke = true;
+        let mut state = self.state();
+        state.let_go_at = Some(Instant::now());
+        state.requests[id as usize].broke = true;
     }
 
     /// The head of the response came: what it says counts from now on.
@@ -101,12 +103,14 @@ impl Ledger {
         let mut state = self.state();
         state.note(Event::GivenUp(id));
         state.counts.given_up += 1;
+        state.let_go_at = Some(Instant::now());
         state.requests[id as usize].is_abandoned = true;
     }
 
     /// It failed. Returns why.
     pub fn failed(&self, id: u64, failure: &Failure) -> Option<Cause> {
         let mut state = self.state();
+        state.let_go_at = Some(Instant::now());
         state.requests[id as usize].is_abandoned = true;
         match state.cause(id, failure) {
             Ok(cause) => {

@@ -21,7 +21,9 @@ pub enum Cause {
     ToldWrongly,
     /// The same, but the network took longer, there and back, than the whole margin.
     SlowNetwork,
-    /// The same, but the client was frozen while the response lay before it, or the connection.
+    /// The same, but the response before lay unread, as the client was frozen.
+    Unread,
+    /// The same, but the client was frozen when it got the connection; or it waited, frozen.
     Frozen,
     /// The same, but the connection was opened for that very request.
     FirstUse,
@@ -57,6 +59,7 @@ impl fmt::Display for Cause {
             Self::IdleTimer => "an honest idle timer",
             Self::ToldWrongly => "a timeout shorter than told",
             Self::SlowNetwork => "a network slower than the margin",
+            Self::Unread => "a client frozen with a response before it",
             Self::Frozen => "a client frozen meanwhile",
             Self::FirstUse => "a timeout too short for a first request",
             Self::Overtaken => "a reset that overtook the response",
@@ -193,7 +196,9 @@ impl State {
         } else if self.was_parted(deadline.written, arrives) {
             Cause::Partition
         } else if self.was_frozen(deadline.written, deadline.read) {
-            Cause::Frozen
+            Cause::Unread
+        } else if self.world.network.is_calm() {
+            Cause::IdleTimer
         } else {
             Cause::SlowNetwork
         }

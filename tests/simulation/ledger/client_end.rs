@@ -1,5 +1,7 @@
 //! What the client's end of a connection tells.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -154,14 +156,31 @@ impl State {
         if has_reason {
             return;
         }
-        if !connection.is_response_read() {
-            self.violation(format!(
-                "connection {number} closed while request {id} was unanswered"
-            ));
-        } else if !self.requests[id as usize].is_complete {
-            self.violation(format!(
-                "connection {number} closed while request {id} was written"
-            ));
+        let what = if !connection.is_response_read() {
+            format!("while request {id} was unanswered")
+        } else if !request.is_complete {
+            format!("while request {id} was written")
+        } else if let Some(early) = self.early(connection) {
+            format!("{early:?} before its deadline")
+        } else {
+            return;
+        };
+        self.violation(format!("connection {number} closed {what}"));
+    }
+
+    /// By how much an idle connection closes before its time.
+    fn early(&self, connection: &Connection) -> Option<Duration> {
+        let policy = &self.world.policy;
+        let is_told = self.is_guarded && !self.is_ending && !self.world.sets_clock;
+        let is_done = connection
+            .allowed
+            .is_some_and(|most| connection.begun >= most);
+        let is_let_go = self.let_go_at == Some(Instant::now());
+        if !is_told || is_done || is_let_go || connection.is_longer_than(policy.window) {
+            return None;
         }
+        let at = connection.deadline(policy)?.at();
+        let early = at.saturating_duration_since(Instant::now());
+        (!early.is_zero()).then_some(early)
     }
 }

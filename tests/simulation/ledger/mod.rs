@@ -9,7 +9,7 @@
 //! | a request is written past its connection's deadline | `client_end`, before the write |
 //! | a request is written twice | `client_end`, before the write |
 //! | a request reaches a server twice | `server_end`, on arrival |
-//! | a connection is closed by this side while an exchange is open | `client_end`, on shutdown or drop |
+//! | a connection is closed by this side while an exchange is open, or before its deadline | `client_end`, on shutdown or drop |
 //! | a response or a request arrives altered, or for another one | the reader of each body |
 //! | a failure without a cause, or one that an honest idle timer explains | `cause`, on failure |
 //! | an idle connection outlives its deadline; a socket, or a task, outlives the client | the world, at its end |
@@ -48,6 +48,8 @@ struct State {
     /// Whether it is this crate that is watched, and not a client as it comes.
     is_guarded: bool,
     is_verbose: bool,
+    /// The client is let go of.
+    is_ending: bool,
     started: Instant,
     connections: Vec<Connection>,
     requests: Vec<Request>,
@@ -56,6 +58,8 @@ struct State {
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
+    /// When a caller let go of a request last. hyper closes the connection that was to carry it.
+    let_go_at: Option<Instant>,
     counts: Counts,
     violations: Vec<String>,
     digest: DefaultHasher,
@@ -116,12 +120,14 @@ impl Ledger {
             process,
             is_guarded,
             is_verbose,
+            is_ending: false,
             started: Instant::now(),
             connections: Vec::new(),
             requests: Vec::new(),
             freezes: Vec::new(),
             partitions: Vec::new(),
             refused_at: None,
+            let_go_at: None,
             counts: Counts {
                 worlds: 1,
                 ..Counts::default()
@@ -134,6 +140,11 @@ impl Ledger {
     /// Something that must not happen did, as seen from outside.
     pub fn violation(&self, what: String) {
         self.state().violation(what);
+    }
+
+    /// The client is let go of.
+    pub fn on_ending(&self) {
+        self.state().is_ending = true;
     }
 
     pub fn on_freeze(&self, time: Duration) {
@@ -278,15 +289,19 @@ impl State {
         }
     }
 
-    /// Whether hyper's client has forgotten about it: once a response is complete, it does not go on
-    /// to write that request's body, if that had to wait for room.
+    /// Whether hyper's client does not get on with it, with or without this crate:
+    ///
+    /// * Once a response is complete, it does not go on to write that request's body, if that had
+    ///   to wait for room.
+    /// * If its caller lets go of a request, it still writes what it has of it, before it closes; a
+    ///   server that first wants its response to be read then waits for ever.
     fn is_stuck(&self, number: usize) -> bool {
         let connection = &self.connections[number];
-        let is_open = connection.client_closed.is_none() && connection.is_response_read();
-        is_open
-            && connection
-                .request
-                .is_some_and(|id| !self.requests[id as usize].has_arrived)
+        let is_half_written = connection.request.is_some_and(|id| {
+            let request = &self.requests[id as usize];
+            !request.has_arrived && (request.is_abandoned || connection.is_response_read())
+        });
+        connection.client_closed.is_none() && is_half_written
     }
 
     fn was_frozen(&self, from: Instant, to: Instant) -> bool {
