@@ -14,6 +14,8 @@ pub struct Report {
     pub counts: Counts,
     /// Seeds, and what must not happen and did.
     pub violations: Vec<(u64, String)>,
+    /// Of all that happened, in whatever order the worlds were run.
+    pub digest: u64,
 }
 
 impl Report {
@@ -22,11 +24,13 @@ impl Report {
             name,
             counts: Counts::default(),
             violations: Vec::new(),
+            digest: 0,
         }
     }
 
     pub fn add(&mut self, outcome: Outcome) {
         self.counts.add(&outcome.counts);
+        self.digest ^= outcome.digest;
         let violations = outcome.violations.into_iter();
         let violations = violations.map(|violation| (outcome.seed, violation));
         self.violations.extend(violations);
@@ -72,6 +76,7 @@ impl Report {
             "struck": object(&counts.struck),
             "failures": object(&counts.failures),
             "violations": violations,
+            "digest": format!("{:016x}", self.digest),
         })
     }
 }

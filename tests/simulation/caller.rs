@@ -65,7 +65,8 @@ impl<S: SimClient> Caller<S> {
             }
             let plan = Plan::draw(&self.world, &mut self.draw);
             let id = self.ledger.open_request(plan.clone());
-            if let Err(failure) = self.exchange(id, &plan).await {
+            let client = self.client.clone();
+            if let Err(failure) = exchange(client, &self.ledger, id, &plan).await {
                 self.ledger.failed(id, &failure);
             }
         }
@@ -101,116 +102,118 @@ impl<S: SimClient> Caller<S> {
             _ => draw.time(Duration::ZERO, 3 * timeout),
         }
     }
-
-    async fn exchange(&mut self, id: u64, plan: &Plan) -> Result<(), Failure> {
-        let sending = self.client.clone().oneshot(self.request(id, plan));
-        let patience = plan.cancel_after.unwrap_or(PATIENCE);
-        let response = match timeout(patience, sending).await {
-            Ok(response) => response.map_err(|error| failure(&error))?,
-            Err(_) if plan.cancel_after.is_some() => {
-                self.ledger.abandon(id);
-                return Ok(());
-            }
-            Err(_) => return Err(Failure::TimedOut),
-        };
-        let (head, body) = response.into_parts();
-        let carrier = head.extensions.get::<Carrier>();
-        let &Carrier(connection) = carrier.expect("the extras of the transport");
-        if head.status == StatusCode::REQUEST_TIMEOUT {
-            return Err(Failure::Said408 { connection });
-        }
-        self.ledger.heard(id, connection);
-        if head.status != StatusCode::OK || head.headers.get("x-id") != Some(&HeaderValue::from(id))
-        {
-            let head = format!("{head:?}");
-            self.ledger
-                .violation(format!("request {id} was answered with {head}"));
-        }
-        let handle = head.extensions.get::<ConnectionHandle>();
-        if self.read(id, plan, connection, body).await? {
-            let promised = handle.and_then(ConnectionHandle::deadline);
-            self.ledger.answered(id, connection, promised);
-        }
-        Ok(())
-    }
-
-    fn request(&self, id: u64, plan: &Plan) -> Request<PatternBody> {
-        let method = match plan.method {
-            plan::Method::Get => Method::GET,
-            plan::Method::Head => Method::HEAD,
-            plan::Method::Post => Method::POST,
-        };
-        let body = PatternBody::new(plan.request, Of::Request { id }, self.ledger.clone());
-        let uri = format!("http://server.test/{id}");
-        let request = Request::builder().method(method).uri(uri);
-        request.body(body).expect("a request")
-    }
-
-    /// Reads the body as planned. Returns whether to its end.
-    async fn read(
-        &mut self,
-        id: u64,
-        plan: &Plan,
-        connection: usize,
-        mut body: Incoming,
-    ) -> Result<bool, Failure> {
-        match plan.reading {
-            Reading::Late(late) => sleep(late).await,
-            Reading::Never(late) => {
-                sleep(late).await;
-                self.ledger.abandon(id);
-                return Ok(false);
-            }
-            _ => {}
-        }
-        let len = if plan.method == plan::Method::Head {
-            0
-        } else {
-            plan.response.len
-        };
-        let mut offset = 0;
-        let mut frames = 0;
-        loop {
-            let frame = match timeout(PATIENCE, body.frame()).await {
-                Ok(frame) => frame,
-                Err(_) => return Err(Failure::TimedOut),
-            };
-            let Some(frame) = frame else { break };
-            let frame = frame.map_err(|error| Failure::Body {
-                connection,
-                text: format!("{error:?}"),
-            })?;
-            let Ok(bytes) = frame.into_data() else {
-                continue;
-            };
-            if !is_at(id, Side::Response, offset, &bytes) {
-                break;
-            }
-            offset += bytes.len() as u64;
-            frames += 1;
-            match plan.reading {
-                Reading::Half if offset >= len / 2 => {
-                    self.ledger.abandon(id);
-                    return Ok(false);
-                }
-                Reading::Slowly(pause) if frames < 100 => sleep(pause).await,
-                _ => {}
-            }
-        }
-        let may_be_cut = plan.response.framing == plan::Framing::Delimited;
-        if offset != len && may_be_cut && self.ledger.broke_off(connection) {
-            // Where a response ends with its connection, nobody can tell an end from another.
-            self.ledger.abandon(id);
-            return Ok(false);
-        }
-        if offset != len {
-            let what = format!("the response to request {id} differs at byte {offset} of {len}");
-            self.ledger.violation(what);
-        }
-        Ok(true)
-    }
 }
 
+/// Makes an exchange as planned.
+async fn exchange<S: SimClient>(
+    client: S,
+    ledger: &Ledger,
+    id: u64,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let sending = client.oneshot(request(ledger, id, plan));
+    let patience = plan.cancel_after.unwrap_or(PATIENCE);
+    let response = match timeout(patience, sending).await {
+        Ok(response) => response.map_err(|error| failure(&error))?,
+        Err(_) if plan.cancel_after.is_some() => {
+            ledger.abandon(id);
+            return Ok(());
+        }
+        Err(_) => return Err(Failure::TimedOut),
+    };
+    let (head, body) = response.into_parts();
+    let carrier = head.extensions.get::<Carrier>();
+    let &Carrier(connection) = carrier.expect("the extras of the transport");
+    if head.status == StatusCode::REQUEST_TIMEOUT {
+        return Err(Failure::Said408 { connection });
+    }
+    ledger.heard(id, connection);
+    let is_for_it = head.headers.get("x-id") == Some(&HeaderValue::from(id));
+    if head.status != StatusCode::OK || !is_for_it {
+        ledger.violation(&format!("request {id} was answered with {head:?}"));
+    }
+    let handle = head.extensions.get::<ConnectionHandle>();
+    if read(ledger, id, plan, connection, body).await? {
+        let promised = handle.and_then(ConnectionHandle::deadline);
+        ledger.answered(id, connection, promised);
+    }
+    Ok(())
+}
+
+fn request(ledger: &Ledger, id: u64, plan: &Plan) -> Request<PatternBody> {
+    let method = match plan.method {
+        plan::Method::Get => Method::GET,
+        plan::Method::Head => Method::HEAD,
+        plan::Method::Post => Method::POST,
+    };
+    let body = PatternBody::new(plan.request, Of::Request { id }, ledger.clone());
+    let uri = format!("http://server.test/{id}");
+    let request = Request::builder().method(method).uri(uri);
+    request.body(body).expect("a request")
+}
+
+/// Reads the body as planned. Returns whether to its end.
+async fn read(
+    ledger: &Ledger,
+    id: u64,
+    plan: &Plan,
+    connection: usize,
+    mut body: Incoming,
+) -> Result<bool, Failure> {
+    match plan.reading {
+        Reading::Late(late) => sleep(late).await,
+        Reading::Never(late) => {
+            sleep(late).await;
+            ledger.abandon(id);
+            return Ok(false);
+        }
+        _ => {}
+    }
+    let len = if plan.method == plan::Method::Head {
+        0
+    } else {
+        plan.response.len
+    };
+    let mut offset = 0;
+    let mut frames = 0;
+    loop {
+        let Ok(frame) = timeout(PATIENCE, body.frame()).await else {
+            return Err(Failure::TimedOut);
+        };
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|error| Failure::Body {
+            connection,
+            text: format!("{error:?}"),
+        })?;
+        let Ok(bytes) = frame.into_data() else {
+            continue;
+        };
+        if !is_at(id, Side::Response, offset, &bytes) {
+            break;
+        }
+        offset += bytes.len() as u64;
+        frames += 1;
+        match plan.reading {
+            Reading::Half if offset >= len / 2 => {
+                ledger.abandon(id);
+                return Ok(false);
+            }
+            Reading::Slowly(pause) if frames < 100 => sleep(pause).await,
+            _ => {}
+        }
+    }
+    let may_be_cut = plan.response.framing == plan::Framing::Delimited;
+    if offset != len && may_be_cut && ledger.broke_off(connection) {
+        // Where a response ends with its connection, nobody can tell an end from another.
+        ledger.abandon(id);
+        return Ok(false);
+    }
+    if offset != len {
+        let what = format!("the response to request {id} differs at byte {offset} of {len}");
+        ledger.violation(&what);
+    }
+    Ok(true)
+}
 fn failure(error: &legacy::Error) -> Failure {
     if error.is_connect() {
         return Failure::Connect;

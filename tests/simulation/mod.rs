@@ -14,6 +14,17 @@
 //! here is idle; a message that is lost ends its connection, as nothing is sent again; and its
 //! hosts cannot be frozen.
 
+#![allow(dead_code, reason = "each of those who include this uses a part of it")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    unnameable_types,
+    reason = "this is not the library"
+)]
+
 mod body;
 mod caller;
 mod client_end;
@@ -30,8 +41,15 @@ mod process;
 mod run;
 mod scripted;
 mod server_end;
+mod trouble;
 mod world;
 
-pub use self::counts::{Counts, Struck};
-pub use self::ledger::Cause;
-pub use self::run::{Outcome, Watched, run};
+#[allow(
+    unused_imports,
+    reason = "each of those who include this uses a part of it"
+)]
+pub use self::{
+    counts::{Counts, Struck},
+    ledger::Cause,
+    run::{Outcome, Watched, run},
+};

@@ -30,7 +30,6 @@ struct Inner {
 }
 
 /// A connection is to be ended at once.
-#[derive(Clone, Copy)]
 struct Kill {
     closing: Closing,
     reset: bool,

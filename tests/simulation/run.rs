@@ -17,7 +17,8 @@ use super::ledger::{Closing, Ledger};
 use super::network::Network;
 use super::origin::Origin;
 use super::process::Process;
-use super::world::{Trouble, World};
+use super::trouble::Trouble;
+use super::world::World;
 
 /// Which client is watched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +27,9 @@ pub enum Watched {
     Guarded,
     /// The control: hyper-util's client as it comes.
     Plain,
+    /// Another: both halves of this crate, with a policy that expects connections to stay open for
+    /// twice as long as the world's does.
+    Careless,
 }
 
 /// What became of a world.
@@ -50,7 +54,11 @@ pub fn run(seed: u64, watched: Watched, is_verbose: bool) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(Run::new(world, watched, is_verbose).run())
+    runtime.block_on(async {
+        // Made in here, where the clock is the runtime's.
+        let run = Run::new(world, watched, is_verbose);
+        run.run().await
+    })
 }
 
 struct Run {
@@ -67,7 +75,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 impl Run {
     fn new(world: Arc<World>, watched: Watched, is_verbose: bool) -> Self {
         let process = Process::start();
-        let guarded = watched == Watched::Guarded;
+        let guarded = watched != Watched::Plain;
         let ledger = Ledger::new(Arc::clone(&world), process.clone(), guarded, is_verbose);
         let origin = Origin::new(Arc::clone(&world), ledger.clone());
         Self {
@@ -98,7 +106,7 @@ impl Run {
                 let clients = (0..self.world.load.clients).map(|_| self.client(network.clone()));
                 self.visit(clients.collect(), &mut draw).await;
             }
-            Watched::Guarded => {
+            Watched::Guarded | Watched::Careless => {
                 let keep_alive = self.keep_alive();
                 let clients = (0..self.world.load.clients).map(|_| {
                     let client = self.client(keep_alive.connector(network.clone()));
@@ -109,7 +117,7 @@ impl Run {
         }
         // A world that is frozen as its last caller goes wakes up again.
         if timeout(LONGEST, troubles).await.is_err() {
-            self.ledger.violation("the troubles do not end".to_owned());
+            self.ledger.violation("the troubles do not end");
         }
         self.check_end().await;
         let (mut counts, violations, digest) = self.ledger.finish();
@@ -124,7 +132,11 @@ impl Run {
 
     fn keep_alive(&self) -> KeepAlive {
         let process = self.process.clone();
-        let policy = self.world.policy.to_keep_alive();
+        let policy = &self.world.policy;
+        let policy = match self.watched {
+            Watched::Careless => policy.to_keep_alive().max_idle(2 * policy.max_idle),
+            _ => policy.to_keep_alive(),
+        };
         let builder = KeepAlive::builder().policy(policy);
         let builder = if self.world.wall_clock_stands {
             builder.wall_clock(|| std::time::SystemTime::UNIX_EPOCH)
@@ -142,7 +154,7 @@ impl Run {
         let mut builder = Client::builder(self.process.clone());
         builder.timer(self.process.clone());
         builder.pool_timer(self.process.clone());
-        if self.watched == Watched::Guarded {
+        if self.watched != Watched::Plain {
             // So that nobody but this crate closes idle connections.
             builder.pool_idle_timeout(None);
         }
@@ -168,8 +180,10 @@ impl Run {
         for caller in callers {
             match timeout(LONGEST, caller).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => self.ledger.violation(format!("a caller panicked: {error}")),
-                Err(_) => self.ledger.violation("a caller waits for ever".to_owned()),
+                Ok(Err(error)) => self
+                    .ledger
+                    .violation(&format!("a caller panicked: {error}")),
+                Err(_) => self.ledger.violation("a caller waits for ever"),
             }
         }
         self.check_idle().await;
@@ -189,7 +203,7 @@ impl Run {
         let overdue = self.ledger.overdue();
         if overdue > 0 {
             let what = format!("{overdue} connections are open {longest:?} later, and more");
-            self.ledger.violation(what);
+            self.ledger.violation(&what);
         }
     }
 
@@ -207,7 +221,7 @@ impl Run {
         let (client, server) = self.ledger.open();
         let tasks = self.process.tasks();
         if (client, server, tasks) != (0, 0, 0) {
-            self.ledger.violation(format!(
+            self.ledger.violation(&format!(
                 "at the end {client} connections are open, {server} of the server's, \
                  and {tasks} tasks are left"
             ));

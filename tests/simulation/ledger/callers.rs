@@ -73,7 +73,7 @@ impl Ledger {
         let hint = request.hint;
         if request.connection != Some(connection) {
             let written = request.connection;
-            state.violation(format!(
+            state.violation(&format!(
                 "request {id} was written on connection {written:?} and answered on {connection}"
             ));
         }
@@ -94,7 +94,7 @@ impl Ledger {
         state.counts.answered += 1;
         state.connections[connection].promised = promised;
         if state.requests[id as usize].arrivals != 1 {
-            state.violation(format!("request {id} was answered and never arrived"));
+            state.violation(&format!("request {id} was answered and never arrived"));
         }
     }
 
@@ -120,12 +120,12 @@ impl Ledger {
                     let request = &state.requests[id as usize];
                     let on = request.connection;
                     let what = format!("request {id} on connection {on:?} failed: {cause}");
-                    state.violation(what);
+                    state.violation(&what);
                 }
                 Some(cause)
             }
             Err(what) => {
-                state.violation(format!("request {id} failed ({failure:?}): {what}"));
+                state.violation(&format!("request {id} failed ({failure:?}): {what}"));
                 None
             }
         }

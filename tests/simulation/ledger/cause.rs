@@ -160,12 +160,17 @@ impl State {
         } else {
             Instant::now()
         };
-        if is_first && sent - connection.connected <= self.world.policy.grace() {
-            let is_frozen = self.was_frozen(connection.accepted, sent);
-            return Ok(if is_frozen {
-                Cause::Frozen
-            } else {
+        let timeout = self.world.server.idle_timeout.unwrap_or(Duration::MAX);
+        let waited = sent - connection.connected;
+        if is_first && self.was_frozen(connection.accepted, sent) {
+            return Ok(Cause::Frozen);
+        }
+        if is_first && waited <= self.world.policy.grace() {
+            let told = waited.is_zero() || self.world.policy.max_idle <= timeout;
+            return Ok(if told {
                 Cause::FirstUse
+            } else {
+                Cause::ToldWrongly
             });
         }
         if !self.is_guarded {

@@ -122,7 +122,8 @@ impl State {
             match deadline {
                 Some(deadline) if connection.begun > 0 && now >= deadline.at() => {
                     let late = now - deadline.at();
-                    wrong.push(format!("{late:?} past the deadline {deadline:?}"));
+                    let why = deadline.reason();
+                    wrong.push(format!("{late:?} past the deadline: {why}"));
                 }
                 None if connection.begun > 0 => wrong.push("the last exchange is open".to_owned()),
                 _ => {}
@@ -141,7 +142,7 @@ impl State {
             }
         }
         for wrong in wrong {
-            self.violation(format!("request {id} on connection {number}: {wrong}"));
+            self.violation(&format!("request {id} on connection {number}: {wrong}"));
         }
     }
 
@@ -165,7 +166,7 @@ impl State {
         } else {
             return;
         };
-        self.violation(format!("connection {number} closed {what}"));
+        self.violation(&format!("connection {number} closed {what}"));
     }
 
     /// By how much an idle connection closes before its time.

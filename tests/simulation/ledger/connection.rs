@@ -183,6 +183,14 @@ impl Deadline {
         self.read + self.expected.saturating_sub(self.margin)
     }
 
+    /// Why it is where it is.
+    pub(super) fn reason(&self) -> String {
+        let Self {
+            expected, margin, ..
+        } = self;
+        format!("{expected:?} were expected, less {margin:?} and the skew")
+    }
+
     /// How long what was written took to be read.
     pub(super) fn way_back(&self) -> Duration {
         self.read.saturating_duration_since(self.written)

@@ -19,6 +19,7 @@ mod cause;
 mod client_end;
 mod connection;
 mod server_end;
+mod troubles;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -138,68 +139,13 @@ impl Ledger {
     }
 
     /// Something that must not happen did, as seen from outside.
-    pub fn violation(&self, what: String) {
+    pub fn violation(&self, what: &str) {
         self.state().violation(what);
     }
 
     /// The client is let go of.
     pub fn on_ending(&self) {
         self.state().is_ending = true;
-    }
-
-    pub fn on_freeze(&self, time: Duration) {
-        let mut state = self.state();
-        let now = Instant::now();
-        state.freezes.push((now, now + time));
-        state.note(Event::Frozen(time));
-        let suspends = state.world.suspends;
-        state.counts.strike(if suspends {
-            Struck::Suspend
-        } else {
-            Struck::Freeze
-        });
-    }
-
-    pub fn on_partition(&self, time: Duration) {
-        let mut state = self.state();
-        let now = Instant::now();
-        state.partitions.push((now, now + time));
-        state.note(Event::Partition(time));
-        state.counts.strike(Struck::Partition);
-        state
-            .connections
-            .iter()
-            .for_each(|connection| connection.hold_until(now + time));
-    }
-
-    /// Until when nothing passes.
-    pub fn held_until(&self) -> Option<Instant> {
-        let until = self
-            .state()
-            .partitions
-            .iter()
-            .map(|&(_, until)| until)
-            .max();
-        until.filter(|&until| until > Instant::now())
-    }
-
-    pub fn on_cut(&self) {
-        let mut state = self.state();
-        state.note(Event::Cut);
-        state.counts.strike(Struck::Cut);
-        state.connections.iter_mut().for_each(Connection::cut);
-    }
-
-    pub fn on_restart(&self) {
-        let mut state = self.state();
-        state.note(Event::Restart);
-        state.counts.strike(Struck::Restart);
-    }
-
-    pub fn on_clock_set(&self, millis: i64) {
-        let mut state = self.state();
-        state.note(Event::ClockSet(millis));
-        state.counts.strike(Struck::SetClock);
     }
 
     /// How many connections are open, as the client and as the server sees it.
@@ -277,7 +223,7 @@ impl State {
         }
     }
 
-    fn violation(&mut self, what: String) {
+    fn violation(&mut self, what: &str) {
         let now = Instant::now().duration_since(self.started);
         let what = format!("at {:.3} s: {what}", now.as_secs_f64());
         if self.is_verbose {

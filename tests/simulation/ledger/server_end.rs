@@ -37,7 +37,7 @@ impl Ledger {
         request.arrivals += 1;
         let plan = request.plan.clone();
         if request.arrivals > 1 {
-            state.violation(format!("request {id} arrived twice"));
+            state.violation(&format!("request {id} arrived twice"));
         }
         plan
     }
@@ -120,7 +120,7 @@ impl Ledger {
             .is_some_and(|(_, closing)| closing != Closing::Client);
         let by_client = request.is_abandoned || request.broke || ends.saw_end.is_some();
         if !by_server && !by_client {
-            state.violation(format!(
+            state.violation(&format!(
                 "connection {connection}: request {id} ends too soon"
             ));
         }
@@ -129,7 +129,7 @@ impl Ledger {
     /// A request arrived altered.
     pub fn request_altered(&self, connection: usize, id: u64, at: u64) {
         let what = format!("connection {connection}: request {id} differs at byte {at}");
-        self.state().violation(what);
+        self.state().violation(&what);
     }
 
     pub fn says_408(&self, connection: usize) {
@@ -156,7 +156,7 @@ impl Ledger {
         let early = since.zip(state.world.server.idle_timeout);
         if let (Closing::Idle, Some((since, timeout))) = (closing, early) {
             if now - since < timeout {
-                state.violation(format!(
+                state.violation(&format!(
                     "the server of connection {connection} is not honest"
                 ));
             }
