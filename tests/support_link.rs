@@ -325,3 +325,139 @@ fn a_runtime_may_be_dropped_with_links_in_use() {
         drop(kept);
     }
 }
+
+/// What arrives when, of one byte a millisecond; in milliseconds after it was sent.
+async fn delays(link: Link) -> Vec<f64> {
+    let (mut client, mut server) = link.pair();
+    let start = Instant::now();
+    let reader = tokio::spawn(async move {
+        let mut delays = Vec::new();
+        while let Ok(byte) = client.read_u8().await {
+            delays.push(ms(start) - f64::from(byte));
+        }
+        delays
+    });
+    for byte in 0..200 {
+        server.write_u8(byte).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(server);
+    reader.await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn jitter_delays_without_reordering_the_same_way_for_the_same_seed() {
+    let link = Link::new().latency(OWD).jitter(OWD / 2);
+
+    let late = delays(link.seed(1)).await;
+
+    assert_eq!(late.len(), 200);
+    assert!(late.iter().all(|late| (40.0..=60.0).contains(late)));
+    assert!(late.windows(2).any(|pair| pair[0] != pair[1]));
+    assert_eq!(late, delays(link.seed(1)).await);
+    assert_ne!(late, delays(link.seed(2)).await);
+    assert_eq!(delays(link.jitter(Duration::ZERO)).await, [40.0; 200]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn spikes_are_rare_and_hold_up_what_follows() {
+    let link = Link::new().latency(OWD).jitter(OWD).spikes(50);
+
+    let late = delays(link).await;
+
+    let most = late.iter().copied().fold(0.0, f64::max);
+    let spikes = late.iter().filter(|&&late| late == most).count();
+    let usual = late.iter().filter(|&&late| late <= 50.0).count();
+    assert_eq!(most, 80.0);
+    assert!((1..20).contains(&spikes), "{spikes}");
+    assert!(usual > 50, "{usual}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_arrives_when_the_link_says() {
+    let link = Link::new().latency(OWD).jitter(OWD).bandwidth_up(1_000);
+    let (mut client, mut server) = link.pair();
+    let start = Instant::now();
+    assert_eq!(client.arrival(), None);
+    client.write_all(b"first").await.unwrap();
+
+    let arrival = client.arrival().unwrap();
+
+    server.read_u8().await.unwrap();
+    assert_eq!(ms(start), ((arrival - start).as_secs_f64() * 1000.0).ceil());
+    drop(server);
+    client.write_all(b"lost").await.unwrap();
+    assert!(
+        client.arrival().unwrap() >= Instant::now() + OWD,
+        "it would have arrived"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_held_passes_everything_later() {
+    for link in [Link::new(), Link::new().latency(OWD)] {
+        let (mut client, mut server) = link.pair();
+        let start = Instant::now();
+        client.write_all(b"a").await.unwrap();
+        server.read_u8().await.unwrap();
+        server.write_all(b"before").await.unwrap();
+        tokio::task::yield_now().await;
+        let held = link.one_way() > Duration::ZERO;
+
+        client.line().hold_until(start + Duration::from_secs(1));
+        server.write_all(b"during").await.unwrap();
+        drop(server);
+
+        let came = if held { "beforeduring" } else { "before" };
+        assert_eq!(read(&mut client).await, came.as_bytes());
+        if !held {
+            assert_eq!(ms(start), 0.0, "it was there already");
+            assert_eq!(read(&mut client).await, b"during");
+        }
+        assert_eq!(ms(start), 1000.0);
+        assert_eq!(read(&mut client).await, b"");
+        assert_eq!(ms(start), 1000.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_held_keeps_a_reset_back_and_what_follows_is_in_time_again() {
+    let (mut client, mut server) = Link::new().latency(OWD).pair();
+    let start = Instant::now();
+    client.line().hold_until(start + Duration::from_millis(500));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.write_all(b"after").await.unwrap();
+    assert_eq!(read(&mut client).await, b"after");
+    assert_eq!(ms(start), 540.0);
+
+    client.line().hold_until(start + Duration::from_secs(1));
+    server.reset();
+
+    assert!(client.read_u8().await.is_err());
+    assert_eq!(ms(start), 1000.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_cut_passes_nothing_and_takes_what_fits_the_buffer() {
+    let (mut client, mut server) = Link::new().latency(OWD).buffer(10).pair();
+    server.write_all(b"there").await.unwrap();
+    tokio::time::sleep(OWD).await;
+    server.write_all(b"not").await.unwrap();
+
+    client.line().cut();
+
+    assert_eq!(read(&mut client).await, b"there");
+    assert_eq!(client.write(&[0; 11]).await.unwrap(), 10);
+    let hour = Duration::from_secs(3600);
+    let blocked = tokio::time::timeout(hour, client.write(&[0; 1])).await;
+    assert!(blocked.is_err());
+    server.reset();
+    let heard = tokio::time::timeout(hour, client.read_u8()).await;
+    assert!(heard.is_err(), "neither bytes nor RST");
+
+    let (mut client, server) = Link::new().pair();
+    client.line().cut();
+    drop(server);
+    let heard = tokio::time::timeout(hour, client.read_u8()).await;
+    assert!(heard.is_err(), "nor FIN");
+}

@@ -5,25 +5,24 @@ use std::future::Future;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::transit::{Due, Transit};
+
 /// One direction: its writer puts parcels in, its reader takes out those that are due.
 #[derive(Default)]
 pub(super) struct Direction {
-    latency: Duration,
-    /// Bytes per second; `None` is without limit.
-    rate: Option<u64>,
-    /// How many bytes leave at once where the rate is limited.
-    segment: usize,
+    transit: Transit,
     /// How many bytes it holds at most.
     buffer: usize,
     bytes: VecDeque<u8>,
     parcels: VecDeque<(Due, Parcel)>,
-    /// When the last byte accepted so far has left.
-    sent_at: Due,
+    /// FIN was sent.
+    is_finished: bool,
+    /// Nothing sent arrives any more.
+    is_cut: bool,
     /// When reads begin to fail.
     reset: Option<Due>,
     /// The reader was dropped.
@@ -37,11 +36,9 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    pub(super) fn new(latency: Duration, rate: Option<u64>, segment: usize, buffer: usize) -> Self {
+    pub(super) fn new(transit: Transit, buffer: usize) -> Self {
         Self {
-            latency,
-            rate,
-            segment,
+            transit,
             buffer,
             ..Self::default()
         }
@@ -54,10 +51,11 @@ impl Direction {
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let offered = bufs.iter().map(|buf| buf.len()).sum();
-        if self.is_finished() {
+        if self.is_finished {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
         if self.is_abandoned || offered == 0 {
+            self.transit.send(offered).for_each(drop);
             return Poll::Ready(Ok(offered));
         }
         let len = offered.min(self.buffer - self.bytes.len());
@@ -82,7 +80,7 @@ impl Direction {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
         let now = loop {
-            let now = self.now();
+            let now = self.transit.now();
             if self.next_due().is_some_and(|due| due <= now) {
                 break now;
             }
@@ -129,19 +127,44 @@ impl Direction {
 
     /// The writer is done; gives the task to wake.
     pub(super) fn finish(&mut self) -> Option<Waker> {
-        if self.is_finished() || self.is_abandoned {
+        if std::mem::replace(&mut self.is_finished, true) || self.is_abandoned || self.is_cut {
             return None;
         }
-        let sent_at = self.sent_at.max(self.now());
-        let due = sent_at.map(|at| at + self.latency);
+        let due = self.transit.finish();
         self.parcels.push_back((due, Parcel::Fin));
         self.announce()
     }
 
     /// The writer has failed; gives the task to wake.
     pub(super) fn reset(&mut self) -> Option<Waker> {
-        self.reset = Some(self.now().map(|now| now + self.latency));
+        if !self.is_cut {
+            self.reset = Some(self.transit.overtake());
+        }
         self.announce()
+    }
+
+    /// Nothing arrives before that.
+    pub(super) fn hold_until(&mut self, until: Instant) {
+        let now = Some(Instant::now());
+        self.transit.hold_until(until);
+        let transit = &self.transit;
+        let parcels = self.parcels.iter_mut().map(|(due, _)| due);
+        for due in parcels.chain(&mut self.reset).filter(|due| **due > now) {
+            *due = transit.delayed(*due);
+        }
+    }
+
+    /// Nothing arrives any more.
+    pub(super) fn cut(&mut self) {
+        let now = Some(Instant::now());
+        self.is_cut = true;
+        self.parcels.retain(|&(due, _)| due <= now);
+        self.reset = self.reset.filter(|due| *due <= now);
+    }
+
+    /// When the first byte of what was written last arrives, or would if it did.
+    pub(super) fn first_arrives_at(&self) -> Due {
+        self.transit.first_arrives_at()
     }
 
     /// The reader is gone; gives the task to wake.
@@ -154,34 +177,13 @@ impl Direction {
 
     /// Puts the last `len` bytes on their way, behind all that was sent before.
     fn send(&mut self, len: usize) {
-        let now = self.now();
-        let segment = self.rate.map_or(len, |_| self.segment);
-        for start in (0..len).step_by(segment) {
-            let part = segment.min(len - start);
-            let takes = self
-                .rate
-                .map_or(0, |rate| part as u64 * 1_000_000_000 / rate);
-            // `None`, no clock, is less than any instant.
-            let sent_at = self
-                .sent_at
-                .max(now)
-                .map(|at| at + Duration::from_nanos(takes));
-            self.sent_at = sent_at;
-            let due = sent_at.map(|at| at + self.latency);
+        for (due, part) in self.transit.send(len) {
             match self.parcels.back_mut() {
+                _ if self.is_cut => {}
                 Some((last, Parcel::Bytes(held))) if *last == due => *held += part,
                 _ => self.parcels.push_back((due, Parcel::Bytes(part))),
             }
         }
-    }
-
-    fn is_finished(&self) -> bool {
-        matches!(self.parcels.back(), Some((_, Parcel::Fin)))
-    }
-
-    fn now(&self) -> Due {
-        let is_timed = self.rate.is_some() || !self.latency.is_zero();
-        is_timed.then(Instant::now)
     }
 
     /// When a read has something to return, if that is known.
@@ -230,9 +232,6 @@ impl Direction {
         }
     }
 }
-
-/// When something happens; `None`, in a direction that needs no clock, is at once.
-type Due = Option<Instant>;
 
 #[derive(Clone, Copy)]
 enum Parcel {

@@ -10,9 +10,10 @@
 //! 1. A write is accepted at once while the direction's buffer has room. This is the moment at
 //!    which the writer believes that it has written.
 //! 2. Bytes leave one after another at the direction's bandwidth, cut into segments, and arrive
-//!    `latency` after they have left.
+//!    `latency` after they have left, and a jitter later, but never before what was sent before.
 //! 3. FIN (`shutdown`, or the end being dropped) queues behind the bytes and travels as they do.
 //! 4. What is written towards an end that was dropped is accepted and lost.
+//! 5. A [`Line`] can hold everything back for a while, or for good.
 //!
 //! What it does not do: lose or reorder anything else, send acknowledgements, or answer with RST
 //! what is written to a dropped end.
@@ -25,8 +26,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::direction::Direction;
+use super::transit::{Jitter, Transit};
 
 /// The properties of links; [`pair`](Self::pair) makes as many of them as are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +41,10 @@ pub struct Link {
     up: Option<u64>,
     segment: usize,
     buffer: usize,
+    jitter: Duration,
+    /// One write in so many is late by all of the jitter; zero is any delay up to that.
+    spikes: u32,
+    seed: u64,
 }
 
 impl Link {
@@ -49,6 +56,9 @@ impl Link {
             up: None,
             segment: SEGMENT,
             buffer: 4 << 20,
+            jitter: Duration::ZERO,
+            spikes: 0,
+            seed: 0,
         }
     }
 
@@ -84,6 +94,24 @@ impl Link {
         self
     }
 
+    /// Adds up to so much to the latency, anew for each write. What follows waits for what is late.
+    pub fn jitter(mut self, most: Duration) -> Self {
+        self.jitter = most;
+        self
+    }
+
+    /// Has only one write in so many be late by all of the jitter, all others by a quarter at most.
+    pub fn spikes(mut self, one_in: u32) -> Self {
+        self.spikes = one_in;
+        self
+    }
+
+    /// What the jitter follows from.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// The latency of one direction.
     pub fn one_way(&self) -> Duration {
         self.latency
@@ -91,7 +119,8 @@ impl Link {
 
     /// Makes a link: the client's end, then the server's.
     pub fn pair(&self) -> (LinkEnd, LinkEnd) {
-        let (up, down) = (self.direction(self.up), self.direction(self.down));
+        let up = self.direction(self.up, self.seed);
+        let down = self.direction(self.down, !self.seed);
         let client = LinkEnd {
             incoming: Arc::clone(&down),
             outgoing: Arc::clone(&up),
@@ -103,9 +132,10 @@ impl Link {
         (client, server)
     }
 
-    fn direction(&self, rate: Option<u64>) -> Arc<Mutex<Direction>> {
-        let direction = Direction::new(self.latency, rate, self.segment, self.buffer);
-        Arc::new(Mutex::new(direction))
+    fn direction(&self, rate: Option<u64>, seed: u64) -> Arc<Mutex<Direction>> {
+        let jitter = Jitter::new(self.jitter, self.spikes, seed);
+        let transit = Transit::new(self.latency, rate, self.segment, jitter);
+        Arc::new(Mutex::new(Direction::new(transit, self.buffer)))
     }
 }
 
@@ -127,12 +157,57 @@ impl LinkEnd {
     pub fn reset(self) {
         with(&self.outgoing, |outgoing| ((), outgoing.reset()));
     }
+
+    /// When the first byte of what this end wrote last arrives; so it would have, too, if the other
+    /// end is gone. `None` is at once.
+    pub fn arrival(&self) -> Option<Instant> {
+        with(&self.outgoing, |outgoing| {
+            (outgoing.first_arrives_at(), None)
+        })
+    }
+
+    /// What lies between the two ends.
+    pub fn line(&self) -> Line {
+        Line {
+            directions: [Arc::clone(&self.incoming), Arc::clone(&self.outgoing)],
+        }
+    }
 }
 
 impl Drop for LinkEnd {
     fn drop(&mut self) {
         with(&self.outgoing, |outgoing| ((), outgoing.finish()));
         with(&self.incoming, |incoming| ((), incoming.abandon()));
+    }
+}
+
+/// What lies between the two ends of a link, whoever holds them.
+#[derive(Clone)]
+pub struct Line {
+    directions: [Arc<Mutex<Direction>>; 2],
+}
+
+impl Line {
+    /// A partition that heals: what has not arrived yet, FIN and RST included, and what is sent
+    /// from now on, arrives at that instant or later, in both directions.
+    pub fn hold_until(&self, until: Instant) {
+        for direction in &self.directions {
+            with(direction, |direction| (direction.hold_until(until), None));
+        }
+    }
+
+    /// A partition that does not: neither bytes nor FIN nor RST arrive any more, in either
+    /// direction. What is written is accepted until the buffer is full.
+    pub fn cut(&self) {
+        for direction in &self.directions {
+            with(direction, |direction| (direction.cut(), None));
+        }
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").finish_non_exhaustive()
     }
 }
 

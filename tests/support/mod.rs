@@ -22,6 +22,7 @@ pub mod server;
 mod stream;
 pub mod tally;
 pub mod tls;
+mod transit;
 pub mod typical;
 pub mod users;
 pub mod wire;

@@ -139,7 +139,7 @@ impl Lane {
         let mut tally = Tally::default();
         let mut samples = Vec::new();
         for (of_user, seen) in self.users.join_all().await {
-            tally = tally.add(of_user);
+            tally = tally.merge(of_user);
             samples.extend(seen);
         }
         ClientReport {

@@ -1,0 +1,133 @@
+//! What the callers tell.
+
+use tokio::time::Instant;
+
+use super::{Cause, Event, Ledger, Request};
+use crate::simulation::origin::Hint;
+use crate::simulation::plan::Plan;
+
+/// How a request failed, as its caller sees it.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// There was no connection to be had.
+    Connect,
+    /// An error of the client, and the connection it names.
+    Client {
+        connection: Option<usize>,
+        text: String,
+    },
+    /// An error amid the response.
+    Body { connection: usize, text: String },
+    /// A `408` that answers nothing.
+    Said408 { connection: usize },
+    /// Nothing came for too long.
+    TimedOut,
+}
+
+impl Ledger {
+    /// A caller makes a request; returns its number.
+    pub fn open_request(&self, plan: Plan) -> u64 {
+        let mut state = self.state();
+        let now = Instant::now();
+        let id = state.requests.len() as u64;
+        let is_complete = plan.request.len == 0;
+        if state.is_verbose {
+            eprintln!("{id}: {plan:?}");
+        }
+        state.requests.push(Request {
+            plan,
+            opened_at: now,
+            connection: None,
+            written_at: now,
+            deadline: None,
+            arrives_at: None,
+            writings: 0,
+            arrivals: 0,
+            is_complete,
+            has_arrived: false,
+            broke: false,
+            is_abandoned: false,
+            is_ignored: false,
+            hint: Hint::default(),
+        });
+        state.counts.requests += 1;
+        id
+    }
+
+    /// The request's body is handed over to its end.
+    pub fn request_complete(&self, id: u64) {
+        self.state().requests[id as usize].is_complete = true;
+    }
+
+    /// The request's body breaks off.
+    pub fn request_broke(&self, id: u64) {
+        let mut state = self.state();
+        state.let_go_at = Some(Instant::now());
+        state.requests[id as usize].broke = true;
+    }
+
+    /// The head of the response came: what it says counts from now on.
+    pub fn heard(&self, id: u64, connection: usize) {
+        let mut state = self.state();
+        let request = &state.requests[id as usize];
+        let hint = request.hint;
+        if request.connection != Some(connection) {
+            let written = request.connection;
+            state.violation(&format!(
+                "request {id} was written on connection {written:?} and answered on {connection}"
+            ));
+        }
+        let hints = state.world.policy.hints;
+        let connection = &mut state.connections[connection];
+        if let (Some(timeout), true) = (hint.timeout, hints) {
+            connection.hint = Some(timeout);
+        }
+        if let (Some(max), true) = (hint.max, hints) {
+            connection.allowed = Some(connection.begun + max);
+        }
+    }
+
+    /// The response came, and is what the server sent.
+    pub fn answered(&self, id: u64, connection: usize, promised: Option<std::time::Instant>) {
+        let mut state = self.state();
+        state.note(Event::Answered(id));
+        state.counts.answered += 1;
+        state.connections[connection].promised = promised;
+        if state.requests[id as usize].arrivals != 1 {
+            state.violation(&format!("request {id} was answered and never arrived"));
+        }
+    }
+
+    /// The caller lets go of it.
+    pub fn abandon(&self, id: u64) {
+        let mut state = self.state();
+        state.note(Event::GivenUp(id));
+        state.counts.given_up += 1;
+        state.let_go_at = Some(Instant::now());
+        state.requests[id as usize].is_abandoned = true;
+    }
+
+    /// It failed. Returns why.
+    pub fn failed(&self, id: u64, failure: &Failure) -> Option<Cause> {
+        let mut state = self.state();
+        state.let_go_at = Some(Instant::now());
+        state.requests[id as usize].is_abandoned = true;
+        match state.cause(id, failure) {
+            Ok(cause) => {
+                state.note(Event::Failed(id, cause));
+                *state.counts.failures.entry(cause).or_default() += 1;
+                if cause.is_preventable() && state.is_guarded {
+                    let request = &state.requests[id as usize];
+                    let on = request.connection;
+                    let what = format!("request {id} on connection {on:?} failed: {cause}");
+                    state.violation(&what);
+                }
+                Some(cause)
+            }
+            Err(what) => {
+                state.violation(&format!("request {id} failed ({failure:?}): {what}"));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What the client's end of a connection tells.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::{Event, Ledger, State};
+use crate::simulation::counts::Struck;
+use crate::support::link::Line;
+
+impl Ledger {
+    /// The network has a connection, which took since then, and the server accepts it.
+    pub fn accepted(&self, line: Line, connecting: Instant) -> usize {
+        let mut state = self.state();
+        let connection = state.connections.len();
+        state.connections.push(Connection::new(line, connecting));
+        state.counts.connections += 1;
+        connection
+    }
+
+    /// The client's process has it.
+    pub fn connected(&self, connection: usize, connecting: Instant) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.note(Event::Connected(connection));
+        let connection = &mut state.connections[connection];
+        connection.connected = now;
+        connection.round_trip = now - connecting;
+    }
+
+    pub fn refused(&self) {
+        let mut state = self.state();
+        state.refused_at = Some(Instant::now());
+        state.note(Event::Refused);
+        state.counts.strike(Struck::Refused);
+    }
+
+    /// The head of a request is about to be written.
+    pub fn before_request(&self, connection: usize, id: u64) {
+        let mut state = self.state();
+        if state.connections[connection].request == Some(id) {
+            // It was not accepted at the first attempt.
+            return;
+        }
+        state.check_request(connection, id);
+        let now = Instant::now();
+        state.note(Event::Begun { connection, id });
+        state.counts.exchanges += 1;
+        if state.connections[connection].begun > 0 {
+            state.counts.reused += 1;
+        }
+        let deadline = state.connections[connection].deadline(&state.world.policy);
+        let request = &mut state.requests[id as usize];
+        request.writings += 1;
+        request.deadline = deadline;
+        request.connection = Some(connection);
+        request.written_at = now;
+        let connection = &mut state.connections[connection];
+        connection.close_round_trip();
+        connection.begin(id);
+    }
+
+    /// The head of the last request arrives then.
+    pub fn request_arrives(&self, connection: usize, at: Option<Instant>) {
+        let mut state = self.state();
+        if let Some(id) = state.connections[connection].request {
+            state.requests[id as usize].arrives_at = at.or_else(|| Some(Instant::now()));
+        }
+    }
+
+    pub fn on_read(&self, connection: usize, bytes: usize) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.note(Event::Read { connection, bytes });
+        let connection = &mut state.connections[connection];
+        let before = connection.read;
+        connection.read += bytes as u64;
+        if connection.request.is_some() {
+            connection.answered.get_or_insert(now);
+        }
+        let has_start = |start| (before..connection.read).contains(&start);
+        if connection.response_start.is_some_and(has_start) {
+            connection.final_read.get_or_insert(now);
+        }
+    }
+
+    /// EOF, or an error.
+    pub fn on_end(&self, connection: usize) {
+        let mut state = self.state();
+        let now = Instant::now();
+        if state.connections[connection].saw_end.replace(now).is_none() {
+            state.note(Event::ClientSawEnd(connection));
+        }
+    }
+
+    /// Shut down, or let go of.
+    pub fn client_closed(&self, connection: usize) {
+        let mut state = self.state();
+        let closed = &mut state.connections[connection].client_closed;
+        if closed.is_none() {
+            *closed = Some(Instant::now());
+            state.note(Event::ClientClosed(connection));
+            state.check_close(connection);
+        }
+    }
+}
+
+impl State {
+    fn check_request(&mut self, number: usize, id: u64) {
+        let connection = &self.connections[number];
+        let now = Instant::now();
+        let mut wrong = Vec::new();
+        if self.requests[id as usize].writings > 0 {
+            wrong.push("it was written before".to_owned());
+        }
+        if connection.client_closed.is_some() {
+            wrong.push("this side has closed".to_owned());
+        }
+        if self.is_guarded {
+            let deadline = connection.deadline(&self.world.policy);
+            match deadline {
+                Some(deadline) if connection.begun > 0 && now >= deadline.at() => {
+                    let late = now - deadline.at();
+                    let why = deadline.reason();
+                    wrong.push(format!("{late:?} past the deadline: {why}"));
+                }
+                None if connection.begun > 0 => wrong.push("the last exchange is open".to_owned()),
+                _ => {}
+            }
+            if connection
+                .promised
+                .is_some_and(|end| self.process.now() >= end)
+            {
+                wrong.push("past the deadline that this crate named".to_owned());
+            }
+            if connection
+                .allowed
+                .is_some_and(|most| connection.begun >= most)
+            {
+                wrong.push("more requests than the server takes".to_owned());
+            }
+        }
+        for wrong in wrong {
+            self.violation(&format!("request {id} on connection {number}: {wrong}"));
+        }
+    }
+
+    fn check_close(&mut self, number: usize) {
+        let connection = &self.connections[number];
+        let Some(id) = connection.request else { return };
+        let request = &self.requests[id as usize];
+        let has_reason = connection.saw_end.is_some()
+            || connection.said_408
+            || request.is_abandoned
+            || request.broke;
+        if has_reason {
+            return;
+        }
+        let what = if !connection.is_response_read() {
+            format!("while request {id} was unanswered")
+        } else if !request.is_complete {
+            format!("while request {id} was written")
+        } else if let Some(early) = self.early(connection) {
+            format!("{early:?} before its deadline")
+        } else {
+            return;
+        };
+        self.violation(&format!("connection {number} closed {what}"));
+    }
+
+    /// By how much an idle connection closes before its time.
+    fn early(&self, connection: &Connection) -> Option<Duration> {
+        let policy = &self.world.policy;
+        let is_told = self.is_guarded && !self.is_ending && !self.world.sets_clock;
+        let is_done = connection
+            .allowed
+            .is_some_and(|most| connection.begun >= most);
+        let is_let_go = self.let_go_at == Some(Instant::now());
+        if !is_told || is_done || is_let_go || connection.is_longer_than(policy.window) {
+            return None;
+        }
+        let at = connection.deadline(policy)?.at();
+        let early = at.saturating_duration_since(Instant::now());
+        (!early.is_zero()).then_some(early)
+    }
+}

@@ -1,0 +1,198 @@
+//! What is known of one connection, from both its ends.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::server_end::Closing;
+use crate::simulation::policy::Policy;
+use crate::support::link::Line;
+
+/// One connection.
+pub(super) struct Connection {
+    line: Line,
+    /// When the server accepted it.
+    pub(super) accepted: Instant,
+
+    // What the client's end saw.
+    pub(super) connected: Instant,
+    /// The shortest time in which a round trip was seen to be made.
+    pub(super) round_trip: Duration,
+    /// How many requests were begun.
+    pub(super) begun: u64,
+    /// The request that was begun last.
+    pub(super) request: Option<u64>,
+    pub(super) sent: Instant,
+    /// When the first byte came that answers the last request, and of its final response.
+    pub(super) answered: Option<Instant>,
+    pub(super) final_read: Option<Instant>,
+    pub(super) read: u64,
+    /// What this crate said itself of when it will not use the connection any more.
+    pub(super) promised: Option<std::time::Instant>,
+    pub(super) hint: Option<Duration>,
+    /// How many requests the server announced to take.
+    pub(super) allowed: Option<u64>,
+    /// When EOF or an error came.
+    pub(super) saw_end: Option<Instant>,
+    /// When the client shut it down, or let go of it.
+    pub(super) client_closed: Option<Instant>,
+
+    // What the server's end did.
+    pub(super) written: u64,
+    pub(super) last_written: Instant,
+    /// Where, in all that was written, the last final response begins and ends; and when the
+    /// first of it was written, and the last, be it only into the server's own memory.
+    pub(super) response_start: Option<u64>,
+    pub(super) response_end: Option<u64>,
+    pub(super) final_written: Option<Instant>,
+    pub(super) completed: Option<Instant>,
+    /// The whole response was given to hyper's server.
+    pub(super) handed_over: bool,
+    pub(super) closing: Option<(Instant, Closing)>,
+    /// A `408` was written that answers nothing.
+    pub(super) said_408: bool,
+    pub(super) server_ended: bool,
+
+    pub(super) is_cut: bool,
+}
+
+impl Connection {
+    pub(super) fn new(line: Line, connecting: Instant) -> Self {
+        let now = Instant::now();
+        Self {
+            line,
+            accepted: now,
+            connected: now,
+            round_trip: now - connecting,
+            begun: 0,
+            request: None,
+            sent: now,
+            answered: None,
+            final_read: None,
+            read: 0,
+            promised: None,
+            hint: None,
+            allowed: None,
+            saw_end: None,
+            client_closed: None,
+            written: 0,
+            last_written: now,
+            response_start: None,
+            response_end: None,
+            final_written: None,
+            completed: None,
+            handed_over: false,
+            closing: None,
+            said_408: false,
+            server_ended: false,
+            is_cut: false,
+        }
+    }
+
+    pub(super) fn hold_until(&self, until: Instant) {
+        self.line.hold_until(until);
+    }
+
+    pub(super) fn cut(&mut self) {
+        if self.client_closed.is_none() && !self.server_ended {
+            self.line.cut();
+            self.is_cut = true;
+        }
+    }
+
+    /// A request is written, the first byte of it now.
+    pub(super) fn begin(&mut self, id: u64) {
+        self.begun += 1;
+        self.request = Some(id);
+        self.sent = Instant::now();
+        self.promised = None;
+        self.answered = None;
+        self.final_read = None;
+        self.response_start = None;
+        self.response_end = None;
+        self.final_written = None;
+        self.completed = None;
+        self.handed_over = false;
+    }
+
+    /// The response is written to its end.
+    pub(super) fn complete(&mut self) {
+        self.response_end = Some(self.written);
+        self.completed.get_or_insert(self.last_written);
+    }
+
+    /// Whether all of the response was read.
+    pub(super) fn is_response_read(&self) -> bool {
+        self.response_end.is_some_and(|end| end <= self.read)
+    }
+
+    pub(super) fn is_longer_than(&self, window: u64) -> bool {
+        match (self.response_start, self.response_end) {
+            (Some(start), Some(end)) => end - start > window,
+            _ => false,
+        }
+    }
+
+    /// Until when another request may be written; `None` while an exchange is open.
+    pub(super) fn deadline(&self, policy: &Policy) -> Option<Deadline> {
+        let (written, read) = if self.begun == 0 {
+            (self.accepted, self.connected)
+        } else if self.is_longer_than(policy.window) {
+            // Its first byte says nothing any more, and the server's word is better than a guess.
+            (self.completed?, self.completed?)
+        } else {
+            (self.final_written?, self.final_read?)
+        };
+        let expected = policy.expected(self.hint);
+        let margin = policy.margin(expected, self.round_trip());
+        Some(Deadline {
+            written,
+            read,
+            expected,
+            margin,
+        })
+    }
+
+    /// The shortest time in which a round trip was seen to be made, the last exchange included.
+    fn round_trip(&self) -> Duration {
+        match self.answered {
+            Some(answered) if self.begun > 0 => self.round_trip.min(answered - self.sent),
+            _ => self.round_trip,
+        }
+    }
+
+    pub(super) fn close_round_trip(&mut self) {
+        self.round_trip = self.round_trip();
+    }
+}
+
+/// Until when a request may be written, and why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    /// The server's timer started no sooner than it wrote this, ...
+    pub(super) written: Instant,
+    /// ... which was read then: the first byte of a response, as a rule.
+    pub(super) read: Instant,
+    pub(super) expected: Duration,
+    pub(super) margin: Duration,
+}
+
+impl Deadline {
+    /// From then on not any more.
+    pub(super) fn at(&self) -> Instant {
+        self.read + self.expected.saturating_sub(self.margin)
+    }
+
+    /// Why it is where it is.
+    pub(super) fn reason(&self) -> String {
+        let Self {
+            expected, margin, ..
+        } = self;
+        format!("{expected:?} were expected, less {margin:?} and the skew")
+    }
+
+    /// How long what was written took to be read.
+    pub(super) fn way_back(&self) -> Duration {
+        self.read.saturating_duration_since(self.written)
+    }
+}

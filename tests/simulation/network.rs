@@ -1,0 +1,86 @@
+//! The network between the client and the server, as a connector for hyper-util's client.
+
+use std::future::Future;
+use std::io::{Error, ErrorKind, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, sleep, sleep_until};
+use tower_service::Service;
+
+use super::client_end::ClientEnd;
+use super::draw::Draw;
+use super::ledger::Ledger;
+use super::origin::Origin;
+use super::world::World;
+
+/// Connects to the one server there is, whatever the address.
+#[derive(Clone)]
+pub struct Network {
+    world: Arc<World>,
+    origin: Origin,
+    ledger: Ledger,
+    attempts: Arc<AtomicU64>,
+}
+
+impl Network {
+    pub fn new(world: Arc<World>, origin: Origin, ledger: Ledger) -> Self {
+        Self {
+            world,
+            origin,
+            ledger,
+            attempts: Arc::default(),
+        }
+    }
+
+    /// What the kernels and the server do, while the client may be frozen.
+    async fn connect(self, connecting: Instant) -> Result<ClientEnd> {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let mut draw = Draw::new(self.world.seed ^ (attempt << 32));
+        let network = &self.world.network;
+        let latest = network.latency + network.jitter;
+        let round_trip = draw.time(network.latency, latest) + draw.time(network.latency, latest);
+        while let Some(until) = self.ledger.held_until() {
+            sleep_until(until).await;
+        }
+        if round_trip > Duration::ZERO {
+            sleep(round_trip).await;
+        }
+        if self.origin.is_down() {
+            self.ledger.refused();
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
+        let (client, server) = network.link().seed(draw.seed()).pair();
+        let connection = self.ledger.accepted(client.line(), connecting);
+        self.origin.accept(connection, server, draw);
+        Ok(ClientEnd::new(client, connection, self.ledger))
+    }
+}
+
+impl Service<Uri> for Network {
+    type Response = TokioIo<ClientEnd>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connecting = Instant::now();
+        let ledger = self.ledger.clone();
+        let connected = tokio::spawn(self.clone().connect(connecting));
+        Box::pin(async move {
+            let end = connected
+                .await
+                .map_err(|_| Error::from(ErrorKind::TimedOut))??;
+            ledger.connected(end.connection(), connecting);
+            Ok(TokioIo::new(end))
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! A random world: a network, a server, a client's policy, and what goes wrong.
+
+use std::time::Duration;
+
+use http_keepalive::SafetyMargin;
+
+use super::draw::Draw;
+use super::policy::Policy;
+use super::trouble::{self, Trouble};
+use crate::support::link::Link;
+
+/// A world, as it follows from its seed.
+#[derive(Debug)]
+pub struct World {
+    pub seed: u64,
+    /// Nothing goes wrong in it: servers close idle connections, in time, and nobody is told wrongly.
+    pub is_quiet: bool,
+    pub network: Network,
+    pub server: Behaviour,
+    pub policy: Policy,
+    pub load: Load,
+    pub troubles: Vec<(Duration, Trouble)>,
+    /// A machine that freezes is suspended: its monotonic clock stands still.
+    pub suspends: bool,
+    /// Somebody sets the wall clock.
+    pub sets_clock: bool,
+    /// The wall clock never moves.
+    pub wall_clock_stands: bool,
+}
+
+#[derive(Debug)]
+pub struct Network {
+    pub latency: Duration,
+    pub jitter: Duration,
+    pub spikes: u32,
+    pub down: Option<u64>,
+    pub up: Option<u64>,
+    pub buffer: usize,
+}
+
+impl Network {
+    /// Whether no two ways, there and back, can take longer than two round trips.
+    pub fn is_calm(&self) -> bool {
+        self.jitter <= self.latency && self.down.is_none() && self.up.is_none()
+    }
+
+    pub fn link(&self) -> Link {
+        let mut link = Link::new()
+            .latency(self.latency)
+            .jitter(self.jitter)
+            .spikes(self.spikes)
+            .buffer(self.buffer);
+        if let Some(rate) = self.down {
+            link = link.bandwidth(rate);
+        }
+        if let Some(rate) = self.up {
+            link = link.bandwidth_up(rate);
+        }
+        link
+    }
+}
+
+/// How a server behaves.
+#[derive(Debug)]
+pub struct Behaviour {
+    /// hyper's own server; the scripted one otherwise.
+    pub is_hyper: bool,
+    pub idle_timeout: Option<Duration>,
+    pub goodbye: Goodbye,
+    pub hint: Option<Duration>,
+    pub hints_if_asked: bool,
+    /// Says how many requests it takes (`max=`).
+    pub announces: bool,
+    /// Closes after so many, `linger` after the last response.
+    pub requests: Option<u64>,
+    pub linger: Duration,
+    /// Closes connections at random, after twice that at most.
+    pub lifetime: Option<Duration>,
+    /// How many exchanges of one go wrong.
+    pub faults: f64,
+}
+
+/// How a server ends an idle connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Goodbye {
+    Fin,
+    Reset,
+    /// `408 Request Timeout`, and FIN.
+    Says408,
+}
+
+/// Who asks how much.
+#[derive(Debug)]
+pub struct Load {
+    pub clients: u64,
+    /// Of each client.
+    pub callers: u64,
+    /// Of each caller.
+    pub requests: u64,
+    /// Callers ask together, every so often.
+    pub rounds: Option<Duration>,
+}
+
+impl World {
+    pub fn draw(seed: u64) -> Self {
+        let draw = &mut Draw::new(seed);
+        let is_quiet = draw.chance(0.5);
+        let server = behaviour(draw, is_quiet);
+        let network = network(draw, is_quiet, &server);
+        let policy = policy(draw, is_quiet, &server, &network);
+        let load = load(draw, &server);
+        let suspends = draw.chance(0.5);
+        let sets_clock = !suspends && draw.chance(0.4);
+        let mut troubles = Vec::new();
+        if !is_quiet {
+            let span = load.span(&server);
+            troubles = trouble::draw(draw, span, sets_clock);
+        }
+        Self {
+            seed,
+            is_quiet,
+            sets_clock,
+            network,
+            server,
+            policy,
+            load,
+            troubles,
+            suspends,
+            wall_clock_stands: !suspends && !sets_clock && draw.chance(0.3),
+        }
+    }
+}
+
+fn network(draw: &mut Draw, is_quiet: bool, server: &Behaviour) -> Network {
+    // Where a request takes longer than the server waits for it, there is little to be seen.
+    let far = if draw.chance(0.1) { 400 } else { 100 };
+    let idle = server.idle_timeout.unwrap_or(Duration::MAX).as_millis();
+    let most = (idle / 8).clamp(far, 400) as u64;
+    let latency = Duration::from_millis(draw.magnitude(1, most));
+    let latency = if draw.chance(0.15) {
+        Duration::ZERO
+    } else {
+        latency
+    };
+    let wild = Duration::from_millis(draw.magnitude(1, 2_000));
+    let (jitter, spikes) = draw.weighted(&[
+        (0.4, (Duration::ZERO, 0)),
+        (0.3, (latency, 0)),
+        (0.2, (wild, 20)),
+        (0.1, (wild, 0)),
+    ]);
+    let down = draw.magnitude(20_000, 10_000_000);
+    let up = draw.magnitude(20_000, 10_000_000);
+    Network {
+        latency,
+        jitter: if is_quiet {
+            jitter.min(latency)
+        } else {
+            jitter
+        },
+        spikes,
+        down: draw.chance(0.5).then_some(down),
+        up: draw.chance(0.4).then_some(up),
+        buffer: draw.magnitude(16 << 10, 4 << 20) as usize,
+    }
+}
+
+fn behaviour(draw: &mut Draw, is_quiet: bool) -> Behaviour {
+    let idle = Duration::from_millis(draw.magnitude(200, 120_000));
+    let is_hyper = draw.chance(0.5);
+    let right = Duration::from_secs(idle.as_secs());
+    let lie = right + Duration::from_secs(draw.magnitude(1, 60));
+    let short = Duration::from_secs(draw.number(0, right.as_secs()));
+    let hint = draw.weighted(&[
+        (0.4, None),
+        (0.3, Some(right)),
+        (0.2, Some(short)),
+        (0.1, if is_quiet { Some(right) } else { Some(lie) }),
+    ]);
+    let announces = draw.chance(0.1);
+    let limits = announces || !is_quiet && draw.chance(0.15);
+    let goodbye = draw.weighted(&[
+        (0.7, Goodbye::Fin),
+        (0.15, Goodbye::Reset),
+        (
+            0.15,
+            if is_hyper {
+                Goodbye::Fin
+            } else {
+                Goodbye::Says408
+            },
+        ),
+    ]);
+    let lifetime = Duration::from_millis(draw.magnitude(500, 300_000));
+    let faults = draw.one_of(&[0.001, 0.005, 0.02]);
+    Behaviour {
+        is_hyper,
+        idle_timeout: draw.chance(0.92).then_some(idle),
+        goodbye,
+        hint: hint.filter(|_| !right.is_zero() || draw.chance(0.1)),
+        hints_if_asked: draw.chance(0.5),
+        announces,
+        requests: limits.then(|| draw.magnitude(1, 200)),
+        linger: Duration::from_millis(draw.magnitude(1, 3_000)),
+        lifetime: (!is_quiet && draw.chance(0.2)).then_some(lifetime),
+        faults: if !is_quiet && draw.chance(0.3) {
+            faults
+        } else {
+            0.0
+        },
+    }
+}
+
+fn policy(draw: &mut Draw, is_quiet: bool, server: &Behaviour, network: &Network) -> Policy {
+    let five = Duration::from_secs(5);
+    let idle = server.idle_timeout.unwrap_or(five);
+    let shorter = idle / draw.number(2, 10) as u32;
+    let longer = idle + Duration::from_millis(draw.magnitude(1, 60_000));
+    let max_idle = draw.weighted(&[
+        (0.5, idle),
+        (0.25, if is_quiet { five.min(idle) } else { five }),
+        (0.15, shorter),
+        (0.1, if is_quiet { idle } else { longer }),
+    ]);
+    let floor = Duration::from_millis(draw.number(0, 200));
+    let fixed = draw.time(Duration::ZERO, idle / 2);
+    let margin = draw.weighted(&[
+        (0.5, SafetyMargin::Default),
+        (0.3, SafetyMargin::Adaptive { floor }),
+        (0.2, SafetyMargin::Fixed(fixed)),
+    ]);
+    let ceiling = Duration::from_secs(draw.one_of(&[600, 600, 60, 5]));
+    // What hyper's server keeps in its own buffer counts as written, too: 417 792 bytes, and a piece.
+    let tight = network.buffer as u64 + (512 << 10);
+    let window = draw.one_of(&[8 << 20, 8 << 20, tight]);
+    Policy {
+        max_idle,
+        margin,
+        hints: draw.chance(0.9),
+        ceiling,
+        window,
+    }
+}
+
+fn load(draw: &mut Draw, server: &Behaviour) -> Load {
+    let few = draw.number(1, 4);
+    let many = draw.number(5, 24);
+    let clients = draw.weighted(&[(0.8, 1), (0.2, 2)]);
+    let callers = draw.weighted(&[(0.6, few), (0.4, many)]);
+    let total = draw.magnitude(200, 2_000);
+    let idle = server.idle_timeout.unwrap_or(Duration::from_secs(5));
+    let round = idle + draw.time(Duration::ZERO, Duration::from_millis(500));
+    Load {
+        clients,
+        callers,
+        requests: (total / clients / callers).clamp(10, 300),
+        rounds: draw.chance(0.2).then_some(round),
+    }
+}
+
+impl Load {
+    /// About how long all of it takes.
+    fn span(&self, server: &Behaviour) -> Duration {
+        let idle = server.idle_timeout.unwrap_or(Duration::from_secs(5));
+        self.requests as u32 * (idle * 2 / 3 + Duration::from_millis(500))
+    }
+}
