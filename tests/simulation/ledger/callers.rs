@@ -78,6 +78,10 @@ impl Ledger {
             ));
         }
         let hints = state.world.policy.hints;
+        if let (Some(timeout), true) = (hint.timeout, hints) {
+            let max_idle = state.world.policy.max_idle;
+            state.told = Some(timeout).filter(|told| !told.is_zero() && *told < max_idle);
+        }
         let connection = &mut state.connections[connection];
         if let (Some(timeout), true) = (hint.timeout, hints) {
             connection.hint = Some(timeout);

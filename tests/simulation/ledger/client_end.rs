@@ -14,7 +14,8 @@ impl Ledger {
     pub fn accepted(&self, line: Line, connecting: Instant) -> usize {
         let mut state = self.state();
         let connection = state.connections.len();
-        state.connections.push(Connection::new(line, connecting));
+        let told = state.told;
+        state.connections.push(Connection::new(line, connecting, told));
         state.counts.connections += 1;
         connection
     }

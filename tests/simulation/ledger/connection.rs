@@ -29,6 +29,7 @@ pub(super) struct Connection {
     pub(super) read: u64,
     /// What this crate said itself of when it will not use the connection any more.
     pub(super) promised: Option<std::time::Instant>,
+    /// The timeout that the server named on this connection, or before that on another.
     pub(super) hint: Option<Duration>,
     /// How many requests the server announced to take.
     pub(super) allowed: Option<u64>,
@@ -57,7 +58,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(line: Line, connecting: Instant) -> Self {
+    pub(super) fn new(line: Line, connecting: Instant, told: Option<Duration>) -> Self {
         let now = Instant::now();
         Self {
             line,
@@ -71,7 +72,7 @@ impl Connection {
             final_read: None,
             read: 0,
             promised: None,
-            hint: None,
+            hint: told,
             allowed: None,
             saw_end: None,
             client_closed: None,

@@ -59,6 +59,8 @@ struct State {
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
+    /// The timeout that the server named last, if new connections go by it.
+    told: Option<Duration>,
     /// When a caller let go of a request last. hyper closes the connection that was to carry it.
     let_go_at: Option<Instant>,
     counts: Counts,
@@ -128,6 +130,7 @@ impl Ledger {
             freezes: Vec::new(),
             partitions: Vec::new(),
             refused_at: None,
+            told: None,
             let_go_at: None,
             counts: Counts {
                 worlds: 1,
