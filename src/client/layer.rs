@@ -26,8 +26,8 @@ use crate::shared::KeepAlive;
 /// 5. Its `Keep-Alive` fields are parsed. What they say goes to the connection the response came on,
 ///    if that has a [`ConnectionHandle`](crate::ConnectionHandle) in its extensions, and into the
 ///    extensions of the response, as a [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on
-///    a connection does not mention stands. A new connection begins with the timeout that its origin
-///    named last on another one, if that is shorter than `max_idle`, until it is told itself.
+///    a connection does not mention stands. A new connection begins with what its origin said last on
+///    another one, but for a timeout longer than `max_idle`, until it is told itself.
 ///
 /// The fields themselves stay. Errors pass through unchanged. See the crate page for the order of
 /// composition.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::origin::Origin;
 use crate::proto::deadline::{self, Verdict};
 use crate::proto::end::{Cause, End};
-use crate::proto::exchange::{Exchange, Happened};
+use crate::proto::exchange::{Exchange, Happened, Told};
 use crate::proto::framing::Opaque;
 use crate::proto::keep_alive::KeepAliveHint;
 use crate::proto::{Moment, Now};
@@ -55,7 +55,7 @@ const GONE: u8 = 2;
 
 /// What followed from bytes that were moved.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Moved {
     pub(crate) standing: Standing,
     /// Until when it need not be asked whether the connection may be used, once it is idle.
     pub(crate) fresh_until: Option<Now>,
@@ -94,7 +94,8 @@ impl Connection {
             asked: AtomicU8::new(UNANSWERED),
             disturbed: AtomicBool::new(false),
             state: Mutex::new(State {
-                exchange: Exchange::new(connecting, now).told(told.flatten(), keep_alive.policy()),
+                exchange: Exchange::new(connecting, now)
+                    .with_told(&told.unwrap_or_default(), keep_alive.policy()),
                 waker: None,
             }),
         }
@@ -156,7 +157,7 @@ impl Connection {
     }
 
     /// Takes bytes that were read. `first`: whether they are likely the first of a response.
-    pub(crate) fn on_read(&self, bytes: &[u8], first: bool) -> Told {
+    pub(crate) fn on_read(&self, bytes: &[u8], first: bool) -> Moved {
         let window = self.keep_alive.policy().response_window;
         // The time of those is needed: to have it now spares taking the lock a second time.
         let now = first.then(|| self.keep_alive.clock().now());
@@ -164,11 +165,11 @@ impl Connection {
     }
 
     /// Takes bytes that were written.
-    pub(crate) fn on_written(&self, bytes: &[u8]) -> Told {
+    pub(crate) fn on_written(&self, bytes: &[u8]) -> Moved {
         self.tell(None, |exchange| exchange.on_written(bytes))
     }
 
-    fn tell(&self, now: Option<Moment>, tell: impl FnOnce(&mut Exchange) -> Happened) -> Told {
+    fn tell(&self, now: Option<Moment>, tell: impl FnOnce(&mut Exchange) -> Happened) -> Moved {
         let mut state = self.state();
         let happened = tell(&mut state.exchange);
         let mut fresh_until = None;
@@ -197,7 +198,7 @@ impl Connection {
             self.keep_alive.counters().on_opaque(reason);
             self.on_gone();
         }
-        Told {
+        Moved {
             standing,
             fresh_until: fresh_until.and_then(|until| self.keep_alive.clock().at(&until)),
         }
@@ -234,15 +235,15 @@ impl Connection {
         if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
         }
-        let mut is_news = false;
+        let mut news = None;
         self.change(|exchange| {
-            let before = exchange.hint();
+            let before = exchange.told();
             let look = exchange.on_hint(hint, request, policy);
-            is_news = before != exchange.hint();
-            (is_news, look)
+            news = Some(exchange.told()).filter(|told| *told != before);
+            (news.is_some(), look)
         });
-        if let (true, Some(origin), Some(timeout)) = (is_news, &self.origin, hint.timeout()) {
-            self.keep_alive.origins().on_timeout(origin, Some(timeout));
+        if let (Some(news), Some(origin)) = (news, &self.origin) {
+            self.keep_alive.origins().on_told(origin, news);
         }
     }
 
@@ -256,7 +257,7 @@ impl Connection {
         }
         origins.asked().on_answer(origin.fingerprint());
         if silent {
-            origins.on_timeout(origin, None);
+            origins.on_told(origin, Told::default());
             self.change(|exchange| (exchange.on_silence(), false));
         }
     }

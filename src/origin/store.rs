@@ -4,12 +4,12 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use lru::LruCache;
 
 use super::Origin;
 use super::asked::Asked;
+use crate::proto::exchange::Told;
 
 /// How many origins are remembered.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -19,8 +19,8 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 struct Knowledge {
     /// It answered in HTTP/2 when it was seen last.
     speaks_http2: bool,
-    /// The timeout that it named last, on any connection.
-    timeout: Option<Duration>,
+    /// What it said last, on any connection.
+    told: Told,
 }
 
 /// What is known of origins, shared by all that ask.
@@ -78,20 +78,20 @@ impl Origins {
     }
 
     /// A connection to the origin was opened. Gives the origin as it is kept here, so that many
-    /// connections share one, and the timeout that it named last, on any connection.
-    pub(crate) fn on_open(&self, origin: Origin) -> (Origin, Option<Duration>) {
+    /// connections share one, and what it said last, on any connection.
+    pub(crate) fn on_open(&self, origin: Origin) -> (Origin, Told) {
         let mut known = self.known();
         if let Some((kept, knowledge)) = known.get_key_value(&origin) {
-            return (kept.clone(), knowledge.timeout);
+            return (kept.clone(), knowledge.told);
         }
         known.put(origin.clone(), Knowledge::default());
-        (origin, None)
+        (origin, Told::default())
     }
 
-    /// The origin named its timeout, or did not when it was asked.
-    pub(crate) fn on_timeout(&self, origin: &Origin, timeout: Option<Duration>) {
+    /// The origin said something of how long it keeps connections, or nothing when it was asked.
+    pub(crate) fn on_told(&self, origin: &Origin, told: Told) {
         if let Some(knowledge) = self.known().get_mut(origin) {
-            knowledge.timeout = timeout;
+            knowledge.told = told;
         }
     }
 

@@ -51,6 +51,14 @@ impl Request {
     }
 }
 
+/// What a server said on one connection that may hold for others.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) timeout: Option<Duration>,
+    /// How many requests it takes on a connection, all in all.
+    pub(crate) requests: Option<u64>,
+}
+
 /// What followed from bytes that were written or read.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use = "what happened is to be given its time by `Exchange::at`"]
@@ -143,15 +151,27 @@ impl Exchange {
         }
     }
 
-    /// The same to a server that named a timeout on another connection. Until it does so on this one,
-    /// that counts, unless it is longer than what policy expects of one that says nothing. Zero, which
-    /// forbids to use the other one again, says nothing of this one.
-    pub(crate) fn told(mut self, timeout: Option<Duration>, policy: &KeepAlivePolicy) -> Self {
+    /// The same to a server that said something on another connection. Until it does so on this one,
+    /// that counts, but for a timeout that is longer than what policy expects of one that says nothing.
+    /// Zero, which forbids to use the other one again, says nothing of this one.
+    pub(crate) fn with_told(mut self, told: &Told, policy: &KeepAlivePolicy) -> Self {
+        if !policy.hints {
+            return self;
+        }
         let shorter = Duration::from_nanos(1)..policy.max_idle;
-        if let Some(timeout) = timeout.filter(|timeout| policy.hints && shorter.contains(timeout)) {
+        if let Some(timeout) = told.timeout.filter(|timeout| shorter.contains(timeout)) {
             self.hint = self.hint.with_timeout(timeout);
         }
+        self.requests_allowed = told.requests.unwrap_or(NO_LIMIT);
         self
+    }
+
+    /// What was said on this connection, for others.
+    pub(crate) fn told(&self) -> Told {
+        Told {
+            timeout: self.hint.timeout(),
+            requests: (self.requests_allowed != NO_LIMIT).then_some(self.requests_allowed),
+        }
     }
 
     /// `* => Opaque`, for a reason that the bytes do not show.
@@ -319,10 +339,11 @@ impl Exchange {
     /// The server was asked for its timeout, and did not name one: what it said on another connection
     /// counts no more. Returns whether something changed.
     pub(crate) fn on_silence(&mut self) -> bool {
-        if self.hinted > 0 || self.hint == KeepAliveHint::new() {
+        if self.hinted > 0 || self.told() == Told::default() {
             return false;
         }
         self.hint = KeepAliveHint::new();
+        self.requests_allowed = NO_LIMIT;
         self.allowance = None;
         true
     }

@@ -80,7 +80,10 @@ impl Ledger {
         let hints = state.world.policy.hints;
         if let (Some(timeout), true) = (hint.timeout, hints) {
             let max_idle = state.world.policy.max_idle;
-            state.told = Some(timeout).filter(|told| !told.is_zero() && *told < max_idle);
+            state.told.0 = Some(timeout).filter(|told| !told.is_zero() && *told < max_idle);
+        }
+        if let (Some(max), true) = (hint.max, hints) {
+            state.told.1 = Some(state.connections[connection].begun + max);
         }
         let connection = &mut state.connections[connection];
         if let (Some(timeout), true) = (hint.timeout, hints) {

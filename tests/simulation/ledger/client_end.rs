@@ -15,7 +15,9 @@ impl Ledger {
         let mut state = self.state();
         let connection = state.connections.len();
         let told = state.told;
-        state.connections.push(Connection::new(line, connecting, told));
+        state
+            .connections
+            .push(Connection::new(line, connecting, told));
         state.counts.connections += 1;
         connection
     }

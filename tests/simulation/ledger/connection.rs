@@ -31,7 +31,7 @@ pub(super) struct Connection {
     pub(super) promised: Option<std::time::Instant>,
     /// The timeout that the server named on this connection, or before that on another.
     pub(super) hint: Option<Duration>,
-    /// How many requests the server announced to take.
+    /// How many requests the server announced to take, on this connection, or before that on another.
     pub(super) allowed: Option<u64>,
     /// When EOF or an error came.
     pub(super) saw_end: Option<Instant>,
@@ -58,7 +58,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(line: Line, connecting: Instant, told: Option<Duration>) -> Self {
+    pub(super) fn new(
+        line: Line,
+        connecting: Instant,
+        (hint, allowed): (Option<Duration>, Option<u64>),
+    ) -> Self {
         let now = Instant::now();
         Self {
             line,
@@ -72,8 +76,8 @@ impl Connection {
             final_read: None,
             read: 0,
             promised: None,
-            hint: told,
-            allowed: None,
+            hint,
+            allowed,
             saw_end: None,
             client_closed: None,
             written: 0,

@@ -59,8 +59,9 @@ struct State {
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
-    /// The timeout that the server named last, if new connections go by it.
-    told: Option<Duration>,
+    /// The timeout that the server named last, if new connections go by it, and the number of
+    /// requests.
+    told: (Option<Duration>, Option<u64>),
     /// When a caller let go of a request last. hyper closes the connection that was to carry it.
     let_go_at: Option<Instant>,
     counts: Counts,
@@ -130,7 +131,7 @@ impl Ledger {
             freezes: Vec::new(),
             partitions: Vec::new(),
             refused_at: None,
-            told: None,
+            told: (None, None),
             let_go_at: None,
             counts: Counts {
                 worlds: 1,
