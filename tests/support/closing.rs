@@ -18,11 +18,11 @@ use tower_service::Service;
 use super::idle::fill_origins;
 
 /// Shortly before the deadline of connections that were opened at the start, up to 50 000 of them.
-const BEFORE: Duration = Duration::from_millis(3_980);
+pub const BEFORE: Duration = Duration::from_millis(3_980);
 
 /// When it has passed for all of them. Before 4 096 ms, when tokio takes up all timers of the 4 096 ms
 /// that follow, to sort them more finely: that is work too, but not the deadlines'.
-const AFTER: Duration = Duration::from_millis(4_080);
+pub const AFTER: Duration = Duration::from_millis(4_080);
 
 /// What happened in some time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
