@@ -51,6 +51,7 @@ impl<T> IdleAwareIo<T> {
                     Standing::Idle
                 },
                 awaits_response: false,
+                is_flushing: false,
             }),
         }
     }
@@ -137,6 +138,8 @@ struct Tap<T> {
     standing: Standing,
     /// Whether nothing was read since something was written.
     awaits_response: bool,
+    /// Whether something that was accepted could not be flushed yet: to close now would lose it.
+    is_flushing: bool,
 }
 
 impl<T: AsyncRead> AsyncRead for Tap<T> {
@@ -148,6 +151,7 @@ impl<T: AsyncRead> AsyncRead for Tap<T> {
         match self.standing {
             Standing::Opaque => self.project().transport.poll_read(cx, buf),
             Standing::Busy => self.poll_read_followed(cx, buf),
+            Standing::Idle if self.is_flushing => self.poll_read_followed(cx, buf),
             Standing::Idle => {
                 let now = self.connection.keep_alive().clock().read();
                 if self.timer.is_fresh(cx, &now) && !self.connection.is_disturbed() {
@@ -284,7 +288,15 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().transport.poll_flush(cx)
+        let this = self.project();
+        let flushed = this.transport.poll_flush(cx);
+        let was_flushing = std::mem::replace(this.is_flushing, flushed.is_pending());
+        if was_flushing && flushed.is_ready() && *this.standing == Standing::Idle {
+            // It was not asked whether it may be used, and nobody may read again.
+            this.timer.on_fresh(None);
+            cx.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -72,7 +72,6 @@ impl Pair {
         self.drive();
         if self.is_over() && self.guarded.wire.borrow().is_flush_pending() {
             // hyper flushes before it closes.
-            self.was_unflushed = true;
             self.both(|client| client.wire.borrow_mut().set_stuck(false));
             self.drive();
         }
@@ -175,11 +174,13 @@ impl Pair {
             }
             assert!(guarded.is_done(), "a caller waits for ever");
         }
-        // hyper takes for an error, and just drops, what ends before it was used, and what ends before
-        // all of a request was flushed that was answered already.
+        // hyper takes for an error, and just drops, what ends before it was used.
         let wire = guarded.wire.borrow();
-        let is_unflushed = self.was_unflushed || wire.is_unflushed();
-        let is_abrupt = self.handle.requests() == 0 || is_unflushed;
+        let is_abrupt = self.handle.requests() == 0;
+        assert!(
+            is_abrupt || !wire.is_unflushed(),
+            "closed before it was flushed"
+        );
         let is_orderly = wire.is_shut() && guarded.ended() == Some("Ok(())");
         assert!(
             is_orderly || is_abrupt,

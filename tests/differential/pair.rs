@@ -68,8 +68,6 @@ pub(super) struct Pair {
     /// Whether the handle gave a deadline when everybody was at rest.
     pub(super) is_idle: bool,
     pub(super) was_suspended: bool,
-    /// The transport had not flushed when it was time to close.
-    pub(super) was_unflushed: bool,
     pub(super) tally: Tally,
 }
 
@@ -107,7 +105,6 @@ impl Pair {
             is_miscounted: false,
             is_idle: false,
             was_suspended: false,
-            was_unflushed: false,
             tally: Tally::default(),
         }
     }
