@@ -27,7 +27,6 @@ mod support;
 
 /// What is in the folder of this name.
 mod real_servers {
-    pub mod lateness;
     pub mod process;
     pub mod relay;
     pub mod servers;

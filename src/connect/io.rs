@@ -198,10 +198,10 @@ impl<T: AsyncRead> Tap<T> {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
                 if !bytes.is_empty() {
                     let first = std::mem::take(this.awaits_response);
-                    let told = this.connection.on_read(bytes, first);
-                    *this.standing = told.standing;
-                    if told.standing == Standing::Idle {
-                        this.timer.on_fresh(told.fresh_until);
+                    let moved = this.connection.on_read(bytes, first);
+                    *this.standing = moved.standing;
+                    if moved.standing == Standing::Idle {
+                        this.timer.on_fresh(moved.fresh_until);
                     }
                 } else if room {
                     this.connection.on_end(Cause::Eof);

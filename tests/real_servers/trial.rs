@@ -12,11 +12,11 @@ use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::lateness::Lateness;
 use super::process::{Process, ask};
 use super::relay::{FarConnector, Relay};
 use super::servers::{IDLE_TIMEOUT, Says, Server};
 use crate::support::client::{HttpClient, guarded, plain};
+use crate::support::lateness::Lateness;
 use crate::support::tally::Tally;
 use crate::support::users::{Answer, Opened, Users};
 

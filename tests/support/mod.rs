@@ -17,6 +17,7 @@ pub mod closing;
 pub mod connector;
 mod direction;
 pub mod idle;
+pub mod lateness;
 pub mod link;
 pub mod server;
 mod stream;

@@ -67,7 +67,6 @@ mod common;
 mod descriptors;
 mod gaps;
 mod handshake;
-mod late;
 mod oracle;
 mod plot;
 mod race;

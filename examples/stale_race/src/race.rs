@@ -11,12 +11,12 @@ use tower::ServiceExt;
 use crate::clients::{BoxError, Client, ClientName};
 use crate::common::{Tally, answer, progress_bar};
 use crate::gaps::Gaps;
-use crate::late::Lateness;
 use crate::oracle;
 use crate::relay::Relay;
 use crate::report::{ClientReport, LinkReport, Report};
 use crate::scenario::Scenario;
 use crate::support::client::{get, post};
+use crate::support::lateness::Lateness;
 
 /// How long anybody waits for a response, beside the time that the link takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ impl Race {
         bar.finish_and_clear();
         Ok(Report {
             links,
-            late: lateness.most(),
+            late: lateness.worst(),
         })
     }
 

@@ -1,8 +1,8 @@
 //! One message head: the start line and the fields that say how long the body is.
 //!
-//! The head is walked line by line, most of them at a glance, and of each line at most the first [`MAX_LINE`] bytes are looked
-//! at: where they lie, if the line arrives whole. Of a line that arrives in pieces that much is kept,
-//! and of the head nothing else.
+//! The head is walked line by line, most of them at a glance, and of each line at most the first
+//! [`MAX_LINE`] bytes are looked at: where they lie, if the line arrives whole. Of a line that arrives
+//! in pieces that much is kept, and of the head nothing else.
 
 use super::Opaque;
 use super::lines;

@@ -1,7 +1,7 @@
-//! How late this machine is: the one thing in these trials that is nobody's fault.
+//! How late this machine is: the one thing in trials in real time that is nobody's fault.
 //!
-//! A request that was sent in time comes too late for a real server if whoever hands it on is not
-//! given the processor in time. That shows in timers too.
+//! A request that was sent in time comes too late for its server if whoever hands it on is not given
+//! the processor in time. That shows in timers too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 /// Watches timers for as long as it lives.
+#[derive(Debug)]
 pub struct Lateness {
     worst: Arc<AtomicU64>,
     task: JoinHandle<()>,
