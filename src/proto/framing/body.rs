@@ -84,6 +84,12 @@ impl Chunked {
                 };
                 bytes = behind;
                 self.state = State::DataCr;
+                if let Some((size, behind)) = plain_size(bytes) {
+                    bytes = behind;
+                    self.state = State::Data;
+                    self.left = size;
+                    continue;
+                }
             }
             let Some((&byte, rest)) = bytes.split_first() else {
                 return Ok(None);
@@ -128,4 +134,22 @@ impl Chunked {
             .ok_or(Opaque::Unrecognized)?;
         Ok(State::Size)
     }
+}
+
+/// The size of the next chunk, where what lies between two chunks is written as nearly always: a line
+/// end, digits, a line end. Returns it with what lies behind. What is written differently, or ends the
+/// body, or has not come yet, may be as good.
+fn plain_size(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    // So many digits do not overflow.
+    const DIGITS: usize = 15;
+    let line = bytes.strip_prefix(b"\r\n")?;
+    let mut size = 0;
+    for (at, &byte) in line.iter().enumerate().take(DIGITS) {
+        let Some(digit) = (byte as char).to_digit(16) else {
+            let behind = line.get(at..)?.strip_prefix(b"\r\n")?;
+            return Some((size, behind)).filter(|_| size > 0);
+        };
+        size = size << 4 | u64::from(digit);
+    }
+    None
 }
