@@ -138,7 +138,9 @@ mod shared;
 mod stats;
 mod trace;
 
-pub use self::client::{CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture};
+pub use self::client::{
+    CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_hop_by_hop,
+};
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
