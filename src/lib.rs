@@ -96,6 +96,9 @@
 //!
 //! See [`KeepAlivePolicy`] for each of them, and for the rule they go into.
 //!
+//! For servers and their timeouts, error texts, reverse proxies, and for moving over from what is done
+//! today, see the [`guide`].
+//!
 //! # What it does not do
 //!
 //! | | |
@@ -125,6 +128,8 @@
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod guide;
 
 mod client;
 mod clock;
