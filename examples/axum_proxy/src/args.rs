@@ -42,7 +42,7 @@ pub struct Args {
     users: u32,
 
     /// Requests of each user after the first
-    #[arg(long, default_value_t = 14, value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=10_000))]
     rounds: u32,
 
     /// The upstream's idle timeout, around which users think

@@ -22,7 +22,7 @@
 //! | fields of the connection to the client are not passed on (RFC 9110 §7.6.1) | `strip_hop_by_hop`, first of all ([`proxy`]) |
 //! | nor are those of the connection to the upstream | `KeepAliveLayer::strip_hop_by_hop` ([`clients`]) |
 //! | whom a request came by is said: `Via`, `X-Forwarded-For`, `-Host`, `-Proto` | [`fields`] |
-//! | bodies are streamed, in both directions, with trailers | [`proxy`] |
+//! | bodies are streamed, in both directions | [`proxy`] |
 //! | a WebSocket, or any other upgrade, becomes a tunnel | [`tunnel`] |
 //! | an upstream that fails is a 502 and a line in the log | [`gateway`] |
 

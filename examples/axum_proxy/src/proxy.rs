@@ -51,7 +51,7 @@ impl<S: Client> Proxy<S> {
         Self { client, upstream }
     }
 
-    /// For [`axum::serve`]. Clients' addresses are passed on if it is served
+    /// For [`axum::serve()`]. Clients' addresses are passed on if it is served
     /// `into_make_service_with_connect_info`.
     pub fn router(self) -> Router {
         Router::new().fallback(answer::<S>).with_state(self)

@@ -109,13 +109,13 @@ impl Trial {
     }
 
     /// How long all users think before a round: a few round trips more or less than the upstream
-    /// waits, and now and then much less.
+    /// waits, and every other time much less.
     fn think(&self) -> impl Fn(u32) -> Duration + Send + Sync + use<> {
         let round_trip = 2 * LATENCY;
         let timeout = self.idle_timeout;
         move |round| match round {
             0 => Duration::ZERO,
-            quick if quick % 4 == 0 => timeout / 4,
+            quick if quick % 2 == 0 => timeout / 4,
             round => {
                 let step = round * 7 % 16;
                 timeout.saturating_sub(2 * round_trip) + round_trip * 3 * step / 16
