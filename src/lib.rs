@@ -96,6 +96,9 @@
 //!
 //! See [`KeepAlivePolicy`] for each of them, and for the rule they go into.
 //!
+//! For servers and their timeouts, error texts, reverse proxies, and for moving over from what is done
+//! today, see the [`guide`].
+//!
 //! # What it does not do
 //!
 //! | | |
@@ -126,6 +129,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
+
 mod client;
 mod clock;
 mod connect;
@@ -138,7 +143,9 @@ mod shared;
 mod stats;
 mod trace;
 
-pub use self::client::{CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture};
+pub use self::client::{
+    CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_hop_by_hop,
+};
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;

@@ -8,6 +8,7 @@ use http::uri::{Authority, Scheme};
 use http::{Response, Uri, Version};
 use pin_project::pin_project;
 
+use super::hop_by_hop::strip_response;
 use crate::connection::ConnectionHandle;
 use crate::origin::Origin;
 use crate::proto::keep_alive;
@@ -50,15 +51,24 @@ pub struct ResponseFuture<F> {
     asked: Option<Asked>,
     /// Whether the request holds `CloseAfterResponse`.
     close: bool,
+    /// Whether the response is stripped of what was meant for this side alone.
+    strips: bool,
     keep_alive: KeepAlive,
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, asked: Option<Asked>, close: bool, keep_alive: KeepAlive) -> Self {
+    pub(super) fn new(
+        inner: F,
+        asked: Option<Asked>,
+        close: bool,
+        strips: bool,
+        keep_alive: KeepAlive,
+    ) -> Self {
         Self {
             inner,
             asked,
             close,
+            strips,
             keep_alive,
         }
     }
@@ -89,6 +99,9 @@ where
             // The field may not have been sent, nor need the server heed it.
             let handle = response.extensions().get::<ConnectionHandle>();
             handle.into_iter().for_each(ConnectionHandle::retire);
+        }
+        if *this.strips {
+            strip_response(&mut response);
         }
         Poll::Ready(Ok(response))
     }

@@ -29,8 +29,8 @@ use crate::shared::KeepAlive;
 ///    a connection does not mention stands. A new connection begins with what its origin said last on
 ///    another one, but for a timeout longer than `max_idle`, until it is told itself.
 ///
-/// The fields themselves stay. Errors pass through unchanged. See the crate page for the order of
-/// composition.
+/// The fields themselves stay, unless [`strip_hop_by_hop`](Self::strip_hop_by_hop) says otherwise.
+/// Errors pass through unchanged. See the crate page for the order of composition.
 ///
 /// ```
 /// use http_keepalive::KeepAlive;
@@ -48,6 +48,7 @@ use crate::shared::KeepAlive;
 #[must_use]
 pub struct KeepAliveLayer {
     keep_alive: KeepAlive,
+    strips: bool,
 }
 
 impl KeepAliveLayer {
@@ -58,13 +59,50 @@ impl KeepAliveLayer {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Whether fields that are meant for one connection alone are removed, as whoever passes messages
+    /// on has to (RFC 9110 §7.6.1): for reverse proxies and gateways. They are not by default.
+    ///
+    /// Without it a server's `Keep-Alive: timeout=5` reaches the proxy's own client, which takes it
+    /// for the proxy's; and what that client says of its connection reaches the server.
+    ///
+    /// From requests they are removed before rule 1 is applied, from responses after rule 5:
+    ///
+    /// * `Connection`, and each field that it names, but for `Host` and `Content-Length`, and what says
+    ///   whom a message came by: `Forwarded`, `Via`, `X-Forwarded-For`, `-Host` and `-Proto`. To name
+    ///   those is forbidden, and would have them lost by any client that likes.
+    /// * `Keep-Alive`, `Proxy-Connection`, `TE` and `Upgrade`, named or not. HTTP/2 keeps
+    ///   `TE: trailers`.
+    /// * `Transfer-Encoding: chunked`. Another coding is still in the body, so its name stays.
+    ///
+    /// An upgrade passes through: `Connection: upgrade` and `Upgrade` stay in a request that has both,
+    /// and in a response that answers one, 101 or 426. One to HTTP by another name (`h2c`) does not, as
+    /// what is then said would pass the proxy unseen.
+    ///
+    /// What `Connection` names is removed from heads, not from trailers behind a body. `Trailer` stays,
+    /// and `Proxy-Authorization` and its kin too: they are no business of a connection, but of whoever
+    /// checks them.
+    ///
+    /// A proxy that adds fields of its own should remove those of its client *before* that, with
+    /// [`strip_hop_by_hop`](crate::strip_hop_by_hop); else the client can have them removed here.
+    ///
+    /// ```
+    /// use http_keepalive::KeepAlive;
+    ///
+    /// let layer = KeepAlive::default().layer().strip_hop_by_hop(true);
+    /// # let _ = layer;
+    /// ```
+    pub fn strip_hop_by_hop(mut self, strips: bool) -> Self {
+        self.strips = strips;
+        self
+    }
 }
 
 impl<S> Layer<S> for KeepAliveLayer {
     type Service = KeepAliveService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        KeepAliveService::new(inner, self.keep_alive.clone())
+        KeepAliveService::new(inner, self.keep_alive.clone(), self.strips)
     }
 }
 
@@ -73,6 +111,7 @@ impl KeepAlive {
     pub fn layer(&self) -> KeepAliveLayer {
         KeepAliveLayer {
             keep_alive: self.clone(),
+            strips: false,
         }
     }
 }

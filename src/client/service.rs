@@ -8,6 +8,7 @@ use tower_service::Service;
 
 use super::close::CloseAfterResponse;
 use super::future::{Asked, ResponseFuture};
+use super::hop_by_hop::strip_hop_by_hop;
 use crate::origin::{Fingerprint, Origin};
 use crate::shared::KeepAlive;
 
@@ -18,11 +19,16 @@ use crate::shared::KeepAlive;
 pub struct KeepAliveService<S> {
     inner: S,
     keep_alive: KeepAlive,
+    strips: bool,
 }
 
 impl<S> KeepAliveService<S> {
-    pub(super) fn new(inner: S, keep_alive: KeepAlive) -> Self {
-        Self { inner, keep_alive }
+    pub(super) fn new(inner: S, keep_alive: KeepAlive, strips: bool) -> Self {
+        Self {
+            inner,
+            keep_alive,
+            strips,
+        }
     }
 
     /// What is shared with the other parts.
@@ -84,9 +90,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.strips {
+            strip_hop_by_hop(&mut request);
+        }
         let close = request.extensions().get::<CloseAfterResponse>().is_some();
         let asked = self.prepare(&mut request, close);
         let response = self.inner.call(request);
-        ResponseFuture::new(response, asked, close, self.keep_alive.clone())
+        ResponseFuture::new(response, asked, close, self.strips, self.keep_alive.clone())
     }
 }

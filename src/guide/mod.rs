@@ -1,0 +1,22 @@
+//! Guides: for people who have a problem, and a stack that is not this crate's.
+//!
+//! | you have | page |
+//! |---|---|
+//! | an error text | [`errors`] |
+//! | a server or a load balancer, and want its timeout | [`servers`] |
+//! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
+//! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
+//!
+//! The modules hold nothing but these pages.
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("moving_over.md")]
+pub mod moving_over {}
+
+#[doc = include_str!("reverse_proxy.md")]
+pub mod reverse_proxy {}
+
+#[doc = include_str!("servers.md")]
+pub mod servers {}

@@ -1,0 +1,207 @@
+//! A proxy between two servers' idle timeouts: what is said of one connection is not said of the next.
+//!
+//! The control is the same proxy without the option: the client behind it believes what the server
+//! before it said, and loses a request for it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use http_keepalive::{KeepAlive, KeepAliveHint, KeepAlivePolicy};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use support::client::{exchange, get, guarded, keep_alive, plain};
+use support::link::Link;
+use support::server::{Body, LinkConnector, Server, full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
+use tower::{Layer, ServiceExt};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// How long the proxy keeps its clients' connections. It does not say so.
+const PROXY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// In each direction, between the client and the proxy.
+const LATENCY: Duration = Duration::from_millis(40);
+
+/// The idle time after which a request meets the proxy's close on its way.
+const GAP: Duration = Duration::from_millis(1_960);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Proxy {
+    Strips,
+    PassesAllOn,
+}
+
+/// A client of its own, at once or in the proxy.
+fn client(
+    keep_alive: &KeepAlive,
+    proxy: Proxy,
+    connector: LinkConnector,
+) -> impl support::client::HttpClient<Future: Send> + Send + Sync + 'static {
+    let layer = keep_alive.layer().strip_hop_by_hop(proxy == Proxy::Strips);
+    layer.layer(plain(keep_alive.connector(connector)))
+}
+
+/// A server before which a proxy stands.
+fn behind(proxy: Proxy, server: &Server) -> Server {
+    let keep_alive = keep_alive(KeepAlivePolicy::default());
+    let client = client(&keep_alive, proxy, server.connector(Link::new()));
+    Server::builder()
+        .idle_timeout(PROXY_TIMEOUT)
+        .handler(move |request| pass_on(client.clone(), request))
+        .build()
+}
+
+async fn pass_on(
+    client: impl support::client::HttpClient,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (mut head, body) = request.into_parts();
+    head.uri = "http://server.test/".parse().unwrap();
+    let body = Full::new(body.collect().await.unwrap().to_bytes());
+    let answer = exchange(&client, Request::from_parts(head, body)).await;
+    answer.unwrap().map(full)
+}
+
+/// A server that keeps connections for long, and says so.
+fn patient_server() -> Server {
+    Server::builder().hint("timeout=120").build()
+}
+
+/// Two requests through a proxy, the second at a moment at which only a hint that is not the proxy's
+/// makes the client dare to reuse its connection.
+async fn two_requests_through(proxy: Proxy) -> Result<Response<Bytes>, String> {
+    let front = behind(proxy, &patient_server());
+    // Told of the proxy's timeout, as who runs both would.
+    let keep_alive = keep_alive(KeepAlivePolicy::default().max_idle(PROXY_TIMEOUT));
+    let client = guarded(&keep_alive, front.connector(Link::new().latency(LATENCY)));
+
+    let ask = || exchange(&client, get("http://proxy.test/"));
+    ask().await.unwrap();
+    sleep(GAP).await;
+    ask().await.map_err(|error| error.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_a_servers_hint_is_taken_for_the_proxys_and_loses_a_request() {
+    let lost = two_requests_through(Proxy::PassesAllOn).await;
+    assert!(lost.is_err(), "the client believed in 120 s: {lost:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_servers_hint_ends_at_the_proxy() {
+    let response = two_requests_through(Proxy::Strips).await.unwrap();
+    assert_eq!(response.headers().get(KEEP_ALIVE), None);
+    assert_eq!(response.extensions().get::<KeepAliveHint>(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_proxy_itself_heeds_the_hint_that_it_strips() {
+    let server = Server::builder()
+        .idle_timeout(Duration::from_secs(20))
+        .hint("timeout=20")
+        .build();
+    let keep_alive = keep_alive(KeepAlivePolicy::default());
+    let connector = server.connector(Link::new());
+    let client = client(&keep_alive, Proxy::Strips, connector);
+
+    let response = exchange(&client, get("http://server.test/")).await.unwrap();
+    sleep(Duration::from_secs(15)).await;
+    exchange(&client, get("http://server.test/")).await.unwrap();
+
+    assert_eq!(response.headers().get(KEEP_ALIVE), None);
+    let hint = response.extensions().get::<KeepAliveHint>().unwrap();
+    assert_eq!(hint.timeout(), Some(Duration::from_secs(20)));
+    assert_eq!(server.connections(), 1, "5 s are expected of a silent one");
+}
+
+/// What the server sees of a request that its client marked as the last on its connection.
+async fn seen_of_a_last_request(proxy: Proxy) -> HeaderMap {
+    let server = Server::builder().build();
+    let front = behind(proxy, &server);
+    let mut request = get("http://proxy.test/");
+    let fields = request.headers_mut();
+    fields.insert(CONNECTION, "close, x-hop".parse().unwrap());
+    fields.insert("x-hop", "1".parse().unwrap());
+    fields.insert("x-end", "2".parse().unwrap());
+
+    let client = plain(front.connector(Link::new()));
+    exchange(&client, request).await.unwrap();
+
+    server.requests()[0].headers.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_a_clients_close_closes_the_proxys_connection_to_the_server() {
+    let seen = seen_of_a_last_request(Proxy::PassesAllOn).await;
+    assert_eq!(seen[CONNECTION], "close, x-hop");
+    assert_eq!(seen["x-hop"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_says_of_its_connection_ends_at_the_proxy() {
+    let seen = seen_of_a_last_request(Proxy::Strips).await;
+    assert_eq!(seen[CONNECTION], "keep-alive", "the layer's own");
+    assert_eq!(seen.get("x-hop"), None);
+    assert_eq!(seen["x-end"], "2");
+}
+
+/// Says `hello` back to whom it says it, past HTTP.
+async fn greet(mut request: Request<Incoming>) -> Response<Body> {
+    let upgrading = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut peer = TokioIo::new(upgrading.await.unwrap());
+        let mut word = [0; 5];
+        peer.read_exact(&mut word).await.unwrap();
+        peer.write_all(&word).await.unwrap();
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(CONNECTION, "upgrade, x-hop")
+        .header(UPGRADE, "greeting")
+        .header("x-hop", "1")
+        .body(full(""))
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_passes_through() {
+    let server = Server::builder().handler(greet).build();
+    let keep_alive = keep_alive(KeepAlivePolicy::default());
+    let connector = server.connector(Link::new());
+    let client = client(&keep_alive, Proxy::Strips, connector);
+    let mut request = get("http://server.test/");
+    let fields = request.headers_mut();
+    fields.insert(CONNECTION, "Upgrade, x-hop".parse().unwrap());
+    fields.insert(UPGRADE, "greeting".parse().unwrap());
+    fields.insert("x-hop", "1".parse().unwrap());
+
+    let mut response = client.oneshot(request).await.unwrap();
+
+    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    for headers in [&server.requests()[0].headers, response.headers()] {
+        assert_eq!(headers[CONNECTION], "upgrade");
+        assert_eq!(headers[UPGRADE], "greeting");
+        assert_eq!(headers.get("x-hop"), None);
+    }
+    let upgraded = hyper::upgrade::on(&mut response).await.unwrap();
+    let mut peer = TokioIo::new(upgraded);
+    peer.write_all(b"hello").await.unwrap();
+    let mut word = [0; 5];
+    peer.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"hello");
+}
