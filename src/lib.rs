@@ -107,7 +107,7 @@
 //! | A server closes sooner than it says, or than `max_idle` | Set `max_idle` to what it does; with [`hints(false)`](KeepAlivePolicy::hints) if it lies. |
 //! | Requests sent again | None is, except those that hyper hands back unsent. |
 //! | HTTP/2 and HTTP/3 | Only forwarded. They have ways of their own to say goodbye. |
-//! | reqwest | Its connector cannot be wrapped: the connection type is sealed. Use hyper-util's client. |
+//! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has what to do instead. |
 //! | A relay that accepts connections before it has any itself, and far from the server | Connecting through it takes less than a round trip to the server, so `margin` may be too small: choose a [`SafetyMargin::Fixed`] of two such round trips. |
 //! | A response that trickles in for longer than the timeout | Its connection is not reused: it may have been written at once, and the client cannot know. |
 //!
@@ -119,12 +119,14 @@
 //! # Stability
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
-//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only.
+//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only, and with
+//! the feature `reqwest` of that.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
+//! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and gives `reqwest::Response` |
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -136,9 +138,12 @@ mod clock;
 mod connect;
 mod connection;
 mod error;
+pub mod guide;
 mod origin;
 mod policy;
 mod proto;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod shared;
 mod stats;
 mod trace;
@@ -152,6 +157,9 @@ pub use self::error::PolicyError;
 pub use self::origin::Origin;
 pub use self::policy::{KeepAlivePolicy, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
 pub use self::shared::{KeepAlive, KeepAliveBuilder};
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Expected, PolicyError};
+use crate::proto::deadline::{self, Allowance, Facts};
 
 /// How long a connection may idle and still be reused.
 ///
@@ -133,6 +134,41 @@ impl KeepAlivePolicy {
     pub fn response_window(mut self, bytes: u64) -> Self {
         self.response_window = bytes;
         self
+    }
+
+    /// A timeout for the pool of a client that has nothing else of this crate, such as a plain
+    /// `reqwest::Client` or hyper-util's: what [the rule](Self#the-rule) leaves of `max_idle` to a
+    /// server that is `round_trip` away. 4 s by default.
+    ///
+    /// A constant cannot follow hints, nor a network that is slower than was thought, nor the skew of
+    /// a response that drained slowly; see [`guide::reqwest`](crate::guide::reqwest) for what that
+    /// costs.
+    ///
+    /// Never zero, for which hyper-util's pool sweeps nothing: where the policy allows no reuse, it is
+    /// a nanosecond. To be sure, give such a client `pool_max_idle_per_host(0)`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http_keepalive::KeepAlivePolicy;
+    ///
+    /// // Behind a load balancer that closes after 60 s.
+    /// let policy = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
+    /// let round_trip = Duration::from_millis(100);
+    /// assert_eq!(policy.pool_idle_timeout(round_trip), Duration::from_secs(59));
+    /// ```
+    #[must_use]
+    pub fn pool_idle_timeout(&self, round_trip: Duration) -> Duration {
+        let facts = Facts {
+            used: true,
+            requests_left: None,
+            hint: None,
+            skew: Duration::ZERO,
+            rtt: round_trip,
+        };
+        match deadline::allowance(self, &facts) {
+            Allowance::Idle(idle) => idle,
+            Allowance::Never(_) => Duration::from_nanos(1),
+        }
     }
 
     /// Refuses values that make no sense.

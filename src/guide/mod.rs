@@ -5,6 +5,8 @@
 //! | an error text | [`errors`] |
 //! | a server or a load balancer, and want its timeout | [`servers`] |
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
+//! | a pool other than hyper-util's own, or connections driven by hand | [`pools`] |
+//! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //!
 //! The modules hold nothing but these pages.
@@ -14,6 +16,12 @@ pub mod errors {}
 
 #[doc = include_str!("moving_over.md")]
 pub mod moving_over {}
+
+#[doc = include_str!("pools.md")]
+pub mod pools {}
+
+#[doc = include_str!("reqwest.md")]
+pub mod reqwest {}
 
 #[doc = include_str!("reverse_proxy.md")]
 pub mod reverse_proxy {}
