@@ -138,7 +138,6 @@ mod clock;
 mod connect;
 mod connection;
 mod error;
-pub mod guide;
 mod origin;
 mod policy;
 mod proto;
