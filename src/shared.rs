@@ -1,7 +1,7 @@
 //! What the connector and the layer share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use hyper::rt::Timer;
@@ -45,7 +45,15 @@ struct Shared {
     origins: Origins,
     counters: Counters,
     next_id: AtomicU64,
+    /// For how many more connections there is room.
+    rooms: AtomicUsize,
 }
+
+/// How many connections may have room for bytes that are not followed yet, [`ROOM`] each. All others
+/// follow them at once, which costs more.
+///
+/// [`ROOM`]: crate::proto::deferred::ROOM
+const ROOMS: usize = 64;
 
 impl KeepAlive {
     /// Shares a policy, with tokio's clock and timer. The runtime needs its time driver
@@ -95,6 +103,18 @@ impl KeepAlive {
         self.shared.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Room on one connection for bytes that are not followed yet, if there is some left.
+    pub(crate) fn take_room(&self) -> bool {
+        let less = |rooms: usize| rooms.checked_sub(1);
+        let order = Ordering::Relaxed;
+        self.shared.rooms.fetch_update(order, order, less).is_ok()
+    }
+
+    /// Gives it back.
+    pub(crate) fn give_room(&self) {
+        self.shared.rooms.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn share(policy: KeepAlivePolicy, clock: Clock) -> Self {
         if deadline::never_allows_reuse(&policy) {
             trace::warn!(
@@ -109,6 +129,7 @@ impl KeepAlive {
                 origins: Origins::new(),
                 counters: Counters::default(),
                 next_id: AtomicU64::new(0),
+                rooms: AtomicUsize::new(ROOMS),
             }),
         }
     }

@@ -104,7 +104,7 @@ fn a_seed_replays_the_same_run() {
 
 /// The memory that so many idle connections hold, and all that belongs to them, after some exchanges
 /// on each.
-fn held(parts: Parts, exchanges: usize) -> i64 {
+fn held(parts: Parts, exchanges: usize, bodies: Range<usize>) -> i64 {
     let mut kept = None;
     let counted = allocation_counter::measure(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -127,8 +127,10 @@ fn held(parts: Parts, exchanges: usize) -> i64 {
         let connector = server.connector(Link::new().latency(Duration::from_millis(5)));
         let keep_alive = keep_alive(http_keepalive::KeepAlivePolicy::default());
         let client = match parts {
-            Parts::None => runtime.block_on(use_all(plain(connector), exchanges)),
-            Parts::Both => runtime.block_on(use_all(guarded(&keep_alive, connector), exchanges)),
+            Parts::None => runtime.block_on(use_all(plain(connector), exchanges, bodies)),
+            Parts::Both => {
+                runtime.block_on(use_all(guarded(&keep_alive, connector), exchanges, bodies))
+            }
         };
         assert_eq!(server.open(), CONNECTIONS);
         kept = Some((client, runtime, server));
@@ -148,11 +150,12 @@ const CONNECTIONS: usize = 200;
 async fn use_all<S: HttpClient<Future: Send> + Send + Sync + 'static>(
     client: S,
     exchanges: usize,
+    bodies: Range<usize>,
 ) -> Box<dyn Any> {
     for round in 0..exchanges {
         let callers: Vec<_> = (0..CONNECTIONS)
             .map(|caller| {
-                let bytes = (caller * 997 + round * 7919) % 30_000;
+                let bytes = bodies.start + (caller * 997 + round * 7919) % bodies.len();
                 let client = client.clone();
                 let request = get(&format!("http://server.test/{bytes}"));
                 tokio::spawn(async move { exchange(&client, request).await.unwrap() })
@@ -168,8 +171,9 @@ async fn use_all<S: HttpClient<Future: Send> + Send + Sync + 'static>(
 #[test]
 fn a_connection_holds_little_memory_however_much_it_has_carried() {
     let connections = CONNECTIONS as i64;
-    held(Parts::Both, 1);
+    held(Parts::Both, 1, 2_000..32_000);
 
+    let held = |parts, exchanges| held(parts, exchanges, 2_000..32_000);
     let [bare, bare_later] = [1, 30].map(|exchanges| held(Parts::None, exchanges));
     let [ours, ours_later] = [1, 30].map(|exchanges| held(Parts::Both, exchanges));
 
@@ -180,4 +184,19 @@ fn a_connection_holds_little_memory_however_much_it_has_carried() {
         growth < 64,
         "{growth} bytes a connection more after 30 exchanges"
     );
+}
+
+#[test]
+fn only_some_connections_keep_a_small_response_aside() {
+    const SOME: i64 = 64;
+    let connections = CONNECTIONS as i64;
+    held(Parts::Both, 1, 0..500);
+
+    let [bare, bare_later] = [1, 10].map(|exchanges| held(Parts::None, exchanges, 0..500));
+    let [ours, ours_later] = [1, 10].map(|exchanges| held(Parts::Both, exchanges, 0..500));
+
+    let growth = (ours_later - ours) - (bare_later - bare);
+    let at_most = SOME * 1_100 + connections * 64;
+    assert!(growth < at_most, "{growth} bytes more after 10 exchanges");
+    assert!(growth > SOME * 1_000, "{growth} bytes: nothing is kept");
 }

@@ -127,9 +127,12 @@ fn heed_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) -> bool {
     let Some(hint) = parsed.hint else {
         return false;
     };
-    if let Some(connection) = response.extensions().get::<ConnectionHandle>() {
+    let connection = response.extensions().get::<ConnectionHandle>();
+    if let Some(connection) = connection {
         connection.on_hint(hint);
     }
-    response.extensions_mut().insert(hint);
+    if !connection.is_some_and(|connection| connection.is_of(keep_alive)) {
+        response.extensions_mut().insert(hint);
+    }
     true
 }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::timer::IdleTimer;
 use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing};
+use crate::proto::Now;
 use crate::proto::end::Cause;
 use crate::proto::framing::Opaque;
 
@@ -198,7 +199,17 @@ impl<T: AsyncRead> Tap<T> {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
                 if !bytes.is_empty() {
                     let first = std::mem::take(this.awaits_response);
-                    let moved = this.connection.on_read(bytes, first);
+                    let now = first.then(|| this.connection.keep_alive().clock().read());
+                    let defers = now.as_ref().is_some_and(|now| {
+                        this.timer.is_fresh(cx, now)
+                            && !this.connection.is_disturbed()
+                            && this.connection.defer(bytes, now)
+                    });
+                    if defers {
+                        *this.standing = Standing::Idle;
+                        return read;
+                    }
+                    let moved = this.connection.on_read(bytes, now);
                     *this.standing = moved.standing;
                     if moved.standing == Standing::Idle {
                         this.timer.on_fresh(moved.fresh_until);
@@ -213,36 +224,48 @@ impl<T: AsyncRead> Tap<T> {
 }
 
 impl<T> Tap<T> {
-    /// Tells that something is about to be written. Whether any of it is accepted or not: whoever
-    /// writes a request has taken it off its queue.
-    fn before_write(self: Pin<&mut Self>, is_empty: bool) {
+    /// Something is about to be written. Returns the time, if the connection was idle.
+    fn before_write(self: Pin<&mut Self>, is_empty: bool) -> Option<Now> {
         let this = self.project();
-        if *this.standing == Standing::Idle && !is_empty {
-            this.connection.on_sending();
-            *this.standing = Standing::Busy;
+        if *this.standing != Standing::Idle || is_empty {
+            return None;
         }
+        *this.standing = Standing::Busy;
+        Some(this.connection.keep_alive().clock().read())
     }
 
-    /// Tells what was written of the buffers.
+    /// Tells what was written of the buffers, and when it was begun on an idle connection. Whether any
+    /// of it was accepted or not: whoever writes a request has taken it off its queue.
     fn on_written<'a>(
         self: Pin<&mut Self>,
         cx: &Context<'_>,
         bufs: impl IntoIterator<Item = &'a [u8]>,
         written: &Poll<io::Result<usize>>,
+        mut sent: Option<Now>,
     ) {
         let this = self.project();
-        let mut left = match written {
-            Poll::Pending => return,
-            Poll::Ready(Err(_)) => return this.connection.on_end(Cause::Error),
+        let accepted = match written {
             Poll::Ready(Ok(written)) => *written,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
         };
+        if let (Some(now), 0) = (&sent, accepted) {
+            this.connection.on_sending(now);
+        }
+        if let Poll::Ready(Err(_)) = written {
+            return this.connection.on_end(Cause::Error);
+        }
+        if written.is_pending() {
+            return;
+        }
+        let mut left = accepted;
         for buf in bufs {
             let accepted = buf.get(..left).unwrap_or(buf);
             if accepted.is_empty() {
                 continue;
             }
             left = left.saturating_sub(accepted.len());
-            *this.standing = this.connection.on_written(accepted).standing;
+            let moved = this.connection.on_written(accepted, sent.take().as_ref());
+            *this.standing = moved.standing;
             *this.awaits_response = true;
         }
         if *this.standing == Standing::Idle {
@@ -260,10 +283,10 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.as_mut().before_write(buf.is_empty());
+        let sent = self.as_mut().before_write(buf.is_empty());
         let written = self.as_mut().project().transport.poll_write(cx, buf);
         if self.standing != Standing::Opaque {
-            self.on_written(cx, [buf], &written);
+            self.on_written(cx, [buf], &written, sent);
         }
         written
     }
@@ -274,11 +297,11 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let is_empty = bufs.iter().all(|buf| buf.is_empty());
-        self.as_mut().before_write(is_empty);
+        let sent = self.as_mut().before_write(is_empty);
         let transport = self.as_mut().project().transport;
         let written = transport.poll_write_vectored(cx, bufs);
         if self.standing != Standing::Opaque {
-            self.on_written(cx, bufs.iter().map(|buf| &**buf), &written);
+            self.on_written(cx, bufs.iter().map(|buf| &**buf), &written, sent);
         }
         written
     }

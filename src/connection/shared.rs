@@ -125,7 +125,7 @@ impl Connection {
         let clock = self.keep_alive.clock();
         let now = clock.moment(now);
         let policy = self.keep_alive.policy();
-        let mut state = self.state();
+        let mut state = self.settled();
         self.disturbed.store(false, Ordering::Relaxed);
         let until = match state.exchange.verdict(policy, &now) {
             Some(Verdict::Retire(_)) => return BeforeRead::Eof,
@@ -150,27 +150,56 @@ impl Connection {
         self.disturbed.load(Ordering::Relaxed)
     }
 
-    /// Something is about to be written on an idle connection.
-    pub(crate) fn on_sending(&self) {
-        let now = self.keep_alive.clock().now();
+    /// Something was to be written on an idle connection at `now`, of which nothing was accepted.
+    pub(crate) fn on_sending(&self, now: &Now) {
+        let now = self.keep_alive.clock().moment(now);
         self.state().exchange.on_sending(now);
     }
 
-    /// Takes bytes that were read. `first`: whether they are likely the first of a response.
-    pub(crate) fn on_read(&self, bytes: &[u8], first: bool) -> Moved {
+    /// Takes bytes that were read at `now`, on a connection that is fresh, if they need not be followed.
+    /// Returns whether it did.
+    ///
+    /// It is then not known whether the connection is idle; as long as it is fresh, that is all one.
+    pub(crate) fn defer(&self, bytes: &[u8], now: &Now) -> bool {
+        let mut state = self.state();
+        let exchange = &mut state.exchange;
+        let defers =
+            exchange.may_defer(bytes) && (exchange.has_room() || self.keep_alive.take_room());
+        if defers {
+            exchange.defer(bytes, self.keep_alive.clock().moment(now));
+        }
+        defers
+    }
+
+    /// Takes bytes that were read; `now` where they are likely the first of a response.
+    pub(crate) fn on_read(&self, bytes: &[u8], now: Option<Now>) -> Moved {
         let window = self.keep_alive.policy().response_window;
         // The time of those is needed: to have it now spares taking the lock a second time.
-        let now = first.then(|| self.keep_alive.clock().now());
-        self.tell(now, |exchange| exchange.on_read(bytes, window))
-    }
-
-    /// Takes bytes that were written.
-    pub(crate) fn on_written(&self, bytes: &[u8]) -> Moved {
-        self.tell(None, |exchange| exchange.on_written(bytes))
-    }
-
-    fn tell(&self, now: Option<Moment>, tell: impl FnOnce(&mut Exchange) -> Happened) -> Moved {
+        let now = now.map(|now| self.keep_alive.clock().moment(&now));
         let mut state = self.state();
+        if state.exchange.is_deferring() {
+            self.settle(&mut state);
+        }
+        self.tell(state, now, |exchange| exchange.on_read(bytes, window))
+    }
+
+    /// Takes bytes that were written; `sent` is when somebody set out to, on a connection that was idle.
+    pub(crate) fn on_written(&self, bytes: &[u8], sent: Option<&Now>) -> Moved {
+        let sent = sent.map(|now| self.keep_alive.clock().moment(now));
+        self.tell(self.state(), None, |exchange| {
+            if let Some(now) = sent {
+                exchange.on_sending(now);
+            }
+            exchange.on_written(bytes)
+        })
+    }
+
+    fn tell<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        now: Option<Moment>,
+        tell: impl FnOnce(&mut Exchange) -> Happened,
+    ) -> Moved {
         let happened = tell(&mut state.exchange);
         let mut fresh_until = None;
         if happened.needs_time() {
@@ -207,7 +236,7 @@ impl Connection {
     /// The connection ended. Only the first call counts.
     pub(crate) fn on_end(&self, cause: Cause) {
         let (end, requests, waker) = {
-            let mut state = self.state();
+            let mut state = self.settled();
             let end = state.exchange.on_end(cause, self.keep_alive.policy());
             (end, state.exchange.request().number, state.waker.take())
         };
@@ -234,6 +263,9 @@ impl Connection {
         let policy = self.keep_alive.policy();
         if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
+        }
+        if self.state().exchange.knows(hint, request, policy) {
+            return;
         }
         let mut news = None;
         self.change(|exchange| {
@@ -281,7 +313,7 @@ impl Connection {
     /// at for that.
     fn change(&self, change: impl FnOnce(&mut Exchange) -> (bool, bool)) {
         let waker = {
-            let mut state = self.state();
+            let mut state = self.settled();
             let (changed, look) = change(&mut state.exchange);
             if changed {
                 self.disturbed.store(true, Ordering::Relaxed);
@@ -293,9 +325,36 @@ impl Connection {
         }
     }
 
-    /// Answers a question.
+    /// Answers a question to which it does not matter whether an exchange has ended.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Exchange) -> R) -> R {
         look(&self.state().exchange)
+    }
+
+    /// Whether it may be used for another request; `None` while that is not the question.
+    pub(crate) fn verdict(&self, now: &Moment) -> Option<Verdict> {
+        let policy = self.keep_alive.policy();
+        self.settled().exchange.look(policy, now)
+    }
+
+    /// The state, with nothing left to follow.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        if state.exchange.has_room() {
+            self.settle(&mut state);
+        }
+        state
+    }
+
+    fn settle(&self, state: &mut State) {
+        let window = self.keep_alive.policy().response_window;
+        let Some(happened) = state.exchange.settle(window) else {
+            return;
+        };
+        self.keep_alive.give_room();
+        if let Some(reason) = happened.opaque() {
+            self.keep_alive.counters().on_opaque(reason);
+            self.on_gone();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

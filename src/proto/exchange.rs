@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::anchor::Anchor;
 use super::deadline::{self, Allowance, Facts, Reason, Verdict};
+use super::deferred::Deferred;
 use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
 use super::keep_alive::KeepAliveHint;
@@ -106,7 +107,7 @@ pub(crate) struct Exchange {
     /// From the first byte of the request to that of the response, interim responses included.
     answered: Option<Span>,
     /// Requests begun.
-    requests: u64,
+    requests: u32,
     /// The last request whose response said something.
     hinted: u32,
     /// What the server said last.
@@ -115,8 +116,10 @@ pub(crate) struct Exchange {
     /// say.
     requests_allowed: u64,
     /// For how long it may idle, unless what that follows from has changed since it was asked.
-    allowance: Option<Allowance>,
+    allowance: Option<Span>,
     phase: Phase,
+    /// Room for a piece that is not followed yet.
+    deferred: Option<Box<Deferred>>,
     /// Whether it was asked whether the connection may be used, before it was.
     asked: bool,
     /// Set once it is not to be used again.
@@ -145,6 +148,7 @@ impl Exchange {
             requests_allowed: NO_LIMIT,
             allowance: None,
             phase: Phase::Unused,
+            deferred: None,
             asked: false,
             retired: None,
             ended: false,
@@ -188,6 +192,14 @@ impl Exchange {
     ///
     /// `Unused | Idle => Sending`
     pub(crate) fn on_sending(&mut self, now: Moment) {
+        if let Some(at) = self
+            .deferred
+            .as_mut()
+            .and_then(|deferred| deferred.forget())
+        {
+            // Nobody writes a request before the response to the last one has ended.
+            self.on_response_ended(at);
+        }
         if self.is_idle() {
             self.begin(now);
             self.phase = Phase::Sending;
@@ -225,6 +237,63 @@ impl Exchange {
         }
         happened.mark = self.anchor.on_read(bytes.len(), window);
         happened
+    }
+
+    /// Whether bytes that were read need not be followed, as long as the connection is fresh: then it
+    /// is used or read from alike, idle or not.
+    ///
+    /// Not where a request may be the last.
+    #[inline]
+    pub(crate) fn may_defer(&self, bytes: &[u8]) -> bool {
+        self.phase == Phase::Busy
+            && self.tracker.awaits_response()
+            && !self.is_deferring()
+            && self.requests_allowed == NO_LIMIT
+            && self.retired.is_none()
+            && Deferred::takes(bytes)
+    }
+
+    /// Whether there is room for bytes that are not followed yet.
+    pub(crate) fn has_room(&self) -> bool {
+        self.deferred.is_some()
+    }
+
+    /// Puts bytes aside that were read `at` that time, and that it [may](Self::may_defer).
+    ///
+    /// Until [`settle`](Self::settle), or the next request, it is not known whether the connection is
+    /// idle, and it counts as busy.
+    pub(crate) fn defer(&mut self, bytes: &[u8], at: Moment) {
+        self.deferred
+            .get_or_insert_with(|| Box::new(Deferred::new()))
+            .put(bytes, at);
+    }
+
+    /// Whether there is something to [settle](Self::settle).
+    pub(crate) fn is_deferring(&self) -> bool {
+        self.deferred
+            .as_ref()
+            .is_some_and(|deferred| !deferred.is_empty())
+    }
+
+    /// Follows what was put aside, and gives up the room for it; `None` where there was none.
+    pub(crate) fn settle(&mut self, window: u64) -> Option<Happened> {
+        let deferred = self.deferred.take()?;
+        let Some((bytes, at)) = deferred.look() else {
+            return Some(Happened::default());
+        };
+        let happened = self.on_read(bytes, window);
+        self.at(happened, window, at);
+        Some(happened)
+    }
+
+    /// A response has ended that came in one piece, so that there is no skew.
+    fn on_response_ended(&mut self, at: Moment) {
+        self.tracker.on_response_ended();
+        self.anchor.begin();
+        if self.answered.is_none() {
+            self.answered = Some(Span::new(at.since(&self.since)));
+        }
+        self.finish(0, at);
     }
 
     fn on_progress(&mut self, progress: Result<Progress, Opaque>) -> Happened {
@@ -299,17 +368,11 @@ impl Exchange {
         request: u64,
         policy: &KeepAlivePolicy,
     ) -> bool {
-        if !policy.hints {
+        if self.knows(hint, request, policy) {
             return false;
         }
         let hinted = u64::from(self.hinted);
-        self.hinted = self
-            .hinted
-            .max(u32::try_from(request).unwrap_or(u32::MAX))
-            .max(1);
-        if 0 < hinted && hinted < request && self.says_nothing_new(hint) {
-            return false;
-        }
+        self.on_hinted(request);
         let before = self.allowance(policy);
         let known = (self.hint, self.requests_allowed);
         let allowed = hint.max().map(|max| request.saturating_add(max));
@@ -348,9 +411,31 @@ impl Exchange {
         true
     }
 
-    /// Whether a hint in a later response is what was known already: nearly every one is.
-    fn says_nothing_new(&self, hint: KeepAliveHint) -> bool {
-        hint.max().is_none() && hint.timeout() == self.hint.timeout()
+    /// Whether a hint changes nothing, since it is that of a later response and says what was known
+    /// already: nearly every one does.
+    pub(crate) fn knows(
+        &mut self,
+        hint: KeepAliveHint,
+        request: u64,
+        policy: &KeepAlivePolicy,
+    ) -> bool {
+        if !policy.hints {
+            return true;
+        }
+        let hinted = u64::from(self.hinted);
+        let is_later = 0 < hinted && hinted < request;
+        if is_later && hint.max().is_none() && hint.timeout() == self.hint.timeout() {
+            self.on_hinted(request);
+            return true;
+        }
+        false
+    }
+
+    fn on_hinted(&mut self, request: u64) {
+        self.hinted = self
+            .hinted
+            .max(u32::try_from(request).unwrap_or(u32::MAX))
+            .max(1);
     }
 
     /// Not to be used again. Returns whether an idle connection has to be looked at for this.
@@ -381,7 +466,7 @@ impl Exchange {
 
     /// The same, to be acted on: what is retired stays so, whatever comes later.
     pub(crate) fn verdict(&mut self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
-        self.allowance = Some(self.allowance(policy));
+        self.keep_allowance(policy);
         let verdict = self.look(policy, now)?;
         if self.phase == Phase::Unused && !self.asked {
             self.asked = true;
@@ -399,9 +484,7 @@ impl Exchange {
         if self.phase != Phase::Idle || self.retired.is_some() {
             return None;
         }
-        let allowance = self.allowance(policy);
-        self.allowance = Some(allowance);
-        match allowance {
+        match self.keep_allowance(policy) {
             Allowance::Idle(idle) => self.since.checked_add(idle),
             Allowance::Never(_) => None,
         }
@@ -437,16 +520,26 @@ impl Exchange {
         self.requests > 1 && self.answered.is_none()
     }
 
+    /// The allowance, which need not be found again soon.
+    fn keep_allowance(&mut self, policy: &KeepAlivePolicy) -> Allowance {
+        let allowance = self.allowance(policy);
+        self.allowance = match allowance {
+            Allowance::Idle(idle) => Some(Span::new(idle)),
+            Allowance::Never(_) => None,
+        };
+        allowance
+    }
+
     fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {
-        if let Some(allowance) = self.allowance {
-            return allowance;
+        if let Some(idle) = self.allowance {
+            return Allowance::Idle(idle.duration());
         }
         deadline::allowance(
             policy,
             &Facts {
                 used: self.requests > 0,
                 requests_left: (self.requests_allowed != NO_LIMIT)
-                    .then(|| self.requests_allowed.saturating_sub(self.requests)),
+                    .then(|| self.requests_allowed.saturating_sub(self.requests.into())),
                 hint: self.hint.timeout(),
                 skew: self.skew.duration(),
                 rtt: self.rtt.duration(),
@@ -479,7 +572,7 @@ impl Exchange {
     /// The request that was begun last.
     pub(crate) fn request(&self) -> Request {
         Request {
-            number: self.requests,
+            number: self.requests.into(),
             idle_before: self.idle_before,
         }
     }

@@ -20,6 +20,7 @@
 
 mod anchor;
 pub(crate) mod deadline;
+pub(crate) mod deferred;
 pub(crate) mod end;
 pub(crate) mod exchange;
 pub(crate) mod framing;

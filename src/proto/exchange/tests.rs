@@ -1113,6 +1113,103 @@ fn every_end_is_called_by_its_name() {
     }
 }
 
+// What is put aside.
+
+impl Life {
+    fn deferred(mut self, bytes: &str) -> Self {
+        assert!(self.exchange.may_defer(bytes.as_bytes()));
+        self.exchange.defer(bytes.as_bytes(), self.now);
+        self
+    }
+
+    fn may_defer(&self, bytes: &str) -> bool {
+        self.exchange.may_defer(bytes.as_bytes())
+    }
+
+    /// All that anybody sees of it.
+    fn seen(&self) -> String {
+        let Self { exchange, now, .. } = self;
+        let facts = (
+            exchange.is_idle(),
+            exchange.opaque(),
+            exchange.request(),
+            exchange.hint(),
+            (exchange.since, exchange.skew, exchange.rtt),
+            (exchange.answered, exchange.allowance(&self.policy)),
+        );
+        format!("{facts:?} {now:?} {:?}", self.look())
+    }
+}
+
+#[test]
+fn what_is_put_aside_is_the_same_when_it_is_followed() {
+    for response in [OK, OK_4, UNTIL_EOF, "HTTP/1.1 2", "HTTP/1.1 2xx"] {
+        let followed = Life::busy_again().answered(response);
+        let mut life = Life::busy_again().deferred(response);
+        assert!(!life.exchange.is_idle(), "not known to be");
+
+        let window = life.policy.response_window;
+        let happened = life.exchange.settle(window).unwrap();
+
+        assert_eq!(life.seen(), followed.seen(), "{response}");
+        assert_eq!(happened.opaque(), followed.exchange.opaque());
+        assert!(life.exchange.settle(window).is_none(), "there was one");
+    }
+}
+
+#[test]
+fn the_next_request_proves_that_what_was_put_aside_was_all() {
+    let mut followed = Life::busy_again().answered(OK);
+    let mut life = Life::busy_again().deferred(OK);
+    for life in [&mut followed, &mut life] {
+        life.now = life.now.after(ms(700));
+        life.exchange.on_sending(life.now);
+        let _ = life.exchange.on_written(GET.as_bytes());
+        assert_eq!(life.exchange.request().idle_before(), ms(700));
+    }
+
+    assert_eq!(life.seen(), followed.seen());
+    assert!(life.exchange.has_room() && !life.exchange.is_deferring());
+}
+
+#[test]
+fn only_the_beginning_of_a_response_that_ends_by_itself_is_put_aside() {
+    assert!(Life::busy().may_defer(OK));
+
+    let long = format!("{OK}{}", "x".repeat(1_024));
+    for odd in [
+        CONTINUE,
+        TIMED_OUT,
+        "HTTP/1.1 101 ",
+        "HTTP/1.0 200 OK",
+        "",
+        &long,
+    ] {
+        assert!(!Life::busy().may_defer(odd), "{odd}");
+    }
+    for (name, life) in [
+        ("unused", Life::connected()),
+        ("idle", Life::idle()),
+        ("a part has come", Life::busy().answered("HTTP/1.1 200")),
+        ("a body has begun", Life::busy().answered(OK_4)),
+        ("opaque", Life::busy().opaque()),
+        ("retired", Life::busy().retired()),
+        ("something is put aside", Life::busy().deferred(OK)),
+        ("the last request", Life::busy().hinted(max(0))),
+    ] {
+        assert!(!life.may_defer(OK), "{name}");
+    }
+    for request in [
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\n",
+    ] {
+        let mut life = Life::connected();
+        life.write(request, 0);
+        assert!(!life.may_defer(OK), "{request}");
+    }
+}
+
 // Sending.
 
 #[test]

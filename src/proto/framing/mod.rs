@@ -100,6 +100,21 @@ impl Tracker {
         matches!(self.response, Side::Body(Body::UntilEof))
     }
 
+    /// Whether a request is out to which an answer ends by its own fields alone, and of that answer
+    /// nothing has come.
+    #[inline]
+    pub(crate) fn awaits_response(&self) -> bool {
+        matches!((&self.request, &self.response), (Side::Done, Side::Waiting))
+            && self.method == Some(Method::Other)
+    }
+
+    /// The response that was awaited has come, and ended.
+    #[inline]
+    pub(crate) fn on_response_ended(&mut self) {
+        self.request = Side::Waiting;
+        self.method = None;
+    }
+
     /// Takes bytes that the transport has accepted.
     pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
         let mut progress = Progress::default();
