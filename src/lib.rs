@@ -49,7 +49,8 @@
 //!
 //! Both halves work alone. The connector without the layer goes by
 //! [`max_idle`](KeepAlivePolicy::max_idle); the layer without the connector adds the header, and
-//! leaves a [`KeepAliveHint`] in the extensions of responses.
+//! leaves a [`KeepAliveHint`] in the extensions of responses. Together, the hint is told by the
+//! [`ConnectionHandle`] in those extensions.
 //!
 //! # How it works
 //!

@@ -129,7 +129,13 @@ async fn the_layer_asks_servers_that_want_to_be_asked() {
     let response = exchange(&client, get(URI)).await.unwrap();
 
     let hint = KeepAliveHint::new().with_timeout(Duration::from_secs(2));
-    assert_eq!(response.extensions().get(), Some(&hint));
+    let connection = response.extensions().get::<ConnectionHandle>().unwrap();
+    assert_eq!(connection.hint(), Some(hint));
+    assert_eq!(
+        response.extensions().get::<KeepAliveHint>(),
+        None,
+        "the connection has it"
+    );
     assert_eq!(
         response.headers()["keep-alive"],
         "timeout=2",

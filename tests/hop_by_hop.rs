@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{KeepAlive, KeepAliveHint, KeepAlivePolicy};
+use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use support::client::{exchange, get, guarded, keep_alive, plain};
@@ -124,7 +124,8 @@ async fn the_proxy_itself_heeds_the_hint_that_it_strips() {
     exchange(&client, get("http://server.test/")).await.unwrap();
 
     assert_eq!(response.headers().get(KEEP_ALIVE), None);
-    let hint = response.extensions().get::<KeepAliveHint>().unwrap();
+    let connection = response.extensions().get::<ConnectionHandle>().unwrap();
+    let hint = connection.hint().unwrap();
     assert_eq!(hint.timeout(), Some(Duration::from_secs(20)));
     assert_eq!(server.connections(), 1, "5 s are expected of a silent one");
 }

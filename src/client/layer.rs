@@ -24,8 +24,9 @@ use crate::shared::KeepAlive;
 /// On a response:
 ///
 /// 5. Its `Keep-Alive` fields are parsed. What they say goes to the connection the response came on,
-///    if that has a [`ConnectionHandle`](crate::ConnectionHandle) in its extensions, and into the
-///    extensions of the response, as a [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on
+///    if that has a [`ConnectionHandle`](crate::ConnectionHandle) in its extensions. If it has none of
+///    the same [`KeepAlive`], they go into the extensions of the response too, as a
+///    [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on
 ///    a connection does not mention stands. A new connection begins with what its origin said last on
 ///    another one, but for a timeout longer than `max_idle`, until it is told itself.
 ///
