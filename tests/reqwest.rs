@@ -12,7 +12,7 @@ mod support;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy, ReqwestLayer};
+use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, ReqwestLayer};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use reqwest::{Body, Method, Request, ResponseBuilderExt, Url};
@@ -101,7 +101,7 @@ async fn a_response_keeps_its_url_and_the_extensions_of_this_crate() {
         assert_eq!(response.url().as_str(), url);
         let handle = response.extensions().get::<ConnectionHandle>().unwrap();
         assert_eq!(handle.requests(), number);
-        assert!(response.extensions().get::<KeepAliveHint>().is_some());
+        assert!(handle.hint().is_some());
         response.bytes().await.unwrap();
     }
 }
