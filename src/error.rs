@@ -13,7 +13,9 @@ pub struct PolicyError {
 /// What a setting was expected to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Expected {
+    EvidenceAgeAboveZero,
     HintCeilingAboveZero,
+    LearnCeilingAboveZero,
     MaxIdleAboveZero,
 }
 
@@ -26,9 +28,17 @@ impl PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.expected {
+            Expected::EvidenceAgeAboveZero => {
+                "`evidence_age` is zero, expected a duration above zero; \
+                 to learn nothing, use `learn(Learn::Off)`"
+            }
             Expected::HintCeilingAboveZero => {
                 "`hint_ceiling` is zero, expected a duration above zero; \
                  to ignore what servers say, use `hints(false)`"
+            }
+            Expected::LearnCeilingAboveZero => {
+                "`learn_ceiling` is zero, expected a duration above zero; \
+                 to never expect more of a server than it says, use `learn(Learn::Shorten)`"
             }
             Expected::MaxIdleAboveZero => {
                 "`max_idle` is zero, expected a duration above zero; \

@@ -143,7 +143,7 @@ pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLa
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
 pub use self::origin::Origin;
-pub use self::policy::{KeepAlivePolicy, SafetyMargin};
+pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
 pub use self::shared::{KeepAlive, KeepAliveBuilder};
 pub use self::stats::{OpaqueConnections, Retired, Stats};

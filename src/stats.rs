@@ -55,6 +55,10 @@ pub struct Retired {
     pub request_limit: u64,
     /// The policy does not allow reuse.
     pub reuse_disabled: u64,
+    /// Another connection to the same origin, idle for no longer, turned out to be closed; or
+    /// [`KeepAlive::retire_idle`](crate::KeepAlive::retire_idle),
+    /// [`KeepAlive::retire_all`](crate::KeepAlive::retire_all).
+    pub siblings: u64,
 }
 
 impl Retired {
@@ -66,6 +70,7 @@ impl Retired {
             no_idle_allowed,
             request_limit,
             reuse_disabled,
+            siblings,
         } = *self;
         [
             by_hand,
@@ -73,6 +78,7 @@ impl Retired {
             no_idle_allowed,
             request_limit,
             reuse_disabled,
+            siblings,
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
@@ -146,6 +152,7 @@ pub(crate) struct Counters {
     no_idle_allowed: Counter,
     request_limit: Counter,
     reuse_disabled: Counter,
+    siblings: Counter,
     closed_while_idle: Counter,
     stale_failures: Counter,
     hints: Counter,
@@ -206,6 +213,7 @@ impl Counters {
             End::Retired(Reason::NoIdleAllowed) => &self.no_idle_allowed,
             End::Retired(Reason::RequestLimit) => &self.request_limit,
             End::Retired(Reason::ReuseDisabled) => &self.reuse_disabled,
+            End::Retired(Reason::Sibling) => &self.siblings,
         }
         .add();
     }
@@ -221,6 +229,7 @@ impl Counters {
                 no_idle_allowed: self.no_idle_allowed.read(),
                 request_limit: self.request_limit.read(),
                 reuse_disabled: self.reuse_disabled.read(),
+                siblings: self.siblings.read(),
             },
             closed_while_idle: self.closed_while_idle.read(),
             stale_failures: self.stale_failures.read(),

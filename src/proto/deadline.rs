@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Moment, Reading};
-use crate::policy::{KeepAlivePolicy, SafetyMargin};
+use super::learn::Findings;
+use super::{Moment, Reading, Span};
+use crate::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 
 /// What [`SafetyMargin::Default`] is, unless that is more than a quarter of what is expected.
 const DEFAULT_MARGIN: Duration = Duration::from_secs(1);
@@ -27,6 +28,9 @@ pub(crate) enum Reason {
     RequestLimit,
     /// Policy switches reuse off.
     ReuseDisabled,
+    /// Another connection to the origin that had been idle for no longer turned out to be closed, or
+    /// somebody said so of all that were idle.
+    Sibling,
 }
 
 /// What is known of one connection.
@@ -63,8 +67,17 @@ pub(crate) enum Verdict {
 
 /// For how long a connection may idle, counted from when its last response was completely read.
 pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts) -> Allowance {
-    let expected = expected(policy, facts);
-    let margin = margin(policy, facts, expected);
+    learned_allowance(policy, facts, &Findings::default())
+}
+
+/// The same, with what the server was seen to do.
+pub(crate) fn learned_allowance(
+    policy: &KeepAlivePolicy,
+    facts: &Facts,
+    findings: &Findings,
+) -> Allowance {
+    let expected = learned(policy, facts, findings);
+    let margin = margin(policy, facts, findings, expected);
     let idle = expected.saturating_sub(margin);
     if !facts.used {
         return Allowance::Idle(idle.max(grace(expected)));
@@ -138,9 +151,47 @@ fn expected(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
     }
 }
 
-fn margin(policy: &KeepAlivePolicy, facts: &Facts, expected: Duration) -> Duration {
+/// The same, as far as what the server was seen to do does not say otherwise.
+fn learned(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Duration {
+    let expected = expected(policy, facts);
+    let bound = findings.bound.map(Span::duration);
+    let longer = match (policy.learn, is_hinted(policy, facts)) {
+        (Learn::Off, _) => return expected,
+        (Learn::Shorten, _) | (Learn::Full, true) => None,
+        (Learn::Full, false) => {
+            let confirmed = bound.filter(|_| findings.spread.is_some());
+            findings.survived.map(Span::duration).max(confirmed)
+        }
+    };
+    let longer = longer.map(|longer| longer.min(policy.learn_ceiling));
+    let expected = longer.map_or(expected, |longer| expected.max(longer));
+    bound.map_or(expected, |bound| expected.min(bound))
+}
+
+fn is_hinted(policy: &KeepAlivePolicy, facts: &Facts) -> bool {
+    policy.hints && facts.hint.is_some()
+}
+
+fn margin(
+    policy: &KeepAlivePolicy,
+    facts: &Facts,
+    findings: &Findings,
+    expected: Duration,
+) -> Duration {
     let round_trips = facts.rtt.saturating_mul(2);
     let safety = match policy.safety_margin {
+        SafetyMargin::Adaptive { floor }
+            if policy.learn == Learn::Full && findings.bound.map(Span::duration) == Some(expected) =>
+        {
+            if let Some(spread) = findings.spread {
+                // What was seen has the way back in it already; a request needs the way there.
+                return floor
+                    .saturating_add(facts.rtt)
+                    .saturating_add(spread.duration())
+                    .saturating_add(facts.skew);
+            }
+            floor.saturating_add(round_trips)
+        }
         SafetyMargin::Default => DEFAULT_MARGIN.min(expected / 4),
         SafetyMargin::Fixed(margin) => margin,
         SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),

@@ -26,6 +26,7 @@ pub(crate) mod framing;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 pub(crate) mod keep_alive;
+pub(crate) mod learn;
 mod moment;
 mod token;
 
