@@ -1,16 +1,17 @@
 //! What the connector and the layer share.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use hyper::rt::Timer;
 
 use crate::clock::Clock;
 use crate::error::PolicyError;
-use crate::origin::Origins;
+use crate::origin::{CAPACITY, Origin, Origins};
 use crate::policy::KeepAlivePolicy;
-use crate::proto::deadline;
+use crate::proto::{Reading, deadline};
 use crate::stats::{Counters, Stats};
 use crate::trace;
 
@@ -45,6 +46,10 @@ struct Shared {
     origins: Origins,
     counters: Counters,
     next_id: AtomicU64,
+    /// Changes when connections to all origins are to be looked at anew.
+    version: AtomicU32,
+    /// Connections that are idle since then, or for longer, are not to be used again.
+    stale: AtomicI64,
 }
 
 impl KeepAlive {
@@ -73,6 +78,37 @@ impl KeepAlive {
         &self.shared.policy
     }
 
+    /// No connection to the origin that is idle now is used for another request, whatever its
+    /// deadline: after a deploy, or where a name leads elsewhere.
+    ///
+    /// None is looked for: each closes when it is needed next, or at its deadline. One that was just
+    /// opened for a request serves that. Does nothing to requests and responses under way, nor to
+    /// HTTP/2.
+    pub fn retire_idle(&self, origin: &Origin) {
+        let now = self.clock().now();
+        if let Some(origin) = self.origins().kept(origin) {
+            origin.learning().retire(now.monotonic);
+        }
+    }
+
+    /// The same for all origins: after a change of networks.
+    pub fn retire_all(&self) {
+        let now = self.clock().now().monotonic.nanoseconds();
+        self.shared.stale.fetch_max(now, Ordering::Relaxed);
+        self.shared.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes when connections to all origins are to be looked at anew.
+    #[inline]
+    pub(crate) fn version(&self) -> u32 {
+        self.shared.version.load(Ordering::Acquire)
+    }
+
+    /// Connections that are idle since then, or for longer, are not to be used again.
+    pub(crate) fn stale(&self) -> Reading {
+        Reading::from_nanoseconds(self.shared.stale.load(Ordering::Relaxed))
+    }
+
     /// Whether both share everything.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
@@ -95,7 +131,12 @@ impl KeepAlive {
         self.shared.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn share(policy: KeepAlivePolicy, clock: Clock) -> Self {
+    fn share(builder: KeepAliveBuilder) -> Self {
+        let KeepAliveBuilder {
+            policy,
+            clock,
+            capacity,
+        } = builder;
         if deadline::never_allows_reuse(&policy) {
             trace::warn!(
                 policy = ?policy,
@@ -106,9 +147,11 @@ impl KeepAlive {
             shared: Arc::new(Shared {
                 policy,
                 clock,
-                origins: Origins::new(),
+                origins: Origins::new(capacity),
                 counters: Counters::default(),
                 next_id: AtomicU64::new(0),
+                version: AtomicU32::new(0),
+                stale: AtomicI64::new(i64::MIN),
             }),
         }
     }
@@ -117,16 +160,27 @@ impl KeepAlive {
 /// The default policy, with tokio's clock and timer.
 impl Default for KeepAlive {
     fn default() -> Self {
-        Self::share(KeepAlivePolicy::default(), Clock::default())
+        Self::share(KeepAliveBuilder::default())
     }
 }
 
 /// Builds a [`KeepAlive`]; made by [`KeepAlive::builder`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct KeepAliveBuilder {
     policy: KeepAlivePolicy,
     clock: Clock,
+    capacity: NonZeroUsize,
+}
+
+impl Default for KeepAliveBuilder {
+    fn default() -> Self {
+        Self {
+            policy: KeepAlivePolicy::default(),
+            clock: Clock::default(),
+            capacity: CAPACITY,
+        }
+    }
 }
 
 impl KeepAliveBuilder {
@@ -161,6 +215,13 @@ impl KeepAliveBuilder {
         self
     }
 
+    /// How many origins something is remembered of. The default is 1024; those without open
+    /// connections are forgotten first, and of these the ones least recently connected to.
+    pub fn origin_capacity(mut self, origins: NonZeroUsize) -> Self {
+        self.capacity = origins;
+        self
+    }
+
     /// Builds the handle.
     ///
     /// # Errors
@@ -168,6 +229,6 @@ impl KeepAliveBuilder {
     /// Where the policy holds a value that makes no sense.
     pub fn build(self) -> Result<KeepAlive, PolicyError> {
         self.policy.check()?;
-        Ok(KeepAlive::share(self.policy, self.clock))
+        Ok(KeepAlive::share(self))
     }
 }

@@ -123,9 +123,7 @@ impl ConnectionHandle {
     pub fn deadline(&self) -> Option<Instant> {
         let keep_alive = self.connection.keep_alive();
         let now = keep_alive.clock().now();
-        let verdict = self
-            .connection
-            .look(|exchange| exchange.look(keep_alive.policy(), &now));
+        let verdict = self.connection.verdict(&now);
         match verdict? {
             Verdict::Reuse { until } => keep_alive.clock().instant(until?),
             Verdict::Retire(_) => keep_alive.clock().instant(now.monotonic),

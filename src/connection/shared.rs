@@ -1,17 +1,19 @@
 //! The state that the transport wrapper and the handles share.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::origin::Origin;
+use crate::origin::{Learning, Origin};
+use crate::policy::Learn;
 use crate::proto::deadline::{self, Verdict};
 use crate::proto::end::{Cause, End};
 use crate::proto::exchange::{Exchange, Happened, Told};
 use crate::proto::framing::Opaque;
 use crate::proto::keep_alive::KeepAliveHint;
-use crate::proto::{Moment, Now};
+use crate::proto::learn::{Findings, Kind, Limit};
+use crate::proto::{Moment, Now, Span};
 use crate::shared::KeepAlive;
 use crate::trace;
 
@@ -25,6 +27,8 @@ pub(crate) struct Connection {
     asked: AtomicU8,
     /// See [`is_disturbed`](Self::is_disturbed).
     disturbed: AtomicBool,
+    /// What was learned of the origin by then has been taken into account.
+    seen: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -87,12 +91,20 @@ impl Connection {
         let (origin, told) = origin
             .map(|origin| keep_alive.origins().on_open(origin))
             .unzip();
+        if let Some(origin) = &origin {
+            origin.learning().on_rtt(Span::new(connecting));
+            origin
+                .learning()
+                .on_time(&now, keep_alive.policy().evidence_age);
+        }
+        let seen = version(origin.as_ref(), keep_alive);
         Self {
             id: keep_alive.next_id(),
             origin,
             keep_alive: keep_alive.clone(),
             asked: AtomicU8::new(UNANSWERED),
             disturbed: AtomicBool::new(false),
+            seen: AtomicU32::new(seen),
             state: Mutex::new(State {
                 exchange: Exchange::new(connecting, now)
                     .with_told(&told.unwrap_or_default(), keep_alive.policy()),
@@ -127,6 +139,7 @@ impl Connection {
         let policy = self.keep_alive.policy();
         let mut state = self.state();
         self.disturbed.store(false, Ordering::Relaxed);
+        self.catch_up(&mut state.exchange, &now);
         let until = match state.exchange.verdict(policy, &now) {
             Some(Verdict::Retire(_)) => return BeforeRead::Eof,
             Some(Verdict::Reuse { until }) => until,
@@ -148,6 +161,37 @@ impl Connection {
     #[inline]
     pub(crate) fn is_disturbed(&self) -> bool {
         self.disturbed.load(Ordering::Relaxed)
+            || self.seen.load(Ordering::Relaxed) != version(self.origin.as_ref(), &self.keep_alive)
+    }
+
+    /// Takes into account what was learned since.
+    fn catch_up(&self, exchange: &mut Exchange, now: &Moment) {
+        let policy = self.keep_alive.policy();
+        let version = version(self.origin.as_ref(), &self.keep_alive);
+        if self.seen.load(Ordering::Relaxed) != version {
+            self.seen.store(version, Ordering::Relaxed);
+            exchange.forget_allowance();
+            let by_hand = self.keep_alive.stale();
+            let stale = self
+                .origin
+                .as_ref()
+                .map_or(by_hand, |origin| origin.learning().stale().max(by_hand));
+            exchange.on_stale(stale, policy, now);
+        }
+        exchange.settle(policy, || self.findings());
+    }
+
+    fn findings(&self) -> Findings {
+        self.learning().map(Learning::findings).unwrap_or_default()
+    }
+
+    /// What is learned of the origin, if that is wanted.
+    fn learning(&self) -> Option<&Learning> {
+        let is_wanted = self.keep_alive.policy().learn != Learn::Off;
+        self.origin
+            .as_ref()
+            .filter(|_| is_wanted)
+            .map(Origin::learning)
     }
 
     /// Something is about to be written on an idle connection.
@@ -161,7 +205,19 @@ impl Connection {
         let window = self.keep_alive.policy().response_window;
         // The time of those is needed: to have it now spares taking the lock a second time.
         let now = first.then(|| self.keep_alive.clock().now());
-        self.tell(now, |exchange| exchange.on_read(bytes, window))
+        let mut closing = None;
+        let moved = self.tell(now, |exchange| {
+            closing = exchange.says_closed(bytes);
+            exchange.on_read(bytes, window)
+        });
+        if let (Some(closing), Some(learning)) = (closing, self.learning()) {
+            let limit = Limit {
+                seen: closing.at(&self.keep_alive.clock().now()),
+                kind: Kind::Close,
+            };
+            learning.on_limit(limit, self.keep_alive.policy().evidence_age);
+        }
+        moved
     }
 
     /// Takes bytes that were written.
@@ -173,6 +229,7 @@ impl Connection {
         let mut state = self.state();
         let happened = tell(&mut state.exchange);
         let mut fresh_until = None;
+        let mut survival = None;
         if happened.needs_time() {
             let now = match now {
                 Some(now) => now,
@@ -185,12 +242,20 @@ impl Connection {
                 }
             };
             let policy = self.keep_alive.policy();
+            survival = self.learning().and_then(|learning| {
+                let more_than = learning.worth_more_than();
+                state.exchange.survival(happened, more_than, &now)
+            });
             state.exchange.at(happened, policy.response_window, now);
+            self.catch_up(&mut state.exchange, &now);
             fresh_until = state.exchange.fresh_until(policy);
         }
         let standing = state.standing();
         let reused = state.exchange.request().number > 1;
         drop(state);
+        if let (Some(survival), Some(learning)) = (survival, self.learning()) {
+            learning.on_survival(survival, self.keep_alive.policy().evidence_age);
+        }
         if happened.begun() {
             self.keep_alive.counters().on_exchange(reused);
         }
@@ -206,14 +271,27 @@ impl Connection {
 
     /// The connection ended. Only the first call counts.
     pub(crate) fn on_end(&self, cause: Cause) {
-        let (end, requests, waker) = {
+        let policy = self.keep_alive.policy();
+        // When this side lets go tells nothing.
+        let now = (cause != Cause::Dropped).then(|| self.keep_alive.clock().now());
+        let (end, limit, rtt, requests, waker) = {
             let mut state = self.state();
-            let end = state.exchange.on_end(cause, self.keep_alive.policy());
-            (end, state.exchange.request().number, state.waker.take())
+            let exchange = &mut state.exchange;
+            exchange.settle(policy, || self.findings());
+            let limit = now.and_then(|now| exchange.limit(cause, &now));
+            let end = exchange.on_end(cause, policy);
+            let (rtt, requests) = (exchange.rtt(), exchange.request().number);
+            (end, limit, rtt, requests, state.waker.take())
         };
         // A handle may outlive the task by far.
         drop(waker);
         let Some(end) = end else { return };
+        if let Some(learning) = self.learning() {
+            learning.on_rtt(rtt);
+            if let Some(limit) = limit {
+                learning.on_limit(limit, policy.evidence_age);
+            }
+        }
         self.on_gone();
         self.keep_alive.counters().on_end(end);
         self.log_end(end, requests);
@@ -243,6 +321,7 @@ impl Connection {
             (news.is_some(), look)
         });
         if let (Some(news), Some(origin)) = (news, &self.origin) {
+            origin.learning().on_hint(news.timeout);
             self.keep_alive.origins().on_told(origin, news);
         }
     }
@@ -293,6 +372,13 @@ impl Connection {
         }
     }
 
+    /// When the connection will not be used for another request any more.
+    pub(crate) fn verdict(&self, now: &Moment) -> Option<Verdict> {
+        let mut state = self.state();
+        self.catch_up(&mut state.exchange, now);
+        state.exchange.look(self.keep_alive.policy(), now)
+    }
+
     /// Answers a question.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Exchange) -> R) -> R {
         look(&self.state().exchange)
@@ -315,4 +401,11 @@ impl State {
             Standing::Busy
         }
     }
+}
+
+/// Changes when a connection is to be looked at anew.
+#[inline]
+fn version(origin: Option<&Origin>, keep_alive: &KeepAlive) -> u32 {
+    let of_origin = origin.map_or(0, |origin| origin.learning().version());
+    of_origin.wrapping_add(keep_alive.version())
 }

@@ -181,7 +181,8 @@ fn margin(
     let round_trips = facts.rtt.saturating_mul(2);
     let safety = match policy.safety_margin {
         SafetyMargin::Adaptive { floor }
-            if policy.learn == Learn::Full && findings.bound.map(Span::duration) == Some(expected) =>
+            if policy.learn == Learn::Full
+                && findings.bound.map(Span::duration) == Some(expected) =>
         {
             if let Some(spread) = findings.spread {
                 // What was seen has the way back in it already; a request needs the way there.

@@ -7,7 +7,8 @@ use super::deadline::{self, Allowance, Facts, Reason, Verdict};
 use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
 use super::keep_alive::KeepAliveHint;
-use super::{Moment, Span};
+use super::learn::{Evidence, Findings, Kind, Limit};
+use super::{Moment, Reading, Span};
 use crate::policy::KeepAlivePolicy;
 
 /// A request that the server timed out waiting for; sent on its own account, so it says nothing
@@ -359,6 +360,124 @@ impl Exchange {
         self.is_idle()
     }
 
+    /// What that follows from has changed for how long it may idle: it is to be asked anew.
+    pub(crate) fn forget_allowance(&mut self) {
+        self.allowance = None;
+    }
+
+    /// Takes into account what the server was seen to do, where for how long the connection may idle
+    /// has to be decided anew.
+    #[inline]
+    pub(crate) fn settle(&mut self, policy: &KeepAlivePolicy, findings: impl FnOnce() -> Findings) {
+        if self.allowance.is_none() {
+            self.allowance = Some(deadline::learned_allowance(
+                policy,
+                &self.facts(),
+                &findings(),
+            ));
+        }
+    }
+
+    /// Connections that are idle since then, or for longer, are not to be used again.
+    pub(crate) fn on_stale(&mut self, since: Reading, policy: &KeepAlivePolicy, now: &Moment) {
+        if !self.is_idle() || self.idle_since().monotonic > since {
+            return;
+        }
+        if self.phase == Phase::Unused {
+            // It was opened for a request, which may just be on its way.
+            let first_asked = if self.asked { &self.since } else { now };
+            let first_use = deadline::first_use(policy);
+            if !matches!(
+                deadline::verdict(first_use, first_asked, now),
+                Verdict::Retire(_)
+            ) {
+                return;
+            }
+        }
+        self.retired.get_or_insert(Reason::Sibling);
+    }
+
+    /// What it tells of the server's idle timeout that the connection ends now for that cause, if it
+    /// has not ended before. Not what has another explanation.
+    pub(crate) fn limit(&self, cause: Cause, now: &Moment) -> Option<Limit> {
+        let is_last = self.requests >= self.requests_allowed;
+        if self.ended || self.retired.is_some() || is_last || cause == Cause::Dropped {
+            return None;
+        }
+        match self.phase {
+            Phase::Idle => Some(Limit {
+                seen: self.open(now),
+                kind: Kind::Close,
+            }),
+            Phase::Busy | Phase::Sending if self.is_unanswered_again() => Some(Limit {
+                seen: Evidence {
+                    since: self.since.saturating_sub(self.idle_before.duration()),
+                    at: *now,
+                    idle: self.idle_before,
+                    slack: self.rtt,
+                    watched: false,
+                },
+                kind: Kind::Failure,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The idle connection is still open.
+    pub(crate) fn open(&self, now: &Moment) -> Evidence {
+        Evidence {
+            since: self.since,
+            at: *now,
+            idle: Span::new(now.since(&self.since)),
+            slack: self.skew,
+            watched: false,
+        }
+    }
+
+    /// What these bytes tell of the server's idle timeout, where it says with them that it closes an
+    /// idle connection. When that is has to be added.
+    #[inline]
+    pub(crate) fn says_closed(&self, bytes: &[u8]) -> Option<Evidence> {
+        let is_timeout = || bytes.starts_with(b"HTTP/1.") && bytes.get(9..12) == Some(b"408");
+        (self.phase == Phase::Idle && is_timeout()).then(|| self.open(&self.since))
+    }
+
+    /// The server begins to answer, after the connection had been idle for longer than `more_than`.
+    #[inline]
+    pub(crate) fn survival(
+        &self,
+        happened: Happened,
+        more_than: Span,
+        now: &Moment,
+    ) -> Option<Evidence> {
+        let is_new = self.requests > 1 && happened.progress.answered;
+        (is_new && self.idle_before > more_than).then(|| Evidence {
+            since: self.since.saturating_sub(self.idle_before.duration()),
+            at: *now,
+            idle: self.idle_before,
+            slack: Span::ZERO,
+            watched: false,
+        })
+    }
+
+    /// Whether the server named a timeout that counts.
+    pub(crate) fn is_hinted(&self, policy: &KeepAlivePolicy) -> bool {
+        policy.hints && self.hint.timeout().is_some()
+    }
+
+    /// How long it would be left idle if nothing had been learned.
+    pub(crate) fn unlearned(&self, policy: &KeepAlivePolicy) -> Duration {
+        match deadline::allowance(policy, &self.facts()) {
+            Allowance::Idle(idle) => idle,
+            Allowance::Never(_) => Duration::ZERO,
+        }
+    }
+
+    /// What is known about a round trip.
+    pub(crate) fn rtt(&self) -> Span {
+        self.rtt
+    }
+
     /// Whether the connection may be used for another request; `None` while that is not the
     /// question, since an exchange is open or nothing is known.
     pub(crate) fn look(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
@@ -441,17 +560,18 @@ impl Exchange {
         if let Some(allowance) = self.allowance {
             return allowance;
         }
-        deadline::allowance(
-            policy,
-            &Facts {
-                used: self.requests > 0,
-                requests_left: (self.requests_allowed != NO_LIMIT)
-                    .then(|| self.requests_allowed.saturating_sub(self.requests)),
-                hint: self.hint.timeout(),
-                skew: self.skew.duration(),
-                rtt: self.rtt.duration(),
-            },
-        )
+        deadline::allowance(policy, &self.facts())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            used: self.requests > 0,
+            requests_left: (self.requests_allowed != NO_LIMIT)
+                .then(|| self.requests_allowed.saturating_sub(self.requests)),
+            hint: self.hint.timeout(),
+            skew: self.skew.duration(),
+            rtt: self.rtt.duration(),
+        }
     }
 
     /// Since when it is idle, if it is.

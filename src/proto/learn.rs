@@ -45,6 +45,17 @@ pub(crate) struct Evidence {
     pub(crate) watched: bool,
 }
 
+impl Evidence {
+    /// The same, seen at another time.
+    pub(crate) fn at(self, now: &Moment) -> Self {
+        Self {
+            at: *now,
+            idle: Span::new(now.since(&self.since)),
+            ..self
+        }
+    }
+}
+
 /// What a limit is made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
@@ -131,9 +142,11 @@ impl Learned {
         self.limits
             .iter_mut()
             .for_each(|place| *place = place.filter(|limit| !refutes(limit)));
-        let same = self.survivals.iter_mut().flatten().find(|known| {
-            known.watched && survival.watched && known.since == survival.since
-        });
+        let same = self
+            .survivals
+            .iter_mut()
+            .flatten()
+            .find(|known| known.watched && survival.watched && known.since == survival.since);
         if let Some(same) = same {
             *same = survival;
             return;
@@ -261,15 +274,22 @@ impl Learned {
 fn oldest<T: Copy>(places: &mut [Option<T>; KEPT], at: impl Fn(&T) -> Moment) -> &mut Option<T> {
     let key = |place: &Option<T>| place.as_ref().map(|kept| at(kept).monotonic);
     let [first, rest @ ..] = places;
-    rest.iter_mut()
-        .fold(first, |best, place| if key(place) < key(best) { place } else { best })
+    rest.iter_mut().fold(
+        first,
+        |best, place| if key(place) < key(best) { place } else { best },
+    )
 }
 
 /// A free place, or that of the shortest survival.
 fn least(places: &mut [Option<Evidence>; KEPT]) -> &mut Option<Evidence> {
     let [first, rest @ ..] = places;
-    rest.iter_mut()
-        .fold(first, |best, place| if rank(place) < rank(best) { place } else { best })
+    rest.iter_mut().fold(first, |best, place| {
+        if rank(place) < rank(best) {
+            place
+        } else {
+            best
+        }
+    })
 }
 
 /// What sentinels saw is worth more than anything else.

@@ -185,10 +185,7 @@ fn a_server_that_waits_longer_than_before_is_seen_to() {
 
 #[test]
 fn what_is_old_is_forgotten() {
-    let mut learned = learned(&[
-        L(close(60_000, 60_000)),
-        S(evidence(60_000, 60_000, true)),
-    ]);
+    let mut learned = learned(&[L(close(60_000, 60_000)), S(evidence(60_000, 60_000, true))]);
     learned.forget(&Moment::at(60_000 + 1_799_999), AGE);
     assert!(learned.findings().bound.is_some());
     learned.forget(&Moment::at(60_000 + 1_800_000), AGE);
@@ -206,7 +203,11 @@ fn a_survival_is_worth_it_only_if_it_says_more_than_what_is_kept() {
     assert_eq!(worth(&full[..7]), 0);
     assert_eq!(worth(&full), 1_000);
     let limit = L(failure(900_000, 400));
-    assert_eq!(worth(&[&full[..], &[limit]].concat()), 600, "it would be refuted");
+    assert_eq!(
+        worth(&[&full[..], &[limit]].concat()),
+        600,
+        "it would be refuted"
+    );
 }
 
 fn any_seen() -> impl Strategy<Value = (bool, u64, u64, u64, bool, bool)> {
