@@ -131,6 +131,7 @@ mod clock;
 mod connect;
 mod connection;
 mod error;
+mod lifetime;
 mod origin;
 mod policy;
 mod proto;
@@ -142,7 +143,7 @@ pub use self::client::{CloseAfterResponse, KeepAliveLayer, KeepAliveService, Res
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
-pub use self::origin::Origin;
+pub use self::origin::{Origin, OriginMatcher};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
 pub use self::shared::{KeepAlive, KeepAliveBuilder};

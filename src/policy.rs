@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Expected, PolicyError};
+use crate::proto::jitter::Fraction;
 
 /// How long a connection may idle and still be reused.
 ///
@@ -20,6 +21,10 @@ use crate::error::{Expected, PolicyError};
 /// | [`learn`](Self::learn) | [`Learn::Shorten`] | what is made of connections that servers close |
 /// | [`learn_ceiling`](Self::learn_ceiling) | 600 s | the longest timeout that is learned |
 /// | [`evidence_age`](Self::evidence_age) | 30 min | for how long what was seen counts |
+/// | [`max_lifetime`](Self::max_lifetime) | none | how long a connection is used after it was established |
+/// | [`lifetime_jitter`](Self::lifetime_jitter) | 0.1 | by which part of that some are given up sooner |
+/// | [`max_requests`](Self::max_requests) | none | how many requests a connection serves |
+/// | [`idle_jitter`](Self::idle_jitter) | 0.0 | by which part of their idle time some are given up sooner |
 ///
 /// # The rule
 ///
@@ -61,6 +66,12 @@ pub struct KeepAlivePolicy {
     pub(crate) learn: Learn,
     pub(crate) learn_ceiling: Duration,
     pub(crate) evidence_age: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) max_requests: Option<u64>,
+    /// `None` is what was refused.
+    pub(crate) lifetime_jitter: Option<Fraction>,
+    /// `None` is what was refused.
+    pub(crate) idle_jitter: Option<Fraction>,
 }
 
 impl Default for KeepAlivePolicy {
@@ -75,6 +86,10 @@ impl Default for KeepAlivePolicy {
             learn: Learn::Shorten,
             learn_ceiling: Duration::from_secs(600),
             evidence_age: Duration::from_secs(1_800),
+            max_lifetime: None,
+            max_requests: None,
+            lifetime_jitter: Some(Fraction::one_of(10)),
+            idle_jitter: Some(Fraction::NONE),
         }
     }
 }
@@ -182,7 +197,7 @@ impl KeepAlivePolicy {
         if self.evidence_age.is_zero() {
             return Err(PolicyError::new(Expected::EvidenceAgeAboveZero));
         }
-        Ok(())
+        self.check_lifetime()
     }
 }
 

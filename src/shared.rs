@@ -1,5 +1,6 @@
 //! What the connector and the layer share.
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -9,8 +10,9 @@ use hyper::rt::Timer;
 
 use crate::clock::Clock;
 use crate::error::PolicyError;
-use crate::origin::{CAPACITY, Origin, Origins};
+use crate::origin::{CAPACITY, Origin, OriginMatcher, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
+use crate::proto::jitter::Jitter;
 use crate::proto::{Reading, deadline};
 use crate::stats::{Counters, Stats};
 use crate::trace;
@@ -41,7 +43,9 @@ pub struct KeepAlive {
 
 #[derive(Debug)]
 struct Shared {
-    policy: KeepAlivePolicy,
+    /// For the lots of connections.
+    seed: u64,
+    policies: Policies,
     clock: Clock,
     origins: Origins,
     counters: Counters,
@@ -73,9 +77,14 @@ impl KeepAlive {
         self.shared.counters.snapshot()
     }
 
-    /// The policy all connections follow.
+    /// The policy of all connections but those to origins that have one of their own.
     pub fn policy(&self) -> &KeepAlivePolicy {
-        &self.shared.policy
+        self.shared.policies.of_others()
+    }
+
+    /// The policy of connections to this origin: the first that matches, or that of all others.
+    pub fn policy_of(&self, origin: &Origin) -> &KeepAlivePolicy {
+        self.shared.policies.of(Some(origin))
     }
 
     /// No connection to the origin that is idle now is used for another request, whatever its
@@ -118,12 +127,22 @@ impl KeepAlive {
         &self.shared.clock
     }
 
+    #[inline]
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.shared.policies
+    }
+
     pub(crate) fn origins(&self) -> &Origins {
         &self.shared.origins
     }
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// That of the connection of this number, which differs from one handle and process to the next.
+    pub(crate) fn jitter(&self, connection: u64) -> Jitter {
+        Jitter::of(connection, self.shared.seed)
     }
 
     /// A number that no other connection of this handle has.
@@ -133,19 +152,22 @@ impl KeepAlive {
 
     fn share(builder: KeepAliveBuilder) -> Self {
         let KeepAliveBuilder {
-            policy,
+            policies,
             clock,
             capacity,
         } = builder;
-        if deadline::never_allows_reuse(&policy) {
-            trace::warn!(
-                policy = ?policy,
-                "the safety margin leaves no time in which a connection could be reused"
-            );
+        for policy in policies.all() {
+            if deadline::never_allows_reuse(policy) {
+                trace::warn!(
+                    policy = ?policy,
+                    "the safety margin leaves no time in which a connection could be reused"
+                );
+            }
         }
         Self {
             shared: Arc::new(Shared {
-                policy,
+                seed: seed(),
+                policies,
                 clock,
                 origins: Origins::new(capacity),
                 counters: Counters::default(),
@@ -155,6 +177,12 @@ impl KeepAlive {
             }),
         }
     }
+}
+
+/// What another handle, and another process, has differently: the standard library's maps need the
+/// like, and have it from the system.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// The default policy, with tokio's clock and timer.
@@ -168,7 +196,7 @@ impl Default for KeepAlive {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct KeepAliveBuilder {
-    policy: KeepAlivePolicy,
+    policies: Policies,
     clock: Clock,
     capacity: NonZeroUsize,
 }
@@ -176,7 +204,7 @@ pub struct KeepAliveBuilder {
 impl Default for KeepAliveBuilder {
     fn default() -> Self {
         Self {
-            policy: KeepAlivePolicy::default(),
+            policies: Policies::default(),
             clock: Clock::default(),
             capacity: CAPACITY,
         }
@@ -186,7 +214,34 @@ impl Default for KeepAliveBuilder {
 impl KeepAliveBuilder {
     /// The policy. The default is [`KeepAlivePolicy::default`].
     pub fn policy(mut self, policy: KeepAlivePolicy) -> Self {
-        self.policy = policy;
+        self.policies.set_default(policy);
+        self
+    }
+
+    /// A policy for some origins. Where several match an origin, the first that was given is its
+    /// policy, as a whole: nothing is taken from the others, nor from [`policy`](Self::policy).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http_keepalive::{KeepAlive, KeepAlivePolicy};
+    ///
+    /// let inside = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
+    /// let keep_alive = KeepAlive::builder()
+    ///     .policy_for("legacy.internal", inside.hints(false))
+    ///     .policy_for("*.internal", inside)
+    ///     .build()?;
+    /// # let _ = keep_alive;
+    /// # Ok::<(), http_keepalive::PolicyError>(())
+    /// ```
+    ///
+    /// A connection follows the policy of the origin that its connector was asked for, from its
+    /// opening to its end.
+    pub fn policy_for(
+        mut self,
+        origins: impl Into<OriginMatcher>,
+        policy: KeepAlivePolicy,
+    ) -> Self {
+        self.policies.add(origins.into(), policy);
         self
     }
 
@@ -226,9 +281,9 @@ impl KeepAliveBuilder {
     ///
     /// # Errors
     ///
-    /// Where the policy holds a value that makes no sense.
+    /// Where a policy holds a value that makes no sense, or is meant for what names no origin.
     pub fn build(self) -> Result<KeepAlive, PolicyError> {
-        self.policy.check()?;
+        self.policies.check()?;
         Ok(KeepAlive::share(self))
     }
 }

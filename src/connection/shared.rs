@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::origin::{Learning, Origin};
+use crate::origin::{Learning, Origin, Place};
+use crate::policy::KeepAlivePolicy;
 use crate::policy::Learn;
 use crate::proto::deadline::{self, Verdict};
 use crate::proto::end::{Cause, End};
@@ -27,6 +28,8 @@ pub(crate) struct Connection {
     asked: AtomicU8,
     /// See [`is_disturbed`](Self::is_disturbed).
     disturbed: AtomicBool,
+    /// Which policy it follows.
+    place: Place,
     /// What was learned of the origin by then has been taken into account.
     seen: AtomicU32,
     state: Mutex<State>,
@@ -91,23 +94,26 @@ impl Connection {
         let (origin, told) = origin
             .map(|origin| keep_alive.origins().on_open(origin))
             .unzip();
+        let place = keep_alive.policies().place(origin.as_ref());
+        let policy = keep_alive.policies().at(place);
+        let id = keep_alive.next_id();
         if let Some(origin) = &origin {
             origin.learning().on_rtt(Span::new(connecting));
-            origin
-                .learning()
-                .on_time(&now, keep_alive.policy().evidence_age);
+            origin.learning().on_time(&now, policy.evidence_age);
         }
         let seen = version(origin.as_ref(), keep_alive);
         Self {
-            id: keep_alive.next_id(),
+            id,
             origin,
             keep_alive: keep_alive.clone(),
             asked: AtomicU8::new(UNANSWERED),
             disturbed: AtomicBool::new(false),
+            place,
             seen: AtomicU32::new(seen),
             state: Mutex::new(State {
                 exchange: Exchange::new(connecting, now)
-                    .with_told(&told.unwrap_or_default(), keep_alive.policy()),
+                    .with_jitter(keep_alive.jitter(id))
+                    .with_told(&told.unwrap_or_default(), policy),
                 waker: None,
             }),
         }
@@ -125,6 +131,12 @@ impl Connection {
         &self.keep_alive
     }
 
+    /// The policy it follows.
+    #[inline]
+    pub(crate) fn policy(&self) -> &KeepAlivePolicy {
+        self.keep_alive.policies().at(self.place)
+    }
+
     /// Nothing is to be followed on this connection.
     pub(crate) fn on_opaque(&self, reason: Opaque) {
         self.state().exchange.on_opaque(reason);
@@ -136,7 +148,7 @@ impl Connection {
     pub(crate) fn before_read(&self, now: &Now, waker: &Waker) -> BeforeRead {
         let clock = self.keep_alive.clock();
         let now = clock.moment(now);
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         let mut state = self.state();
         self.disturbed.store(false, Ordering::Relaxed);
         self.catch_up(&mut state.exchange, &now);
@@ -166,7 +178,7 @@ impl Connection {
 
     /// Takes into account what was learned since.
     fn catch_up(&self, exchange: &mut Exchange, now: &Moment) {
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         let version = version(self.origin.as_ref(), &self.keep_alive);
         if self.seen.load(Ordering::Relaxed) != version {
             self.seen.store(version, Ordering::Relaxed);
@@ -187,7 +199,7 @@ impl Connection {
 
     /// What is learned of the origin, if that is wanted.
     fn learning(&self) -> Option<&Learning> {
-        let is_wanted = self.keep_alive.policy().learn != Learn::Off;
+        let is_wanted = self.policy().learn != Learn::Off;
         self.origin
             .as_ref()
             .filter(|_| is_wanted)
@@ -202,7 +214,7 @@ impl Connection {
 
     /// Takes bytes that were read. `first`: whether they are likely the first of a response.
     pub(crate) fn on_read(&self, bytes: &[u8], first: bool) -> Moved {
-        let window = self.keep_alive.policy().response_window;
+        let window = self.policy().response_window;
         // The time of those is needed: to have it now spares taking the lock a second time.
         let now = first.then(|| self.keep_alive.clock().now());
         let mut closing = None;
@@ -215,7 +227,7 @@ impl Connection {
                 seen: closing.at(&self.keep_alive.clock().now()),
                 kind: Kind::Close,
             };
-            learning.on_limit(limit, self.keep_alive.policy().evidence_age);
+            learning.on_limit(limit, self.policy().evidence_age);
         }
         moved
     }
@@ -241,7 +253,7 @@ impl Connection {
                     now
                 }
             };
-            let policy = self.keep_alive.policy();
+            let policy = self.policy();
             survival = self.learning().and_then(|learning| {
                 let more_than = learning.worth_more_than();
                 state.exchange.survival(happened, more_than, &now)
@@ -254,7 +266,7 @@ impl Connection {
         let reused = state.exchange.request().number > 1;
         drop(state);
         if let (Some(survival), Some(learning)) = (survival, self.learning()) {
-            learning.on_survival(survival, self.keep_alive.policy().evidence_age);
+            learning.on_survival(survival, self.policy().evidence_age);
         }
         if happened.begun() {
             self.keep_alive.counters().on_exchange(reused);
@@ -271,7 +283,7 @@ impl Connection {
 
     /// The connection ended. Only the first call counts.
     pub(crate) fn on_end(&self, cause: Cause) {
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         // When this side lets go tells nothing.
         let now = (cause != Cause::Dropped).then(|| self.keep_alive.clock().now());
         let (end, limit, rtt, requests, waker) = {
@@ -309,7 +321,7 @@ impl Connection {
 
     /// Takes what the server said in its response to the `request`th request.
     pub(crate) fn on_hint(&self, hint: KeepAliveHint, request: u64) {
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
         }
@@ -376,7 +388,7 @@ impl Connection {
     pub(crate) fn verdict(&self, now: &Moment) -> Option<Verdict> {
         let mut state = self.state();
         self.catch_up(&mut state.exchange, now);
-        state.exchange.look(self.keep_alive.policy(), now)
+        state.exchange.look(self.policy(), now)
     }
 
     /// Answers a question.

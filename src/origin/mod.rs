@@ -4,13 +4,19 @@
 //! that the connector and the layer share: bounded, least recently used out first, those with open
 //! connections last. To forget an origin costs at most what it cost to learn of it. What was learned of
 //! its idle timeout is [`Learning`], which its connections reach through the origin itself.
+//!
+//! [`Policies`] says which policy holds for which origin, by [`OriginMatcher`]s.
 
 mod asked;
 mod key;
 mod learning;
+mod matcher;
+mod policies;
 mod store;
 
 pub(crate) use self::asked::Fingerprint;
 pub use self::key::Origin;
 pub(crate) use self::learning::Learning;
+pub use self::matcher::OriginMatcher;
+pub(crate) use self::policies::{Place, Policies};
 pub(crate) use self::store::{CAPACITY, Origins};

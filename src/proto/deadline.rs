@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::jitter::{Fraction, Jitter};
 use super::learn::Findings;
 use super::{Moment, Reading, Span};
 use crate::policy::{KeepAlivePolicy, Learn, SafetyMargin};
@@ -22,6 +23,10 @@ pub(crate) enum Reason {
     ByHand,
     /// It has been idle for as long as policy and hint allow.
     IdleDeadline,
+    /// It is as old as policy allows.
+    MaxLifetime,
+    /// It has served as many requests as policy allows.
+    MaxRequests,
     /// The margin leaves nothing of the timeout that is expected.
     NoIdleAllowed,
     /// The server said how many requests it takes, and that many were made.
@@ -46,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) skew: Duration,
     /// A round trip takes at most this long.
     pub(crate) rtt: Duration,
+    /// Its lot where deadlines are to be spread.
+    pub(crate) jitter: Jitter,
 }
 
 /// For how long a connection may idle.
@@ -79,6 +86,9 @@ pub(crate) fn learned_allowance(
     let expected = learned(policy, facts, findings);
     let margin = margin(policy, facts, findings, expected);
     let idle = expected.saturating_sub(margin);
+    let idle = facts
+        .jitter
+        .shorten(idle, policy.idle_jitter.unwrap_or(Fraction::NONE));
     if !facts.used {
         return Allowance::Idle(idle.max(grace(expected)));
     }
@@ -119,6 +129,56 @@ pub(crate) fn verdict(allowance: Allowance, idle_since: &Moment, now: &Moment) -
     }
 }
 
+/// For how long a connection may be used after it was established, if there is an end to that.
+pub(crate) fn lifetime(policy: &KeepAlivePolicy, jitter: Jitter) -> Option<Duration> {
+    let lifetime = policy.max_lifetime?;
+    Some(jitter.shorten(lifetime, policy.lifetime_jitter.unwrap_or(Fraction::NONE)))
+}
+
+/// Whether policy lets a connection serve another request after so many.
+pub(crate) fn takes_more(policy: &KeepAlivePolicy, requests: u64) -> bool {
+    policy.max_requests.is_none_or(|max| requests < max)
+}
+
+/// Whether a connection that has served so many requests may be used at `now`, whatever its idle time.
+pub(crate) fn wear(
+    policy: &KeepAlivePolicy,
+    jitter: Jitter,
+    requests: u64,
+    connected: &Moment,
+    now: &Moment,
+) -> Verdict {
+    if !takes_more(policy, requests) {
+        return Verdict::Retire(Reason::MaxRequests);
+    }
+    let Some(lifetime) = lifetime(policy, jitter) else {
+        return Verdict::Reuse { until: None };
+    };
+    let left = lifetime.saturating_sub(now.since(connected));
+    if left.is_zero() {
+        return Verdict::Retire(Reason::MaxLifetime);
+    }
+    Verdict::Reuse {
+        until: now.monotonic.checked_add(left),
+    }
+}
+
+impl Verdict {
+    /// Both hold: what says so first.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
+                until: match (one, other) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                },
+            },
+            (Self::Retire(_), _) => self,
+            (Self::Reuse { .. }, Self::Retire(_)) => other,
+        }
+    }
+}
+
 /// Whether the policy leaves nothing to reuse, whatever a server says, though it does not switch
 /// reuse off.
 pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
@@ -133,6 +193,7 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
                 hint,
                 skew: Duration::ZERO,
                 rtt: Duration::ZERO,
+                jitter: Jitter::LATEST,
             };
             matches!(allowance(policy, &facts), Allowance::Never(_))
         })

@@ -6,6 +6,7 @@ use super::anchor::Anchor;
 use super::deadline::{self, Allowance, Facts, Reason, Verdict};
 use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
+use super::jitter::Jitter;
 use super::keep_alive::KeepAliveHint;
 use super::learn::{Evidence, Findings, Kind, Limit};
 use super::{Moment, Reading, Span};
@@ -113,8 +114,10 @@ pub(crate) struct Exchange {
     /// What the server said last.
     hint: KeepAliveHint,
     /// How many requests the server takes on this connection, all in all; `NO_LIMIT` if it did not
-    /// say.
-    requests_allowed: u64,
+    /// say, or more than are ever made.
+    requests_allowed: u32,
+    /// Its lot where deadlines are to be spread.
+    jitter: Jitter,
     /// For how long it may idle, unless what that follows from has changed since it was asked.
     allowance: Option<Allowance>,
     phase: Phase,
@@ -125,8 +128,8 @@ pub(crate) struct Exchange {
     ended: bool,
 }
 
-/// More requests than can be made.
-const NO_LIMIT: u64 = u64::MAX;
+/// More requests than are ever made on a connection: a thousand a second, for seven weeks.
+const NO_LIMIT: u32 = u32::MAX;
 
 impl Exchange {
     /// A connection that is established at `connected`, after `connecting` for so long.
@@ -144,6 +147,7 @@ impl Exchange {
             hinted: 0,
             hint: KeepAliveHint::new(),
             requests_allowed: NO_LIMIT,
+            jitter: Jitter::LATEST,
             allowance: None,
             phase: Phase::Unused,
             asked: false,
@@ -163,15 +167,20 @@ impl Exchange {
         if let Some(timeout) = told.timeout.filter(|timeout| shorter.contains(timeout)) {
             self.hint = self.hint.with_timeout(timeout);
         }
-        self.requests_allowed = told.requests.unwrap_or(NO_LIMIT);
+        self.requests_allowed = limit(told.requests.unwrap_or(u64::MAX));
         self
+    }
+
+    /// The same with a lot of its own, where deadlines are to be spread.
+    pub(crate) fn with_jitter(self, jitter: Jitter) -> Self {
+        Self { jitter, ..self }
     }
 
     /// What was said on this connection, for others.
     pub(crate) fn told(&self) -> Told {
         Told {
             timeout: self.hint.timeout(),
-            requests: (self.requests_allowed != NO_LIMIT).then_some(self.requests_allowed),
+            requests: self.requests_allowed(),
         }
     }
 
@@ -313,7 +322,7 @@ impl Exchange {
         }
         let before = self.allowance(policy);
         let known = (self.hint, self.requests_allowed);
-        let allowed = hint.max().map(|max| request.saturating_add(max));
+        let allowed = hint.max().map(|max| limit(request.saturating_add(max)));
         let later = request >= hinted;
         self.hint = if later {
             hint.or(self.hint)
@@ -400,7 +409,9 @@ impl Exchange {
     /// What it tells of the server's idle timeout that the connection ends now for that cause, if it
     /// has not ended before. Not what has another explanation.
     pub(crate) fn limit(&self, cause: Cause, now: &Moment) -> Option<Limit> {
-        let is_last = self.requests >= self.requests_allowed;
+        let is_last = self
+            .requests_allowed()
+            .is_some_and(|allowed| self.requests >= allowed);
         if self.ended || self.retired.is_some() || is_last || cause == Cause::Dropped {
             return None;
         }
@@ -487,12 +498,16 @@ impl Exchange {
         if let Some(reason) = self.retired {
             return Some(Verdict::Retire(reason));
         }
-        let verdict = deadline::verdict(self.allowance(policy), self.idle_since(), now);
+        let verdict = deadline::verdict(self.allowance(policy), self.idle_since(), now)
+            .and(self.wear(policy, now));
         Some(match (self.phase, verdict) {
             (Phase::Unused, Verdict::Retire(_)) => {
                 // Whoever opened it may have come to it late.
                 let first_asked = if self.asked { &self.since } else { now };
-                deadline::verdict(deadline::first_use(policy), first_asked, now)
+                match deadline::verdict(deadline::first_use(policy), first_asked, now) {
+                    Verdict::Retire(_) => verdict,
+                    first_use @ Verdict::Reuse { .. } => first_use,
+                }
             }
             _ => verdict,
         })
@@ -518,10 +533,21 @@ impl Exchange {
         if self.phase != Phase::Idle || self.retired.is_some() {
             return None;
         }
+        if !deadline::takes_more(policy, self.requests) {
+            return None;
+        }
         let allowance = self.allowance(policy);
         self.allowance = Some(allowance);
         match allowance {
-            Allowance::Idle(idle) => self.since.checked_add(idle),
+            Allowance::Idle(idle) => {
+                let fresh_until = self.since.checked_add(idle)?;
+                match deadline::lifetime(policy, self.jitter) {
+                    None => Some(fresh_until),
+                    Some(lifetime) => {
+                        Some(fresh_until.earlier(&self.connected.checked_add(lifetime)?))
+                    }
+                }
+            }
             Allowance::Never(_) => None,
         }
     }
@@ -546,6 +572,9 @@ impl Exchange {
             (Some(reason), _, _) => End::Retired(reason),
             // Closed by whoever drives the connection, and it would have been by this crate.
             (None, Allowance::Never(reason), Cause::Dropped) => End::Retired(reason),
+            (None, _, Cause::Dropped) if !deadline::takes_more(policy, self.requests) => {
+                End::Retired(Reason::MaxRequests)
+            }
             (None, _, Cause::Dropped) => End::Client,
             (None, _, Cause::Eof | Cause::Error) => End::PeerIdle,
         }
@@ -566,12 +595,24 @@ impl Exchange {
     fn facts(&self) -> Facts {
         Facts {
             used: self.requests > 0,
-            requests_left: (self.requests_allowed != NO_LIMIT)
-                .then(|| self.requests_allowed.saturating_sub(self.requests)),
+            requests_left: self
+                .requests_allowed()
+                .map(|allowed| allowed.saturating_sub(self.requests)),
             hint: self.hint.timeout(),
             skew: self.skew.duration(),
             rtt: self.rtt.duration(),
+            jitter: self.jitter,
         }
+    }
+
+    /// How many requests the server takes, all in all, if it said.
+    fn requests_allowed(&self) -> Option<u64> {
+        (self.requests_allowed != NO_LIMIT).then(|| u64::from(self.requests_allowed))
+    }
+
+    /// Whether it may be used at `now`, whatever its idle time.
+    fn wear(&self, policy: &KeepAlivePolicy, now: &Moment) -> Verdict {
+        deadline::wear(policy, self.jitter, self.requests, &self.connected, now)
     }
 
     /// Since when it is idle, if it is.
@@ -616,6 +657,11 @@ impl Exchange {
         }
         self.hint
     }
+}
+
+/// A number of requests, as it is kept.
+fn limit(requests: u64) -> u32 {
+    u32::try_from(requests).unwrap_or(NO_LIMIT)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::Moment;
 use super::deadline::{self, Allowance, Facts, Verdict};
 use super::end::Cause;
 use super::exchange::Exchange;
+use super::jitter::Jitter;
 use super::keep_alive::{self, KeepAliveHint};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
@@ -98,6 +99,7 @@ pub fn deadline(data: &[u8]) {
         hint: data.flag().then(|| data.duration()),
         skew: data.duration(),
         rtt: data.duration(),
+        jitter: Jitter::LATEST,
     };
     deadline::never_allows_reuse(&policy);
     deadline::is_clamped(&policy, facts.hint);

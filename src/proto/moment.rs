@@ -116,6 +116,14 @@ impl Moment {
         }
     }
 
+    /// What comes first, on each of the clocks.
+    pub(crate) fn earlier(&self, other: &Self) -> Self {
+        Self {
+            monotonic: self.monotonic.min(other.monotonic),
+            wall: self.wall.min(other.wall),
+        }
+    }
+
     /// The moment by which `duration` has passed on both clocks; `None` beyond what they can tell.
     pub(crate) fn checked_add(&self, duration: Duration) -> Option<Self> {
         Some(Self {
