@@ -139,6 +139,7 @@ mod clock;
 mod connect;
 mod connection;
 mod error;
+mod lifetime;
 mod origin;
 mod policy;
 mod proto;
@@ -154,8 +155,8 @@ pub use self::client::{
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
-pub use self::origin::Origin;
-pub use self::policy::{KeepAlivePolicy, SafetyMargin};
+pub use self::origin::{Origin, OriginMatcher};
+pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]

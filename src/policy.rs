@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Expected, PolicyError};
 use crate::proto::deadline::{self, Allowance, Facts};
+use crate::proto::jitter::{Fraction, Jitter};
 
 /// How long a connection may idle and still be reused.
 ///
@@ -18,13 +19,21 @@ use crate::proto::deadline::{self, Allowance, Facts};
 /// | [`hint_ceiling`](Self::hint_ceiling) | 600 s | the longest timeout a server is believed |
 /// | [`reuse`](Self::reuse) | allowed | whether connections are reused at all |
 /// | [`response_window`](Self::response_window) | 8 MiB | how much of a response the network may hold |
+/// | [`learn`](Self::learn) | [`Learn::Shorten`] | what is made of connections that servers close |
+/// | [`learn_ceiling`](Self::learn_ceiling) | 600 s | the longest timeout that is learned |
+/// | [`evidence_age`](Self::evidence_age) | 30 min | for how long what was seen counts |
+/// | [`max_lifetime`](Self::max_lifetime) | none | how long a connection is used after it was established |
+/// | [`lifetime_jitter`](Self::lifetime_jitter) | 0.1 | by which part of that some are given up sooner |
+/// | [`max_requests`](Self::max_requests) | none | how many requests a connection serves |
+/// | [`idle_jitter`](Self::idle_jitter) | 0.0 | by which part of their idle time some are given up sooner |
 ///
 /// # The rule
 ///
 /// A connection is reusable while the time since it finished receiving its last response is less
 /// than `expected − margin`, where
 ///
-/// * `expected` is the server's hint, up to the ceiling, or else `max_idle`;
+/// * `expected` is the server's hint, up to the ceiling, or else `max_idle`; but no more than what the
+///   server was seen to keep to, see [`Learn`];
 /// * `margin` is the safety margin, at least two round trips, plus the *skew*: the time by which the
 ///   server may have finished writing that response before this side finished reading it.
 ///
@@ -55,6 +64,15 @@ pub struct KeepAlivePolicy {
     pub(crate) hints: bool,
     pub(crate) reuse: bool,
     pub(crate) response_window: u64,
+    pub(crate) learn: Learn,
+    pub(crate) learn_ceiling: Duration,
+    pub(crate) evidence_age: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) max_requests: Option<u64>,
+    /// `None` is what was refused.
+    pub(crate) lifetime_jitter: Option<Fraction>,
+    /// `None` is what was refused.
+    pub(crate) idle_jitter: Option<Fraction>,
 }
 
 impl Default for KeepAlivePolicy {
@@ -66,6 +84,13 @@ impl Default for KeepAlivePolicy {
             hints: true,
             reuse: true,
             response_window: 8 * 1024 * 1024,
+            learn: Learn::Shorten,
+            learn_ceiling: Duration::from_secs(600),
+            evidence_age: Duration::from_secs(1_800),
+            max_lifetime: None,
+            max_requests: None,
+            lifetime_jitter: Some(Fraction::one_of(10)),
+            idle_jitter: Some(Fraction::NONE),
         }
     }
 }
@@ -164,11 +189,35 @@ impl KeepAlivePolicy {
             hint: None,
             skew: Duration::ZERO,
             rtt: round_trip,
+            jitter: Jitter::LATEST,
         };
         match deadline::allowance(self, &facts) {
             Allowance::Idle(idle) => idle,
             Allowance::Never(_) => Duration::from_nanos(1),
         }
+    }
+
+    /// What is made of connections that a server closes, or keeps open. The default is
+    /// [`Learn::Shorten`].
+    pub fn learn(mut self, learn: Learn) -> Self {
+        self.learn = learn;
+        self
+    }
+
+    /// The longest timeout that [`Learn::Full`] learns, and for how long it keeps a connection open to
+    /// do so. The default is 600 s, as for hints. Must be above zero.
+    ///
+    /// Where [`max_idle`](Self::max_idle) is longer, that stands.
+    pub fn learn_ceiling(mut self, ceiling: Duration) -> Self {
+        self.learn_ceiling = ceiling;
+        self
+    }
+
+    /// For how long what was seen of a server's timeout counts. The default is 30 min. Must be above
+    /// zero.
+    pub fn evidence_age(mut self, age: Duration) -> Self {
+        self.evidence_age = age;
+        self
     }
 
     /// Refuses values that make no sense.
@@ -179,13 +228,51 @@ impl KeepAlivePolicy {
         if self.hint_ceiling.is_zero() {
             return Err(PolicyError::new(Expected::HintCeilingAboveZero));
         }
-        Ok(())
+        if self.learn_ceiling.is_zero() {
+            return Err(PolicyError::new(Expected::LearnCeilingAboveZero));
+        }
+        if self.evidence_age.is_zero() {
+            return Err(PolicyError::new(Expected::EvidenceAgeAboveZero));
+        }
+        self.check_lifetime()
     }
+}
+
+/// What is made of connections that a server closes, or keeps open.
+///
+/// A server that closes an idle connection has shown its timeout, more or less; a request that failed
+/// on a reused one, that it is no longer. That is kept per origin, and expected of it from then on. A
+/// connection that is used later after a longer time, or is still open, shows that it was an accident,
+/// such as a deploy.
+///
+/// A single close that stands against others that were open for longer changes nothing before it is
+/// seen again. A failed request always does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Learn {
+    /// Nothing.
+    Off,
+    /// What was seen only shortens what policy and hint allow. The default.
+    ///
+    /// Where a timeout was seen but once, one connection to that origin is left open when it is not
+    /// used any more, until the server closes it, or until policy and hint would have closed it: it
+    /// tells an accident from a timeout. It is given to no request.
+    #[default]
+    Shorten,
+    /// Where a server gives no hint, what was seen also lengthens what is allowed: to the timeout that
+    /// is known, or the longest time that a connection was left open for, at most
+    /// [`learn_ceiling`](KeepAlivePolicy::learn_ceiling).
+    ///
+    /// To learn it, one connection to each such origin is left open when it is not used any more, until
+    /// the server closes it or the ceiling is reached. It is given to no request. That is one idle
+    /// socket per origin, and never more than
+    /// [`sentinels`](crate::KeepAliveBuilder::sentinels) in all.
+    Full,
 }
 
 /// How much sooner than the server the client gives an idle connection up.
 ///
-/// Whatever is chosen, at least two round trips are kept as a margin, and the skew of the last
+/// Whatever is chosen, at least two round trips are kept as a margin (but see `Adaptive`), and the skew of the last
 /// response is added; see [`KeepAlivePolicy`]. A round trip is bounded from above by what was
 /// measured on the connection itself: the time that connecting took, and that between a request's
 /// first byte and its response's.
@@ -199,6 +286,9 @@ pub enum SafetyMargin {
     Fixed(Duration),
     /// `floor` plus two round trips: reuse for nearly as long as is safe, on fast and on slow
     /// networks. See [`SafetyMargin::adaptive`].
+    ///
+    /// Under [`Learn::Full`], where the server's timeout is known: `floor` plus one round trip, plus by
+    /// how much the times differ at which it was seen to close.
     Adaptive {
         /// What is kept on top of the round trips, for the timers of both sides.
         floor: Duration,

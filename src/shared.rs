@@ -1,16 +1,19 @@
 //! What the connector and the layer share.
 
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use hyper::rt::Timer;
 
 use crate::clock::Clock;
 use crate::error::PolicyError;
-use crate::origin::Origins;
+use crate::origin::{CAPACITY, Origin, OriginMatcher, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
-use crate::proto::deadline;
+use crate::proto::jitter::Jitter;
+use crate::proto::{Reading, deadline};
 use crate::stats::{Counters, Stats};
 use crate::trace;
 
@@ -40,13 +43,19 @@ pub struct KeepAlive {
 
 #[derive(Debug)]
 struct Shared {
-    policy: KeepAlivePolicy,
+    /// For the lots of connections.
+    seed: u64,
+    policies: Policies,
     clock: Clock,
     origins: Origins,
     counters: Counters,
     next_id: AtomicU64,
     /// For how many more connections there is room.
     rooms: AtomicUsize,
+    /// Changes when connections to all origins are to be looked at anew.
+    version: AtomicU32,
+    /// Connections that are idle since then, or for longer, are not to be used again.
+    stale: AtomicI64,
 }
 
 /// How many connections may have room for bytes that are not followed yet, [`ROOM`] each. All others
@@ -76,9 +85,45 @@ impl KeepAlive {
         self.shared.counters.snapshot()
     }
 
-    /// The policy all connections follow.
+    /// The policy of all connections but those to origins that have one of their own.
     pub fn policy(&self) -> &KeepAlivePolicy {
-        &self.shared.policy
+        self.shared.policies.of_others()
+    }
+
+    /// The policy of connections to this origin: the first that matches, or that of all others.
+    pub fn policy_of(&self, origin: &Origin) -> &KeepAlivePolicy {
+        self.shared.policies.of(Some(origin))
+    }
+
+    /// No connection to the origin that is idle now is used for another request, whatever its
+    /// deadline: after a deploy, or where a name leads elsewhere.
+    ///
+    /// None is looked for: each closes when it is needed next, or at its deadline. One that was just
+    /// opened for a request serves that. Does nothing to requests and responses under way, nor to
+    /// HTTP/2.
+    pub fn retire_idle(&self, origin: &Origin) {
+        let now = self.clock().now();
+        if let Some(origin) = self.origins().kept(origin) {
+            origin.learning().retire(now.monotonic);
+        }
+    }
+
+    /// The same for all origins: after a change of networks.
+    pub fn retire_all(&self) {
+        let now = self.clock().now().monotonic.nanoseconds();
+        self.shared.stale.fetch_max(now, Ordering::Relaxed);
+        self.shared.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes when connections to all origins are to be looked at anew.
+    #[inline]
+    pub(crate) fn version(&self) -> u32 {
+        self.shared.version.load(Ordering::Acquire)
+    }
+
+    /// Connections that are idle since then, or for longer, are not to be used again.
+    pub(crate) fn stale(&self) -> Reading {
+        Reading::from_nanoseconds(self.shared.stale.load(Ordering::Relaxed))
     }
 
     /// Whether both share everything.
@@ -90,12 +135,22 @@ impl KeepAlive {
         &self.shared.clock
     }
 
+    #[inline]
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.shared.policies
+    }
+
     pub(crate) fn origins(&self) -> &Origins {
         &self.shared.origins
     }
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// That of the connection of this number, which differs from one handle and process to the next.
+    pub(crate) fn jitter(&self, connection: u64) -> Jitter {
+        Jitter::of(connection, self.shared.seed)
     }
 
     /// A number that no other connection of this handle has.
@@ -115,45 +170,99 @@ impl KeepAlive {
         self.shared.rooms.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn share(policy: KeepAlivePolicy, clock: Clock) -> Self {
-        if deadline::never_allows_reuse(&policy) {
-            trace::warn!(
-                policy = ?policy,
-                "the safety margin leaves no time in which a connection could be reused"
-            );
+    fn share(builder: KeepAliveBuilder) -> Self {
+        let KeepAliveBuilder {
+            policies,
+            clock,
+            capacity,
+        } = builder;
+        for policy in policies.all() {
+            if deadline::never_allows_reuse(policy) {
+                trace::warn!(
+                    policy = ?policy,
+                    "the safety margin leaves no time in which a connection could be reused"
+                );
+            }
         }
         Self {
             shared: Arc::new(Shared {
-                policy,
+                seed: seed(),
+                policies,
                 clock,
-                origins: Origins::new(),
+                origins: Origins::new(capacity),
                 counters: Counters::default(),
                 next_id: AtomicU64::new(0),
                 rooms: AtomicUsize::new(ROOMS),
+                version: AtomicU32::new(0),
+                stale: AtomicI64::new(i64::MIN),
             }),
         }
     }
 }
 
+/// What another handle, and another process, has differently: the standard library's maps need the
+/// like, and have it from the system.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
+}
+
 /// The default policy, with tokio's clock and timer.
 impl Default for KeepAlive {
     fn default() -> Self {
-        Self::share(KeepAlivePolicy::default(), Clock::default())
+        Self::share(KeepAliveBuilder::default())
     }
 }
 
 /// Builds a [`KeepAlive`]; made by [`KeepAlive::builder`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct KeepAliveBuilder {
-    policy: KeepAlivePolicy,
+    policies: Policies,
     clock: Clock,
+    capacity: NonZeroUsize,
+}
+
+impl Default for KeepAliveBuilder {
+    fn default() -> Self {
+        Self {
+            policies: Policies::default(),
+            clock: Clock::default(),
+            capacity: CAPACITY,
+        }
+    }
 }
 
 impl KeepAliveBuilder {
     /// The policy. The default is [`KeepAlivePolicy::default`].
     pub fn policy(mut self, policy: KeepAlivePolicy) -> Self {
-        self.policy = policy;
+        self.policies.set_default(policy);
+        self
+    }
+
+    /// A policy for some origins. Where several match an origin, the first that was given is its
+    /// policy, as a whole: nothing is taken from the others, nor from [`policy`](Self::policy).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http_keepalive::{KeepAlive, KeepAlivePolicy};
+    ///
+    /// let inside = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
+    /// let keep_alive = KeepAlive::builder()
+    ///     .policy_for("legacy.internal", inside.hints(false))
+    ///     .policy_for("*.internal", inside)
+    ///     .build()?;
+    /// # let _ = keep_alive;
+    /// # Ok::<(), http_keepalive::PolicyError>(())
+    /// ```
+    ///
+    /// A connection follows the policy of the origin that its connector was asked for, from its
+    /// opening to its end.
+    pub fn policy_for(
+        mut self,
+        origins: impl Into<OriginMatcher>,
+        policy: KeepAlivePolicy,
+    ) -> Self {
+        self.policies.add(origins.into(), policy);
         self
     }
 
@@ -182,13 +291,20 @@ impl KeepAliveBuilder {
         self
     }
 
+    /// How many origins something is remembered of. The default is 1024; those without open
+    /// connections are forgotten first, and of these the ones least recently connected to.
+    pub fn origin_capacity(mut self, origins: NonZeroUsize) -> Self {
+        self.capacity = origins;
+        self
+    }
+
     /// Builds the handle.
     ///
     /// # Errors
     ///
-    /// Where the policy holds a value that makes no sense.
+    /// Where a policy holds a value that makes no sense, or is meant for what names no origin.
     pub fn build(self) -> Result<KeepAlive, PolicyError> {
-        self.policy.check()?;
-        Ok(KeepAlive::share(self.policy, self.clock))
+        self.policies.check()?;
+        Ok(KeepAlive::share(self))
     }
 }

@@ -55,6 +55,15 @@ pub struct Retired {
     pub request_limit: u64,
     /// The policy does not allow reuse.
     pub reuse_disabled: u64,
+    /// As old as the policy allows ([`max_lifetime`](crate::KeepAlivePolicy::max_lifetime)).
+    pub max_lifetime: u64,
+    /// As many requests were made as the policy allows
+    /// ([`max_requests`](crate::KeepAlivePolicy::max_requests)).
+    pub max_requests: u64,
+    /// Another connection to the same origin, idle for no longer, turned out to be closed; or
+    /// [`KeepAlive::retire_idle`](crate::KeepAlive::retire_idle),
+    /// [`KeepAlive::retire_all`](crate::KeepAlive::retire_all).
+    pub siblings: u64,
 }
 
 impl Retired {
@@ -66,6 +75,9 @@ impl Retired {
             no_idle_allowed,
             request_limit,
             reuse_disabled,
+            max_lifetime,
+            max_requests,
+            siblings,
         } = *self;
         [
             by_hand,
@@ -73,6 +85,9 @@ impl Retired {
             no_idle_allowed,
             request_limit,
             reuse_disabled,
+            max_lifetime,
+            max_requests,
+            siblings,
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
@@ -146,6 +161,9 @@ pub(crate) struct Counters {
     no_idle_allowed: Counter,
     request_limit: Counter,
     reuse_disabled: Counter,
+    max_lifetime: Counter,
+    max_requests: Counter,
+    siblings: Counter,
     closed_while_idle: Counter,
     stale_failures: Counter,
     hints: Counter,
@@ -203,9 +221,12 @@ impl Counters {
             End::Stale => &self.stale_failures,
             End::Retired(Reason::ByHand) => &self.by_hand,
             End::Retired(Reason::IdleDeadline) => &self.idle_deadline,
+            End::Retired(Reason::MaxLifetime) => &self.max_lifetime,
+            End::Retired(Reason::MaxRequests) => &self.max_requests,
             End::Retired(Reason::NoIdleAllowed) => &self.no_idle_allowed,
             End::Retired(Reason::RequestLimit) => &self.request_limit,
             End::Retired(Reason::ReuseDisabled) => &self.reuse_disabled,
+            End::Retired(Reason::Sibling) => &self.siblings,
         }
         .add();
     }
@@ -221,6 +242,9 @@ impl Counters {
                 no_idle_allowed: self.no_idle_allowed.read(),
                 request_limit: self.request_limit.read(),
                 reuse_disabled: self.reuse_disabled.read(),
+                max_lifetime: self.max_lifetime.read(),
+                max_requests: self.max_requests.read(),
+                siblings: self.siblings.read(),
             },
             closed_while_idle: self.closed_while_idle.read(),
             stale_failures: self.stale_failures.read(),

@@ -216,7 +216,7 @@ fn arrows_point_one_way() {
         ("origin", &["origin", "proto"]),
         (
             "connection",
-            &["connection", "origin", "proto", "shared", "trace"],
+            &["connection", "origin", "policy", "proto", "shared", "trace"],
         ),
         (
             "connect",

@@ -61,7 +61,8 @@ impl<S> KeepAliveService<S> {
         if origins.speaks_http2(|| Origin::of(request.uri())) {
             return Asked::of(request.uri(), false);
         }
-        let close = close || !self.keep_alive.policy().reuse;
+        let policies = self.keep_alive.policies();
+        let close = close || !policies.allow_reuse(|| Origin::of(request.uri()));
         if !close
             && !origins
                 .asked()

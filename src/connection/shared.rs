@@ -1,17 +1,20 @@
 //! The state that the transport wrapper and the handles share.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::origin::Origin;
+use crate::origin::{Learning, Origin, Place};
+use crate::policy::KeepAlivePolicy;
+use crate::policy::Learn;
 use crate::proto::deadline::{self, Verdict};
 use crate::proto::end::{Cause, End};
 use crate::proto::exchange::{Exchange, Happened, Told};
 use crate::proto::framing::Opaque;
 use crate::proto::keep_alive::KeepAliveHint;
-use crate::proto::{Moment, Now};
+use crate::proto::learn::{Findings, Kind, Limit};
+use crate::proto::{Moment, Now, Span};
 use crate::shared::KeepAlive;
 use crate::trace;
 
@@ -25,6 +28,10 @@ pub(crate) struct Connection {
     asked: AtomicU8,
     /// See [`is_disturbed`](Self::is_disturbed).
     disturbed: AtomicBool,
+    /// Which policy it follows.
+    place: Place,
+    /// What was learned of the origin by then has been taken into account.
+    seen: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -87,15 +94,26 @@ impl Connection {
         let (origin, told) = origin
             .map(|origin| keep_alive.origins().on_open(origin))
             .unzip();
+        let place = keep_alive.policies().place(origin.as_ref());
+        let policy = keep_alive.policies().at(place);
+        let id = keep_alive.next_id();
+        if let Some(origin) = &origin {
+            origin.learning().on_rtt(Span::new(connecting));
+            origin.learning().on_time(&now, policy.evidence_age);
+        }
+        let seen = version(origin.as_ref(), keep_alive);
         Self {
-            id: keep_alive.next_id(),
+            id,
             origin,
             keep_alive: keep_alive.clone(),
             asked: AtomicU8::new(UNANSWERED),
             disturbed: AtomicBool::new(false),
+            place,
+            seen: AtomicU32::new(seen),
             state: Mutex::new(State {
                 exchange: Exchange::new(connecting, now)
-                    .with_told(&told.unwrap_or_default(), keep_alive.policy()),
+                    .with_jitter(keep_alive.jitter(id))
+                    .with_told(&told.unwrap_or_default(), policy),
                 waker: None,
             }),
         }
@@ -113,6 +131,12 @@ impl Connection {
         &self.keep_alive
     }
 
+    /// The policy it follows.
+    #[inline]
+    pub(crate) fn policy(&self) -> &KeepAlivePolicy {
+        self.keep_alive.policies().at(self.place)
+    }
+
     /// Nothing is to be followed on this connection.
     pub(crate) fn on_opaque(&self, reason: Opaque) {
         self.state().exchange.on_opaque(reason);
@@ -124,9 +148,10 @@ impl Connection {
     pub(crate) fn before_read(&self, now: &Now, waker: &Waker) -> BeforeRead {
         let clock = self.keep_alive.clock();
         let now = clock.moment(now);
-        let policy = self.keep_alive.policy();
-        let mut state = self.settled();
+        let policy = self.policy();
+        let mut state = self.followed();
         self.disturbed.store(false, Ordering::Relaxed);
+        self.catch_up(&mut state.exchange, &now);
         let until = match state.exchange.verdict(policy, &now) {
             Some(Verdict::Retire(_)) => return BeforeRead::Eof,
             Some(Verdict::Reuse { until }) => until,
@@ -148,6 +173,37 @@ impl Connection {
     #[inline]
     pub(crate) fn is_disturbed(&self) -> bool {
         self.disturbed.load(Ordering::Relaxed)
+            || self.seen.load(Ordering::Relaxed) != version(self.origin.as_ref(), &self.keep_alive)
+    }
+
+    /// Takes into account what was learned since.
+    fn catch_up(&self, exchange: &mut Exchange, now: &Moment) {
+        let policy = self.policy();
+        let version = version(self.origin.as_ref(), &self.keep_alive);
+        if self.seen.load(Ordering::Relaxed) != version {
+            self.seen.store(version, Ordering::Relaxed);
+            exchange.forget_allowance();
+            let by_hand = self.keep_alive.stale();
+            let stale = self
+                .origin
+                .as_ref()
+                .map_or(by_hand, |origin| origin.learning().stale().max(by_hand));
+            exchange.on_stale(stale, policy, now);
+        }
+        exchange.settle(policy, || self.findings());
+    }
+
+    fn findings(&self) -> Findings {
+        self.learning().map(Learning::findings).unwrap_or_default()
+    }
+
+    /// What is learned of the origin, if that is wanted.
+    fn learning(&self) -> Option<&Learning> {
+        let is_wanted = self.policy().learn != Learn::Off;
+        self.origin
+            .as_ref()
+            .filter(|_| is_wanted)
+            .map(Origin::learning)
     }
 
     /// Something was to be written on an idle connection at `now`, of which nothing was accepted.
@@ -161,10 +217,11 @@ impl Connection {
     ///
     /// It is then not known whether the connection is idle; as long as it is fresh, that is all one.
     pub(crate) fn defer(&self, bytes: &[u8], now: &Now) -> bool {
+        let known = self.learning().map_or(Span::MAX, Learning::worth_more_than);
         let mut state = self.state();
         let exchange = &mut state.exchange;
-        let defers =
-            exchange.may_defer(bytes) && (exchange.has_room() || self.keep_alive.take_room());
+        let defers = exchange.may_defer(bytes, self.policy(), known)
+            && (exchange.has_room() || self.keep_alive.take_room());
         if defers {
             exchange.defer(bytes, self.keep_alive.clock().moment(now));
         }
@@ -173,14 +230,26 @@ impl Connection {
 
     /// Takes bytes that were read; `now` where they are likely the first of a response.
     pub(crate) fn on_read(&self, bytes: &[u8], now: Option<Now>) -> Moved {
-        let window = self.keep_alive.policy().response_window;
+        let window = self.policy().response_window;
         // The time of those is needed: to have it now spares taking the lock a second time.
         let now = now.map(|now| self.keep_alive.clock().moment(&now));
         let mut state = self.state();
         if state.exchange.is_deferring() {
-            self.settle(&mut state);
+            self.follow(&mut state);
         }
-        self.tell(state, now, |exchange| exchange.on_read(bytes, window))
+        let mut closing = None;
+        let moved = self.tell(state, now, |exchange| {
+            closing = exchange.says_closed(bytes);
+            exchange.on_read(bytes, window)
+        });
+        if let (Some(closing), Some(learning)) = (closing, self.learning()) {
+            let limit = Limit {
+                seen: closing.at(&self.keep_alive.clock().now()),
+                kind: Kind::Close,
+            };
+            learning.on_limit(limit, self.policy().evidence_age);
+        }
+        moved
     }
 
     /// Takes bytes that were written; `sent` is when somebody set out to, on a connection that was idle.
@@ -202,6 +271,7 @@ impl Connection {
     ) -> Moved {
         let happened = tell(&mut state.exchange);
         let mut fresh_until = None;
+        let mut survival = None;
         if happened.needs_time() {
             let now = match now {
                 Some(now) => now,
@@ -213,13 +283,21 @@ impl Connection {
                     now
                 }
             };
-            let policy = self.keep_alive.policy();
+            let policy = self.policy();
+            survival = self.learning().and_then(|learning| {
+                let more_than = learning.worth_more_than();
+                state.exchange.survival(happened, more_than, &now)
+            });
             state.exchange.at(happened, policy.response_window, now);
+            self.catch_up(&mut state.exchange, &now);
             fresh_until = state.exchange.fresh_until(policy);
         }
         let standing = state.standing();
         let reused = state.exchange.request().number > 1;
         drop(state);
+        if let (Some(survival), Some(learning)) = (survival, self.learning()) {
+            learning.on_survival(survival, self.policy().evidence_age);
+        }
         if happened.begun() {
             self.keep_alive.counters().on_exchange(reused);
         }
@@ -235,14 +313,27 @@ impl Connection {
 
     /// The connection ended. Only the first call counts.
     pub(crate) fn on_end(&self, cause: Cause) {
-        let (end, requests, waker) = {
-            let mut state = self.settled();
-            let end = state.exchange.on_end(cause, self.keep_alive.policy());
-            (end, state.exchange.request().number, state.waker.take())
+        let policy = self.policy();
+        // When this side lets go tells nothing.
+        let now = (cause != Cause::Dropped).then(|| self.keep_alive.clock().now());
+        let (end, limit, rtt, requests, waker) = {
+            let mut state = self.followed();
+            let exchange = &mut state.exchange;
+            exchange.settle(policy, || self.findings());
+            let limit = now.and_then(|now| exchange.limit(cause, &now));
+            let end = exchange.on_end(cause, policy);
+            let (rtt, requests) = (exchange.rtt(), exchange.request().number);
+            (end, limit, rtt, requests, state.waker.take())
         };
         // A handle may outlive the task by far.
         drop(waker);
         let Some(end) = end else { return };
+        if let Some(learning) = self.learning() {
+            learning.on_rtt(rtt);
+            if let Some(limit) = limit {
+                learning.on_limit(limit, policy.evidence_age);
+            }
+        }
         self.on_gone();
         self.keep_alive.counters().on_end(end);
         self.log_end(end, requests);
@@ -260,7 +351,7 @@ impl Connection {
 
     /// Takes what the server said in its response to the `request`th request.
     pub(crate) fn on_hint(&self, hint: KeepAliveHint, request: u64) {
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
         }
@@ -275,6 +366,7 @@ impl Connection {
             (news.is_some(), look)
         });
         if let (Some(news), Some(origin)) = (news, &self.origin) {
+            origin.learning().on_hint(news.timeout);
             self.keep_alive.origins().on_told(origin, news);
         }
     }
@@ -313,7 +405,7 @@ impl Connection {
     /// at for that.
     fn change(&self, change: impl FnOnce(&mut Exchange) -> (bool, bool)) {
         let waker = {
-            let mut state = self.settled();
+            let mut state = self.followed();
             let (changed, look) = change(&mut state.exchange);
             if changed {
                 self.disturbed.store(true, Ordering::Relaxed);
@@ -332,22 +424,23 @@ impl Connection {
 
     /// Whether it may be used for another request; `None` while that is not the question.
     pub(crate) fn verdict(&self, now: &Moment) -> Option<Verdict> {
-        let policy = self.keep_alive.policy();
-        self.settled().exchange.look(policy, now)
+        let mut state = self.followed();
+        self.catch_up(&mut state.exchange, now);
+        state.exchange.look(self.policy(), now)
     }
 
     /// The state, with nothing left to follow.
-    fn settled(&self) -> MutexGuard<'_, State> {
+    fn followed(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
         if state.exchange.has_room() {
-            self.settle(&mut state);
+            self.follow(&mut state);
         }
         state
     }
 
-    fn settle(&self, state: &mut State) {
-        let window = self.keep_alive.policy().response_window;
-        let Some(happened) = state.exchange.settle(window) else {
+    fn follow(&self, state: &mut State) {
+        let window = self.policy().response_window;
+        let Some(happened) = state.exchange.follow_deferred(window) else {
             return;
         };
         self.keep_alive.give_room();
@@ -374,4 +467,11 @@ impl State {
             Standing::Busy
         }
     }
+}
+
+/// Changes when a connection is to be looked at anew.
+#[inline]
+fn version(origin: Option<&Origin>, keep_alive: &KeepAlive) -> u32 {
+    let of_origin = origin.map_or(0, |origin| origin.learning().version());
+    of_origin.wrapping_add(keep_alive.version())
 }

@@ -8,6 +8,7 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 
 use super::asked::Fingerprint;
+use super::learning::Learning;
 
 /// The scheme, host and port of a server (RFC 9110 §4.3.1).
 ///
@@ -25,6 +26,8 @@ struct Parts {
     port: Option<u16>,
     /// That of one of the ways in which it is written; not a part of its identity.
     fingerprint: Fingerprint,
+    /// What was learned of it; not a part of its identity.
+    learning: Learning,
 }
 
 impl Parts {
@@ -49,6 +52,7 @@ impl Origin {
             host: host.to_ascii_lowercase().into(),
             port: authority.port_u16().or_else(|| default_port(scheme)),
             fingerprint: Fingerprint::new(scheme, authority.as_str()),
+            learning: Learning::default(),
         };
         Some(Self {
             parts: Arc::new(parts),
@@ -57,6 +61,16 @@ impl Origin {
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.parts.fingerprint
+    }
+
+    /// What was learned of it, by whoever has this very origin: that is kept in the store.
+    pub(crate) fn learning(&self) -> &Learning {
+        &self.parts.learning
+    }
+
+    /// Whether anybody else has this very origin.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.parts) > 1
     }
 
     /// The scheme, in lower case.

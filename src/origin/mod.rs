@@ -1,13 +1,22 @@
 //! What is known per origin.
 //!
 //! An [`Origin`] is the scheme, host and port of a server (RFC 9110 §4.3.1). [`Origins`] is the store
-//! that the connector and the layer share: bounded, least recently used out first. To forget an
-//! origin costs at most what it cost to learn of it.
+//! that the connector and the layer share: bounded, least recently used out first, those with open
+//! connections last. To forget an origin costs at most what it cost to learn of it. What was learned of
+//! its idle timeout is [`Learning`], which its connections reach through the origin itself.
+//!
+//! [`Policies`] says which policy holds for which origin, by [`OriginMatcher`]s.
 
 mod asked;
 mod key;
+mod learning;
+mod matcher;
+mod policies;
 mod store;
 
 pub(crate) use self::asked::Fingerprint;
 pub use self::key::Origin;
-pub(crate) use self::store::Origins;
+pub(crate) use self::learning::Learning;
+pub use self::matcher::OriginMatcher;
+pub(crate) use self::policies::{Place, Policies};
+pub(crate) use self::store::{CAPACITY, Origins};

@@ -11,8 +11,8 @@ use super::Origin;
 use super::asked::Asked;
 use crate::proto::exchange::Told;
 
-/// How many origins are remembered.
-const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// How many origins are remembered, unless it is said.
+pub(crate) const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// What is known of one origin.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,15 +26,19 @@ struct Knowledge {
 /// What is known of origins, shared by all that ask.
 pub(crate) struct Origins {
     known: Mutex<LruCache<Origin, Knowledge>>,
+    capacity: NonZeroUsize,
     /// Whether any origin was ever seen to speak HTTP/2: lets everybody else pass without a lookup.
     any_http2: AtomicBool,
     asked: Asked,
 }
 
 impl Origins {
-    pub(crate) fn new() -> Self {
+    /// A store of so many.
+    pub(crate) fn new(capacity: NonZeroUsize) -> Self {
         Self {
-            known: Mutex::new(LruCache::new(CAPACITY)),
+            // Grows with what is in it.
+            known: Mutex::new(LruCache::unbounded()),
+            capacity,
             any_http2: AtomicBool::new(false),
             asked: Asked::new(),
         }
@@ -73,7 +77,7 @@ impl Origins {
                 speaks_http2: http2,
                 ..Knowledge::default()
             };
-            known.put(origin, knowledge);
+            self.insert(&mut known, origin, knowledge);
         }
     }
 
@@ -84,7 +88,7 @@ impl Origins {
         if let Some((kept, knowledge)) = known.get_key_value(&origin) {
             return (kept.clone(), knowledge.told);
         }
-        known.put(origin.clone(), Knowledge::default());
+        self.insert(&mut known, origin.clone(), Knowledge::default());
         (origin, Told::default())
     }
 
@@ -93,6 +97,43 @@ impl Origins {
         if let Some(knowledge) = self.known().get_mut(origin) {
             knowledge.told = told;
         }
+    }
+
+    /// The origin as it is kept here, if it is.
+    pub(crate) fn kept(&self, origin: &Origin) -> Option<Origin> {
+        let known = self.known();
+        // That somebody asks is no use of it.
+        known
+            .iter()
+            .map(|(kept, _)| kept)
+            .find(|kept| *kept == origin)
+            .cloned()
+    }
+
+    /// All origins that are kept, most recently used first.
+    pub(crate) fn all(&self) -> Vec<Origin> {
+        self.known().iter().map(|(kept, _)| kept.clone()).collect()
+    }
+
+    fn insert(
+        &self,
+        known: &mut LruCache<Origin, Knowledge>,
+        origin: Origin,
+        knowledge: Knowledge,
+    ) {
+        if known.len() >= self.capacity.get() {
+            // What was learned of an origin is to reach all its connections.
+            for _ in 0..known.len() {
+                match known.pop_lru() {
+                    Some((kept, knowledge)) if kept.is_shared() => known.put(kept, knowledge),
+                    _ => break,
+                };
+            }
+            if known.len() >= self.capacity.get() {
+                known.pop_lru();
+            }
+        }
+        known.put(origin, knowledge);
     }
 
     fn known(&self) -> MutexGuard<'_, LruCache<Origin, Knowledge>> {
@@ -119,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_origin_speaks_what_it_spoke_last() {
-        let origins = Origins::new();
+        let origins = Origins::new(CAPACITY);
         assert!(!origins.speaks_http2(origin(1)));
 
         origins.on_version(origin(1), true);
@@ -132,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_store_is_bounded_and_forgets_the_least_recently_used() {
-        let origins = Origins::new();
+        let origins = Origins::new(CAPACITY);
         for n in 0..CAPACITY.get() {
             origins.on_version(origin(n), true);
         }
@@ -143,5 +184,22 @@ mod tests {
         assert_eq!(origins.known().len(), CAPACITY.get());
         assert!(origins.speaks_http2(origin(0)), "it was asked for last");
         assert!(!origins.speaks_http2(origin(1)));
+    }
+
+    #[test]
+    fn an_origin_in_use_is_kept_as_long_as_another_can_be_forgotten() {
+        let origins = Origins::new(NonZeroUsize::new(3).unwrap());
+        let open = |n: usize| origins.on_open(origin(n)().unwrap()).0;
+        let used = open(0);
+        for n in 1..10 {
+            open(n);
+        }
+        assert_eq!(origins.all().len(), 3);
+        assert!(origins.kept(&used).is_some());
+
+        drop(used);
+        let all: Vec<_> = (20..30).map(open).collect();
+        assert_eq!(origins.all().len(), 3, "however many are in use");
+        assert!(origins.kept(all.last().unwrap()).is_some());
     }
 }

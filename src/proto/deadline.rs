@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Moment, Reading};
-use crate::policy::{KeepAlivePolicy, SafetyMargin};
+use super::jitter::{Fraction, Jitter};
+use super::learn::Findings;
+use super::{Moment, Reading, Span};
+use crate::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 
 /// What [`SafetyMargin::Default`] is, unless that is more than a quarter of what is expected.
 const DEFAULT_MARGIN: Duration = Duration::from_secs(1);
@@ -21,12 +23,19 @@ pub(crate) enum Reason {
     ByHand,
     /// It has been idle for as long as policy and hint allow.
     IdleDeadline,
+    /// It is as old as policy allows.
+    MaxLifetime,
+    /// It has served as many requests as policy allows.
+    MaxRequests,
     /// The margin leaves nothing of the timeout that is expected.
     NoIdleAllowed,
     /// The server said how many requests it takes, and that many were made.
     RequestLimit,
     /// Policy switches reuse off.
     ReuseDisabled,
+    /// Another connection to the origin that had been idle for no longer turned out to be closed, or
+    /// somebody said so of all that were idle.
+    Sibling,
 }
 
 /// What is known of one connection.
@@ -42,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) skew: Duration,
     /// A round trip takes at most this long.
     pub(crate) rtt: Duration,
+    /// Its lot where deadlines are to be spread.
+    pub(crate) jitter: Jitter,
 }
 
 /// For how long a connection may idle.
@@ -63,9 +74,21 @@ pub(crate) enum Verdict {
 
 /// For how long a connection may idle, counted from when its last response was completely read.
 pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts) -> Allowance {
-    let expected = expected(policy, facts);
-    let margin = margin(policy, facts, expected);
+    learned_allowance(policy, facts, &Findings::default())
+}
+
+/// The same, with what the server was seen to do.
+pub(crate) fn learned_allowance(
+    policy: &KeepAlivePolicy,
+    facts: &Facts,
+    findings: &Findings,
+) -> Allowance {
+    let expected = learned(policy, facts, findings);
+    let margin = margin(policy, facts, findings, expected);
     let idle = expected.saturating_sub(margin);
+    let idle = facts
+        .jitter
+        .shorten(idle, policy.idle_jitter.unwrap_or(Fraction::NONE));
     if !facts.used {
         return Allowance::Idle(idle.max(grace(expected)));
     }
@@ -106,6 +129,56 @@ pub(crate) fn verdict(allowance: Allowance, idle_since: &Moment, now: &Moment) -
     }
 }
 
+/// For how long a connection may be used after it was established, if there is an end to that.
+pub(crate) fn lifetime(policy: &KeepAlivePolicy, jitter: Jitter) -> Option<Duration> {
+    let lifetime = policy.max_lifetime?;
+    Some(jitter.shorten(lifetime, policy.lifetime_jitter.unwrap_or(Fraction::NONE)))
+}
+
+/// Whether policy lets a connection serve another request after so many.
+pub(crate) fn takes_more(policy: &KeepAlivePolicy, requests: u64) -> bool {
+    policy.max_requests.is_none_or(|max| requests < max)
+}
+
+/// Whether a connection that has served so many requests may be used at `now`, whatever its idle time.
+pub(crate) fn wear(
+    policy: &KeepAlivePolicy,
+    jitter: Jitter,
+    requests: u64,
+    connected: &Moment,
+    now: &Moment,
+) -> Verdict {
+    if !takes_more(policy, requests) {
+        return Verdict::Retire(Reason::MaxRequests);
+    }
+    let Some(lifetime) = lifetime(policy, jitter) else {
+        return Verdict::Reuse { until: None };
+    };
+    let left = lifetime.saturating_sub(now.since(connected));
+    if left.is_zero() {
+        return Verdict::Retire(Reason::MaxLifetime);
+    }
+    Verdict::Reuse {
+        until: now.monotonic.checked_add(left),
+    }
+}
+
+impl Verdict {
+    /// Both hold: what says so first.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
+                until: match (one, other) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                },
+            },
+            (Self::Retire(_), _) => self,
+            (Self::Reuse { .. }, Self::Retire(_)) => other,
+        }
+    }
+}
+
 /// Whether the policy leaves nothing to reuse, whatever a server says, though it does not switch
 /// reuse off.
 pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
@@ -120,6 +193,7 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
                 hint,
                 skew: Duration::ZERO,
                 rtt: Duration::ZERO,
+                jitter: Jitter::LATEST,
             };
             matches!(allowance(policy, &facts), Allowance::Never(_))
         })
@@ -138,9 +212,48 @@ fn expected(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
     }
 }
 
-fn margin(policy: &KeepAlivePolicy, facts: &Facts, expected: Duration) -> Duration {
+/// The same, as far as what the server was seen to do does not say otherwise.
+fn learned(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Duration {
+    let expected = expected(policy, facts);
+    let bound = findings.bound.map(Span::duration);
+    let longer = match (policy.learn, is_hinted(policy, facts)) {
+        (Learn::Off, _) => return expected,
+        (Learn::Shorten, _) | (Learn::Full, true) => None,
+        (Learn::Full, false) => {
+            let confirmed = bound.filter(|_| findings.spread.is_some());
+            findings.survived.map(Span::duration).max(confirmed)
+        }
+    };
+    let longer = longer.map(|longer| longer.min(policy.learn_ceiling));
+    let expected = longer.map_or(expected, |longer| expected.max(longer));
+    bound.map_or(expected, |bound| expected.min(bound))
+}
+
+fn is_hinted(policy: &KeepAlivePolicy, facts: &Facts) -> bool {
+    policy.hints && facts.hint.is_some()
+}
+
+fn margin(
+    policy: &KeepAlivePolicy,
+    facts: &Facts,
+    findings: &Findings,
+    expected: Duration,
+) -> Duration {
     let round_trips = facts.rtt.saturating_mul(2);
     let safety = match policy.safety_margin {
+        SafetyMargin::Adaptive { floor }
+            if policy.learn == Learn::Full
+                && findings.bound.map(Span::duration) == Some(expected) =>
+        {
+            if let Some(spread) = findings.spread {
+                // What was seen has the way back in it already; a request needs the way there.
+                return floor
+                    .saturating_add(facts.rtt)
+                    .saturating_add(spread.duration())
+                    .saturating_add(facts.skew);
+            }
+            floor.saturating_add(round_trips)
+        }
         SafetyMargin::Default => DEFAULT_MARGIN.min(expected / 4),
         SafetyMargin::Fixed(margin) => margin,
         SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),

@@ -7,8 +7,10 @@ use super::deadline::{self, Allowance, Facts, Reason, Verdict};
 use super::deferred::Deferred;
 use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
+use super::jitter::Jitter;
 use super::keep_alive::KeepAliveHint;
-use super::{Moment, Span};
+use super::learn::{Evidence, Findings, Kind, Limit};
+use super::{Moment, Reading, Span};
 use crate::policy::KeepAlivePolicy;
 
 /// A request that the server timed out waiting for; sent on its own account, so it says nothing
@@ -113,8 +115,10 @@ pub(crate) struct Exchange {
     /// What the server said last.
     hint: KeepAliveHint,
     /// How many requests the server takes on this connection, all in all; `NO_LIMIT` if it did not
-    /// say.
-    requests_allowed: u64,
+    /// say, or more than are ever made.
+    requests_allowed: u32,
+    /// Its lot where deadlines are to be spread.
+    jitter: Jitter,
     /// For how long it may idle, unless what that follows from has changed since it was asked.
     allowance: Option<Span>,
     phase: Phase,
@@ -127,8 +131,8 @@ pub(crate) struct Exchange {
     ended: bool,
 }
 
-/// More requests than can be made.
-const NO_LIMIT: u64 = u64::MAX;
+/// More requests than are ever made on a connection: a thousand a second, for seven weeks.
+const NO_LIMIT: u32 = u32::MAX;
 
 impl Exchange {
     /// A connection that is established at `connected`, after `connecting` for so long.
@@ -146,6 +150,7 @@ impl Exchange {
             hinted: 0,
             hint: KeepAliveHint::new(),
             requests_allowed: NO_LIMIT,
+            jitter: Jitter::LATEST,
             allowance: None,
             phase: Phase::Unused,
             deferred: None,
@@ -166,15 +171,20 @@ impl Exchange {
         if let Some(timeout) = told.timeout.filter(|timeout| shorter.contains(timeout)) {
             self.hint = self.hint.with_timeout(timeout);
         }
-        self.requests_allowed = told.requests.unwrap_or(NO_LIMIT);
+        self.requests_allowed = limit(told.requests.unwrap_or(u64::MAX));
         self
+    }
+
+    /// The same with a lot of its own, where deadlines are to be spread.
+    pub(crate) fn with_jitter(self, jitter: Jitter) -> Self {
+        Self { jitter, ..self }
     }
 
     /// What was said on this connection, for others.
     pub(crate) fn told(&self) -> Told {
         Told {
             timeout: self.hint.timeout(),
-            requests: (self.requests_allowed != NO_LIMIT).then_some(self.requests_allowed),
+            requests: self.requests_allowed(),
         }
     }
 
@@ -242,14 +252,17 @@ impl Exchange {
     /// Whether bytes that were read need not be followed, as long as the connection is fresh: then it
     /// is used or read from alike, idle or not.
     ///
-    /// Not where a request may be the last.
+    /// Not where a request may be the last, nor where the connection was idle for longer than
+    /// `known`, from which something is learned.
     #[inline]
-    pub(crate) fn may_defer(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn may_defer(&self, bytes: &[u8], policy: &KeepAlivePolicy, known: Span) -> bool {
         self.phase == Phase::Busy
             && self.tracker.awaits_response()
             && !self.is_deferring()
             && self.requests_allowed == NO_LIMIT
             && self.retired.is_none()
+            && (self.requests == 1 || self.idle_before <= known)
+            && deadline::takes_more(policy, self.requests.into())
             && Deferred::takes(bytes)
     }
 
@@ -260,7 +273,7 @@ impl Exchange {
 
     /// Puts bytes aside that were read `at` that time, and that it [may](Self::may_defer).
     ///
-    /// Until [`settle`](Self::settle), or the next request, it is not known whether the connection is
+    /// Until it is [followed](Self::follow_deferred), or the next request, it is not known whether the connection is
     /// idle, and it counts as busy.
     pub(crate) fn defer(&mut self, bytes: &[u8], at: Moment) {
         self.deferred
@@ -268,7 +281,7 @@ impl Exchange {
             .put(bytes, at);
     }
 
-    /// Whether there is something to [settle](Self::settle).
+    /// Whether there is something to [follow](Self::follow_deferred).
     pub(crate) fn is_deferring(&self) -> bool {
         self.deferred
             .as_ref()
@@ -276,7 +289,7 @@ impl Exchange {
     }
 
     /// Follows what was put aside, and gives up the room for it; `None` where there was none.
-    pub(crate) fn settle(&mut self, window: u64) -> Option<Happened> {
+    pub(crate) fn follow_deferred(&mut self, window: u64) -> Option<Happened> {
         let deferred = self.deferred.take()?;
         let Some((bytes, at)) = deferred.look() else {
             return Some(Happened::default());
@@ -375,7 +388,7 @@ impl Exchange {
         self.on_hinted(request);
         let before = self.allowance(policy);
         let known = (self.hint, self.requests_allowed);
-        let allowed = hint.max().map(|max| request.saturating_add(max));
+        let allowed = hint.max().map(|max| limit(request.saturating_add(max)));
         let later = request >= hinted;
         self.hint = if later {
             hint.or(self.hint)
@@ -444,6 +457,123 @@ impl Exchange {
         self.is_idle()
     }
 
+    /// What that follows from has changed for how long it may idle: it is to be asked anew.
+    pub(crate) fn forget_allowance(&mut self) {
+        self.allowance = None;
+    }
+
+    /// Takes into account what the server was seen to do, where for how long the connection may idle
+    /// has to be decided anew.
+    #[inline]
+    pub(crate) fn settle(&mut self, policy: &KeepAlivePolicy, findings: impl FnOnce() -> Findings) {
+        if self.allowance.is_none() {
+            let allowance = deadline::learned_allowance(policy, &self.facts(), &findings());
+            self.allowance = cached(allowance);
+        }
+    }
+
+    /// Connections that are idle since then, or for longer, are not to be used again.
+    pub(crate) fn on_stale(&mut self, since: Reading, policy: &KeepAlivePolicy, now: &Moment) {
+        if !self.is_idle() || self.idle_since().monotonic > since {
+            return;
+        }
+        if self.phase == Phase::Unused {
+            // It was opened for a request, which may just be on its way.
+            let first_asked = if self.asked { &self.since } else { now };
+            let first_use = deadline::first_use(policy);
+            if !matches!(
+                deadline::verdict(first_use, first_asked, now),
+                Verdict::Retire(_)
+            ) {
+                return;
+            }
+        }
+        self.retired.get_or_insert(Reason::Sibling);
+    }
+
+    /// What it tells of the server's idle timeout that the connection ends now for that cause, if it
+    /// has not ended before. Not what has another explanation.
+    pub(crate) fn limit(&self, cause: Cause, now: &Moment) -> Option<Limit> {
+        let is_last = self
+            .requests_allowed()
+            .is_some_and(|allowed| u64::from(self.requests) >= allowed);
+        if self.ended || self.retired.is_some() || is_last || cause == Cause::Dropped {
+            return None;
+        }
+        match self.phase {
+            Phase::Idle => Some(Limit {
+                seen: self.open(now),
+                kind: Kind::Close,
+            }),
+            Phase::Busy | Phase::Sending if self.is_unanswered_again() => Some(Limit {
+                seen: Evidence {
+                    since: self.since.saturating_sub(self.idle_before.duration()),
+                    at: *now,
+                    idle: self.idle_before,
+                    slack: self.rtt,
+                    watched: false,
+                },
+                kind: Kind::Failure,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The idle connection is still open.
+    pub(crate) fn open(&self, now: &Moment) -> Evidence {
+        Evidence {
+            since: self.since,
+            at: *now,
+            idle: Span::new(now.since(&self.since)),
+            slack: self.skew,
+            watched: false,
+        }
+    }
+
+    /// What these bytes tell of the server's idle timeout, where it says with them that it closes an
+    /// idle connection. When that is has to be added.
+    #[inline]
+    pub(crate) fn says_closed(&self, bytes: &[u8]) -> Option<Evidence> {
+        let is_timeout = || bytes.starts_with(b"HTTP/1.") && bytes.get(9..12) == Some(b"408");
+        (self.phase == Phase::Idle && is_timeout()).then(|| self.open(&self.since))
+    }
+
+    /// The server begins to answer, after the connection had been idle for longer than `more_than`.
+    #[inline]
+    pub(crate) fn survival(
+        &self,
+        happened: Happened,
+        more_than: Span,
+        now: &Moment,
+    ) -> Option<Evidence> {
+        let is_new = self.requests > 1 && happened.progress.answered;
+        (is_new && self.idle_before > more_than).then(|| Evidence {
+            since: self.since.saturating_sub(self.idle_before.duration()),
+            at: *now,
+            idle: self.idle_before,
+            slack: Span::ZERO,
+            watched: false,
+        })
+    }
+
+    /// Whether the server named a timeout that counts.
+    pub(crate) fn is_hinted(&self, policy: &KeepAlivePolicy) -> bool {
+        policy.hints && self.hint.timeout().is_some()
+    }
+
+    /// How long it would be left idle if nothing had been learned.
+    pub(crate) fn unlearned(&self, policy: &KeepAlivePolicy) -> Duration {
+        match deadline::allowance(policy, &self.facts()) {
+            Allowance::Idle(idle) => idle,
+            Allowance::Never(_) => Duration::ZERO,
+        }
+    }
+
+    /// What is known about a round trip.
+    pub(crate) fn rtt(&self) -> Span {
+        self.rtt
+    }
+
     /// Whether the connection may be used for another request; `None` while that is not the
     /// question, since an exchange is open or nothing is known.
     pub(crate) fn look(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
@@ -453,12 +583,16 @@ impl Exchange {
         if let Some(reason) = self.retired {
             return Some(Verdict::Retire(reason));
         }
-        let verdict = deadline::verdict(self.allowance(policy), self.idle_since(), now);
+        let verdict = deadline::verdict(self.allowance(policy), self.idle_since(), now)
+            .and(self.wear(policy, now));
         Some(match (self.phase, verdict) {
             (Phase::Unused, Verdict::Retire(_)) => {
                 // Whoever opened it may have come to it late.
                 let first_asked = if self.asked { &self.since } else { now };
-                deadline::verdict(deadline::first_use(policy), first_asked, now)
+                match deadline::verdict(deadline::first_use(policy), first_asked, now) {
+                    Verdict::Retire(_) => verdict,
+                    first_use @ Verdict::Reuse { .. } => first_use,
+                }
             }
             _ => verdict,
         })
@@ -484,8 +618,19 @@ impl Exchange {
         if self.phase != Phase::Idle || self.retired.is_some() {
             return None;
         }
+        if !deadline::takes_more(policy, self.requests.into()) {
+            return None;
+        }
         match self.keep_allowance(policy) {
-            Allowance::Idle(idle) => self.since.checked_add(idle),
+            Allowance::Idle(idle) => {
+                let fresh_until = self.since.checked_add(idle)?;
+                match deadline::lifetime(policy, self.jitter) {
+                    None => Some(fresh_until),
+                    Some(lifetime) => {
+                        Some(fresh_until.earlier(&self.connected.checked_add(lifetime)?))
+                    }
+                }
+            }
             Allowance::Never(_) => None,
         }
     }
@@ -510,6 +655,9 @@ impl Exchange {
             (Some(reason), _, _) => End::Retired(reason),
             // Closed by whoever drives the connection, and it would have been by this crate.
             (None, Allowance::Never(reason), Cause::Dropped) => End::Retired(reason),
+            (None, _, Cause::Dropped) if !deadline::takes_more(policy, self.requests.into()) => {
+                End::Retired(Reason::MaxRequests)
+            }
             (None, _, Cause::Dropped) => End::Client,
             (None, _, Cause::Eof | Cause::Error) => End::PeerIdle,
         }
@@ -523,10 +671,7 @@ impl Exchange {
     /// The allowance, which need not be found again soon.
     fn keep_allowance(&mut self, policy: &KeepAlivePolicy) -> Allowance {
         let allowance = self.allowance(policy);
-        self.allowance = match allowance {
-            Allowance::Idle(idle) => Some(Span::new(idle)),
-            Allowance::Never(_) => None,
-        };
+        self.allowance = cached(allowance);
         allowance
     }
 
@@ -534,16 +679,35 @@ impl Exchange {
         if let Some(idle) = self.allowance {
             return Allowance::Idle(idle.duration());
         }
-        deadline::allowance(
+        deadline::allowance(policy, &self.facts())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            used: self.requests > 0,
+            requests_left: self
+                .requests_allowed()
+                .map(|allowed| allowed.saturating_sub(self.requests.into())),
+            hint: self.hint.timeout(),
+            skew: self.skew.duration(),
+            rtt: self.rtt.duration(),
+            jitter: self.jitter,
+        }
+    }
+
+    /// How many requests the server takes, all in all, if it said.
+    fn requests_allowed(&self) -> Option<u64> {
+        (self.requests_allowed != NO_LIMIT).then(|| u64::from(self.requests_allowed))
+    }
+
+    /// Whether it may be used at `now`, whatever its idle time.
+    fn wear(&self, policy: &KeepAlivePolicy, now: &Moment) -> Verdict {
+        deadline::wear(
             policy,
-            &Facts {
-                used: self.requests > 0,
-                requests_left: (self.requests_allowed != NO_LIMIT)
-                    .then(|| self.requests_allowed.saturating_sub(self.requests.into())),
-                hint: self.hint.timeout(),
-                skew: self.skew.duration(),
-                rtt: self.rtt.duration(),
-            },
+            self.jitter,
+            self.requests.into(),
+            &self.connected,
+            now,
         )
     }
 
@@ -588,6 +752,19 @@ impl Exchange {
             return KeepAliveHint::new();
         }
         self.hint
+    }
+}
+
+/// A number of requests, as it is kept.
+fn limit(requests: u64) -> u32 {
+    u32::try_from(requests).unwrap_or(NO_LIMIT)
+}
+
+/// What need not be found again: what allows nothing is not asked for often.
+fn cached(allowance: Allowance) -> Option<Span> {
+    match allowance {
+        Allowance::Idle(idle) => Some(Span::new(idle)),
+        Allowance::Never(_) => None,
     }
 }
 

@@ -14,11 +14,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use self::bytes::Bytes;
-use super::Moment;
 use super::deadline::{self, Allowance, Facts, Verdict};
 use super::end::Cause;
 use super::exchange::Exchange;
+use super::jitter::Jitter;
 use super::keep_alive::{self, KeepAliveHint};
+use super::{Moment, Span};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
 /// The `Keep-Alive` field: one value a line.
@@ -98,6 +99,7 @@ pub fn deadline(data: &[u8]) {
         hint: data.flag().then(|| data.duration()),
         skew: data.duration(),
         rtt: data.duration(),
+        jitter: Jitter::LATEST,
     };
     deadline::never_allows_reuse(&policy);
     deadline::is_clamped(&policy, facts.hint);
@@ -188,7 +190,7 @@ pub fn exchange(data: &[u8]) {
     while let Some(operation) = data.byte() {
         let proves_end = operation % 8 < 2 && by_bytes.is_idle();
         if exchange.is_deferring() && !proves_end {
-            let _ = exchange.settle(window);
+            let _ = exchange.follow_deferred(window);
         }
         let was_opaque = exchange.opaque();
         match operation % 8 {
@@ -207,7 +209,7 @@ pub fn exchange(data: &[u8]) {
             }
             2 | 3 => {
                 let piece = data.piece();
-                if exchange.may_defer(piece) && data.flag() {
+                if exchange.may_defer(piece, &policy, Span::MAX) && data.flag() {
                     exchange.defer(piece, now);
                 } else {
                     let happened = exchange.on_read(piece, window);

@@ -26,7 +26,9 @@ pub(crate) mod exchange;
 pub(crate) mod framing;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+pub(crate) mod jitter;
 pub(crate) mod keep_alive;
+pub(crate) mod learn;
 mod moment;
 mod token;
 

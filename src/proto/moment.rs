@@ -45,6 +45,21 @@ impl Reading {
         self.0.abs_diff(earlier.0)
     }
 
+    /// As a number, for those who keep it in one.
+    pub(crate) fn nanoseconds(self) -> i64 {
+        self.0
+    }
+
+    /// From such a number.
+    pub(crate) fn from_nanoseconds(nanoseconds: i64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// Some time before this, as far as a reading reaches.
+    fn saturating_sub(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(nanoseconds(time)))
+    }
+
     /// `None` beyond what a reading reaches.
     pub(crate) fn checked_add(self, time: Duration) -> Option<Self> {
         let time = i64::try_from(time.as_nanos()).ok()?;
@@ -93,6 +108,22 @@ impl Moment {
         Duration::from_nanos(monotonic.max(wall))
     }
 
+    /// Some time before this, on both clocks, as far as they reach.
+    pub(crate) fn saturating_sub(&self, duration: Duration) -> Self {
+        Self {
+            monotonic: self.monotonic.saturating_sub(duration),
+            wall: self.wall.saturating_sub(duration),
+        }
+    }
+
+    /// What comes first, on each of the clocks.
+    pub(crate) fn earlier(&self, other: &Self) -> Self {
+        Self {
+            monotonic: self.monotonic.min(other.monotonic),
+            wall: self.wall.min(other.wall),
+        }
+    }
+
     /// The moment by which `duration` has passed on both clocks; `None` beyond what they can tell.
     pub(crate) fn checked_add(&self, duration: Duration) -> Option<Self> {
         Some(Self {
@@ -129,6 +160,11 @@ impl Span {
         above: NonZeroU64::MIN,
     };
 
+    /// The longest.
+    pub(crate) const MAX: Self = Self {
+        above: NonZeroU64::MAX,
+    };
+
     /// What is longer than a span can tell is cut off.
     pub(crate) fn new(time: Duration) -> Self {
         let nanoseconds = saturating_nanoseconds(time);
@@ -138,7 +174,17 @@ impl Span {
     }
 
     pub(crate) fn duration(self) -> Duration {
-        Duration::from_nanos(self.above.get().saturating_sub(1))
+        Duration::from_nanos(self.nanoseconds())
+    }
+
+    pub(crate) fn nanoseconds(self) -> u64 {
+        self.above.get().saturating_sub(1)
+    }
+
+    pub(crate) fn from_nanoseconds(nanoseconds: u64) -> Self {
+        Self {
+            above: NonZeroU64::MIN.saturating_add(nanoseconds),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ const SILENT: Facts = Facts {
     hint: None,
     skew: Duration::ZERO,
     rtt: Duration::ZERO,
+    jitter: Jitter::LATEST,
 };
 
 /// One that was not used yet.
@@ -599,6 +600,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
             hint,
             skew,
             rtt,
+            jitter: Jitter::LATEST,
         })
 }
 
@@ -786,6 +788,128 @@ proptest! {
             (at(first), at(second))
         {
             prop_assert_eq!(before, after);
+        }
+    }
+}
+
+mod lifetimes {
+    use super::*;
+
+    fn wear_at(policy: &KeepAlivePolicy, requests: u64, now: &Moment) -> Verdict {
+        let connected = Moment::epoch();
+        wear(policy, Jitter::LATEST, requests, &connected, now)
+    }
+
+    #[test]
+    fn without_an_end_nothing_wears_out() {
+        let verdict = wear_at(&policy(), u64::MAX, &Moment::at(u64::from(u32::MAX)));
+        assert_eq!(verdict, Verdict::Reuse { until: None });
+    }
+
+    #[test]
+    fn a_connection_is_used_for_its_lifetime_and_no_longer() {
+        let policy = policy().max_lifetime(secs(10));
+
+        let end = until(Moment::at(10_000));
+        assert_eq!(wear_at(&policy, 0, &Moment::epoch()), end);
+        assert_eq!(wear_at(&policy, 7, &Moment::at(9_999)), end);
+        for over in [10_000, 10_001, 1_000_000] {
+            let verdict = wear_at(&policy, 7, &Moment::at(over));
+            assert_eq!(verdict, Verdict::Retire(Reason::MaxLifetime));
+        }
+    }
+
+    #[test]
+    fn the_time_that_only_the_wall_clock_saw_is_a_part_of_it() {
+        let policy = policy().max_lifetime(secs(10));
+        let suspended = Moment {
+            monotonic: Moment::at(1).monotonic,
+            wall: Moment::at(10_000).wall,
+        };
+        let verdict = wear_at(&policy, 1, &suspended);
+        assert_eq!(verdict, Verdict::Retire(Reason::MaxLifetime));
+    }
+
+    #[test]
+    fn a_connection_serves_as_many_requests_as_policy_says() {
+        let policy = policy().max_requests(3);
+        for (requests, verdict) in [
+            (0, Verdict::Reuse { until: None }),
+            (2, Verdict::Reuse { until: None }),
+            (3, Verdict::Retire(Reason::MaxRequests)),
+            (4, Verdict::Retire(Reason::MaxRequests)),
+        ] {
+            assert_eq!(wear_at(&policy, requests, &Moment::epoch()), verdict);
+        }
+    }
+
+    #[test]
+    fn of_two_verdicts_the_one_that_ends_first_holds() {
+        let [early, late] = [1, 2].map(|millis| until(Moment::at(millis)));
+        let endless = Verdict::Reuse { until: None };
+        let retired = Verdict::Retire(Reason::ByHand);
+        for (one, other, both) in [
+            (early, late, early),
+            (endless, late, late),
+            (endless, endless, endless),
+            (endless, retired, retired),
+            (retired, Verdict::Retire(Reason::MaxLifetime), retired),
+        ] {
+            assert_eq!(one.and(other), both);
+        }
+        assert_eq!(late.and(early), early);
+        assert_eq!(late.and(endless), late);
+        assert_eq!(retired.and(endless), retired);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_refused_with_what_was_expected() {
+        for (policy, word) in [
+            (policy().max_lifetime(Duration::ZERO), "`max_lifetime`"),
+            (policy().max_requests(0), "`max_requests`"),
+            (policy().lifetime_jitter(1.5), "`lifetime_jitter`"),
+            (policy().idle_jitter(f64::NAN), "`idle_jitter`"),
+        ] {
+            let text = policy.check().unwrap_err().to_string();
+            assert!(text.contains(word) && text.contains("expected"), "{text}");
+        }
+        let odd = policy()
+            .max_lifetime(NANO)
+            .max_requests(1)
+            .lifetime_jitter(1.0)
+            .idle_jitter(1.0);
+        assert_eq!(odd.check(), Ok(()));
+        assert_eq!(odd.max_lifetime(None).max_requests(None).check(), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn jitter_only_ever_shortens(
+            connection: u64,
+            idle in 1..100_000_u64,
+            lifetime in 1..100_000_u64,
+            fraction in 0.0..=1.0,
+        ) {
+            let jitter = Jitter::of(connection, 0);
+            let plain = policy().max_idle(ms(idle)).max_lifetime(ms(lifetime));
+            let policy = plain.idle_jitter(fraction).lifetime_jitter(fraction);
+
+            let Allowance::Idle(full) = allowance(&plain, &SILENT) else { unreachable!() };
+            let Allowance::Idle(less) = allowance(&policy, &Facts { jitter, ..SILENT }) else {
+                return Err(TestCaseError::fail("something is left of what was something"));
+            };
+            prop_assert!(less <= full);
+            prop_assert!(less.as_secs_f64() >= full.as_secs_f64() * (1.0 - fraction) - 1e-9);
+            let life = super::lifetime(&policy, jitter).unwrap();
+            prop_assert!(life <= ms(lifetime) && !life.is_zero());
+        }
+
+        #[test]
+        fn the_first_use_of_a_connection_is_not_shortened(connection: u64) {
+            let policy = policy().idle_jitter(1.0);
+            let facts = Facts { jitter: Jitter::of(connection, 0), ..UNUSED };
+            let Allowance::Idle(idle) = allowance(&policy, &facts) else { unreachable!() };
+            prop_assert!(idle >= FIRST_USE);
         }
     }
 }

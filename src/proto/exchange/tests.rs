@@ -1117,13 +1117,17 @@ fn every_end_is_called_by_its_name() {
 
 impl Life {
     fn deferred(mut self, bytes: &str) -> Self {
-        assert!(self.exchange.may_defer(bytes.as_bytes()));
+        assert!(
+            self.exchange
+                .may_defer(bytes.as_bytes(), &self.policy, Span::MAX)
+        );
         self.exchange.defer(bytes.as_bytes(), self.now);
         self
     }
 
     fn may_defer(&self, bytes: &str) -> bool {
-        self.exchange.may_defer(bytes.as_bytes())
+        self.exchange
+            .may_defer(bytes.as_bytes(), &self.policy, Span::MAX)
     }
 
     /// All that anybody sees of it.
@@ -1149,11 +1153,14 @@ fn what_is_put_aside_is_the_same_when_it_is_followed() {
         assert!(!life.exchange.is_idle(), "not known to be");
 
         let window = life.policy.response_window;
-        let happened = life.exchange.settle(window).unwrap();
+        let happened = life.exchange.follow_deferred(window).unwrap();
 
         assert_eq!(life.seen(), followed.seen(), "{response}");
         assert_eq!(happened.opaque(), followed.exchange.opaque());
-        assert!(life.exchange.settle(window).is_none(), "there was one");
+        assert!(
+            life.exchange.follow_deferred(window).is_none(),
+            "there was one"
+        );
     }
 }
 
@@ -1674,5 +1681,127 @@ proptest! {
         prop_assert_eq!(life.exchange.request().number, 3);
         prop_assert_eq!(life.exchange.request().idle_before(), ms(10));
         prop_assert_eq!(life.rtt(), 10);
+    }
+}
+
+mod lifetimes {
+    use super::*;
+
+    fn policy() -> KeepAlivePolicy {
+        KeepAlivePolicy::default()
+            .max_idle(HOUR)
+            .safety_margin(Duration::ZERO)
+    }
+
+    fn retired(reason: Reason) -> Option<Verdict> {
+        Some(Verdict::Retire(reason))
+    }
+
+    fn until(millis: u64) -> Option<Verdict> {
+        Some(Verdict::Reuse {
+            until: Some(Moment::at(millis).monotonic),
+        })
+    }
+
+    #[test]
+    fn an_idle_connection_is_looked_at_when_its_life_ends() {
+        let mut life = Life::idle().with(policy().max_lifetime(ms(10_000)));
+
+        assert_eq!(life.verdict(), until(10_000));
+        assert_eq!(
+            life.exchange.fresh_until(&life.policy),
+            Some(Moment::at(10_000))
+        );
+        life.now = Moment::at(9_999);
+        assert_eq!(life.verdict(), until(10_000));
+        life.now = Moment::at(10_000);
+        assert_eq!(life.verdict(), retired(Reason::MaxLifetime));
+    }
+
+    #[test]
+    fn the_idle_deadline_counts_where_it_comes_first() {
+        let policy = policy().max_idle(ms(10)).max_lifetime(ms(10_000));
+        let mut life = Life::idle().with(policy);
+
+        assert_eq!(life.verdict(), until(10));
+        assert_eq!(life.exchange.fresh_until(&policy), Some(Moment::at(10)));
+    }
+
+    #[test]
+    fn a_life_does_not_end_within_an_exchange() {
+        let mut life = Life::busy().with(policy().max_lifetime(ms(1)));
+
+        life.now = Moment::at(5_000);
+        assert_eq!(life.verdict(), None);
+        life.read(OK, 5_000);
+        assert_eq!(life.verdict(), retired(Reason::MaxLifetime));
+    }
+
+    #[test]
+    fn a_connection_of_any_age_serves_the_request_it_was_opened_for() {
+        let mut life = Life::connected().with(policy().max_lifetime(ms(1)));
+
+        life.now = Moment::at(5_000);
+        assert!(matches!(life.verdict(), Some(Verdict::Reuse { .. })));
+        life.now = Moment::at(10_000);
+        assert_eq!(life.verdict(), retired(Reason::MaxLifetime));
+    }
+
+    #[test]
+    fn the_last_request_that_policy_allows_retires_the_connection() {
+        let policy = policy().max_requests(3);
+        let mut life = Life::connected().with(policy);
+        for _ in 0..2 {
+            life.exchange_at(0);
+            assert!(matches!(life.verdict(), Some(Verdict::Reuse { .. })));
+            assert!(life.exchange.fresh_until(&policy).is_some());
+        }
+        life.write(GET, 0);
+        assert_eq!(life.verdict(), None, "an exchange is open");
+        life.read(OK, 0);
+
+        assert_eq!(life.exchange.fresh_until(&policy), None);
+        assert_eq!(life.verdict(), retired(Reason::MaxRequests));
+        assert_eq!(
+            life.exchange.on_end(Cause::Dropped, &policy),
+            Some(End::Retired(Reason::MaxRequests))
+        );
+    }
+
+    #[test]
+    fn a_server_that_takes_fewer_requests_is_heeded() {
+        let mut life = Life::idle().with(policy().max_requests(3));
+        life.hint(KeepAliveHint::new().with_max(0), 1);
+        assert_eq!(life.verdict(), retired(Reason::RequestLimit));
+    }
+
+    #[test]
+    fn more_requests_than_are_ever_made_are_no_limit() {
+        for max in [u64::from(u32::MAX), u64::MAX] {
+            let mut life = Life::idle().with(policy());
+            life.hint(KeepAliveHint::new().with_max(max), 1);
+            assert_eq!(life.exchange.told().requests, None);
+            assert!(matches!(life.verdict(), Some(Verdict::Reuse { .. })));
+        }
+    }
+
+    #[test]
+    fn connections_that_idle_since_the_same_moment_are_spread() {
+        let policy = policy().idle_jitter(0.5).max_lifetime(HOUR * 2);
+        let ends = |lot| {
+            let mut life = Life::connected().with(policy);
+            life.exchange = life.exchange.with_jitter(Jitter::of(lot, 0));
+            life.exchange_at(0);
+            match life.verdict() {
+                Some(Verdict::Reuse { until }) => until.unwrap(),
+                verdict => panic!("{verdict:?}"),
+            }
+        };
+        let mut all: Vec<_> = (0..100).map(ends).collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 100);
+        assert!(all[0] >= Moment::at(1_800_000).monotonic);
+        assert!(all[99] <= Moment::at(3_600_000).monotonic);
     }
 }

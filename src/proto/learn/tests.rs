@@ -1,0 +1,261 @@
+//! What is learned from what.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const AGE: Duration = Duration::from_secs(1_800);
+
+/// Milliseconds all over.
+fn evidence(at: u64, idle: u64, watched: bool) -> Evidence {
+    Evidence {
+        since: Moment::at(at.saturating_sub(idle)),
+        at: Moment::at(at),
+        idle: Span::new(Duration::from_millis(idle)),
+        slack: Span::ZERO,
+        watched,
+    }
+}
+
+fn close(at: u64, idle: u64) -> Limit {
+    Limit {
+        seen: evidence(at, idle, false),
+        kind: Kind::Close,
+    }
+}
+
+fn failure(at: u64, idle: u64) -> Limit {
+    Limit {
+        kind: Kind::Failure,
+        ..close(at, idle)
+    }
+}
+
+fn watched(at: u64, idle: u64) -> Limit {
+    Limit {
+        seen: evidence(at, idle, true),
+        kind: Kind::Close,
+    }
+}
+
+/// What limits and survivals, one after the other, lead to.
+#[derive(Clone, Copy)]
+enum Seen {
+    Limit(Limit),
+    Survival(Evidence),
+}
+
+use Seen::{Limit as L, Survival as S};
+
+fn learned(seen: &[Seen]) -> Learned {
+    let mut learned = Learned::default();
+    for seen in seen {
+        match *seen {
+            L(limit) => {
+                learned.on_limit(limit, AGE);
+            }
+            S(survival) => learned.on_survival(survival, AGE),
+        }
+    }
+    learned
+}
+
+/// In milliseconds.
+fn bound(seen: &[Seen]) -> Option<u128> {
+    let bound = learned(seen).findings().bound;
+    bound.map(|bound| bound.duration().as_millis())
+}
+
+#[test]
+fn the_bound_is_the_least_limit() {
+    assert_eq!(bound(&[]), None);
+    assert_eq!(bound(&[L(close(60_000, 60_000))]), Some(60_000));
+    assert_eq!(
+        bound(&[L(close(60_000, 60_000)), L(close(90_000, 30_000))]),
+        Some(30_000)
+    );
+    assert_eq!(
+        bound(&[L(failure(60_000, 20_000)), L(close(90_000, 25_000))]),
+        Some(20_000),
+        "20 s plus a quarter and the slop is not exceeded by 25 s"
+    );
+}
+
+#[test]
+fn a_survival_beyond_it_that_began_later_refutes_a_limit() {
+    let early = L(close(100_000, 3_000));
+    for (survival, refuted) in [
+        (evidence(110_000, 10_000, false), true),
+        (evidence(110_000, 10_000, true), true),
+        (evidence(103_850, 3_850, true), false),
+        (evidence(103_851, 3_851, true), true),
+        (evidence(109_000, 10_000, true), false),
+    ] {
+        let left = bound(&[early, S(survival)]);
+        assert_eq!(left.is_none(), refuted, "{survival:?}");
+    }
+}
+
+#[test]
+fn a_single_close_against_much_that_survived_binds_nobody() {
+    let history = [
+        S(evidence(100_000, 50_000, false)),
+        S(evidence(101_000, 40_000, false)),
+    ];
+    let first = L(close(110_000, 10_000));
+    let second = L(close(111_000, 10_050));
+
+    assert_eq!(bound(&[history[0], first]), Some(10_000), "one is not much");
+    assert_eq!(bound(&[history[0], history[1], first]), None);
+    assert_eq!(
+        bound(&[history[0], history[1], first, second]),
+        Some(10_000),
+        "it was none"
+    );
+    assert_eq!(
+        bound(&[history[0], history[1], L(failure(110_000, 10_000))]),
+        Some(10_000),
+        "a request was lost"
+    );
+    assert_eq!(
+        bound(&[history[0], history[1], first, L(close(112_000, 20_000))]),
+        None,
+        "two accidents"
+    );
+}
+
+#[test]
+fn a_timeout_is_confirmed_by_a_second_close_or_by_a_sentinel() {
+    let spread = |seen: &[Seen]| {
+        let spread = learned(seen).findings().spread;
+        spread.map(|spread| spread.duration().as_millis())
+    };
+    assert_eq!(spread(&[L(close(60_000, 60_000))]), None);
+    assert_eq!(spread(&[L(failure(60_000, 60_000))]), None);
+    assert_eq!(spread(&[L(watched(60_000, 60_000))]), Some(0));
+    assert_eq!(
+        spread(&[L(close(60_000, 60_000)), L(close(121_000, 60_030))]),
+        Some(30)
+    );
+    assert_eq!(
+        spread(&[L(close(60_000, 60_000)), L(close(121_000, 30_000))]),
+        None
+    );
+    assert_eq!(
+        spread(&[
+            S(evidence(50_000, 50_000, true)),
+            S(evidence(100_000, 50_000, true)),
+            L(watched(130_000, 30_000))
+        ]),
+        None,
+        "a sentinel too may meet with an accident"
+    );
+}
+
+#[test]
+fn sentinels_alone_show_how_long_a_server_waits() {
+    let survived = |seen: &[Seen]| {
+        let survived = learned(seen).findings().survived;
+        survived.map(|survived| survived.duration().as_millis())
+    };
+    assert_eq!(survived(&[S(evidence(50_000, 50_000, false))]), None);
+    let one = [
+        S(evidence(10_000, 10_000, true)),
+        S(evidence(20_000, 20_000, true)),
+    ];
+    assert_eq!(survived(&one), Some(20_000));
+    assert_eq!(
+        learned(&one).survivals().count(),
+        1,
+        "one sentinel is one, however often it is asked"
+    );
+}
+
+#[test]
+fn a_server_that_waits_longer_than_before_is_seen_to() {
+    let mut seen = vec![
+        L(close(10_000, 10_000)),
+        L(close(20_100, 10_000)),
+        L(watched(32_000, 10_000)),
+    ];
+    assert_eq!(bound(&seen), Some(10_000));
+    seen.push(S(evidence(50_000, 13_000, true)));
+    assert_eq!(bound(&seen), None);
+}
+
+#[test]
+fn what_is_old_is_forgotten() {
+    let mut learned = learned(&[L(close(60_000, 60_000)), S(evidence(60_000, 60_000, true))]);
+    learned.forget(&Moment::at(60_000 + 1_799_999), AGE);
+    assert!(learned.findings().bound.is_some());
+    learned.forget(&Moment::at(60_000 + 1_800_000), AGE);
+    assert_eq!(learned.findings(), Findings::default());
+    assert_eq!(learned.survivals().count(), 0);
+}
+
+#[test]
+fn a_survival_is_worth_it_only_if_it_says_more_than_what_is_kept() {
+    let worth = |seen: &[Seen]| learned(seen).worth_more_than().duration().as_millis();
+    assert_eq!(worth(&[]), 0);
+    let full: Vec<_> = (1..=8)
+        .map(|n| S(evidence(n * 100_000, n * 1_000, false)))
+        .collect();
+    assert_eq!(worth(&full[..7]), 0);
+    assert_eq!(worth(&full), 1_000);
+    let limit = L(failure(900_000, 400));
+    assert_eq!(
+        worth(&[&full[..], &[limit]].concat()),
+        600,
+        "it would be refuted"
+    );
+}
+
+fn any_seen() -> impl Strategy<Value = (bool, u64, u64, u64, bool, bool)> {
+    (
+        any::<bool>(),
+        0..=100_000_u64,
+        any::<u64>(),
+        any::<u64>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a server does.
+    #[test]
+    fn the_bound_is_one_of_the_limits_and_nothing_panics(
+        all in prop::collection::vec(any_seen(), 0..60),
+        extreme in any::<bool>(),
+    ) {
+        let mut learned = Learned::default();
+        let mut now = 0_u64;
+        let mut limits = Vec::new();
+        for (is_limit, later, idle, slack, failed, watched) in all {
+            now = now.saturating_add(later);
+            let idle = if extreme { idle } else { idle % 100_000 };
+            let seen = Evidence {
+                slack: Span::new(Duration::from_nanos(slack)),
+                ..evidence(now, idle, watched)
+            };
+            if is_limit {
+                let kind = if failed { Kind::Failure } else { Kind::Close };
+                limits.push(seen.idle);
+                let binds = learned.on_limit(Limit { seen, kind }, AGE);
+                prop_assert!(binds || !failed);
+                prop_assert!(!binds || learned.findings().bound <= Some(seen.idle));
+            } else {
+                learned.on_survival(seen, AGE);
+            }
+            let findings = learned.findings();
+            prop_assert!(findings.bound.is_none_or(|bound| limits.contains(&bound)));
+            prop_assert!(findings.spread.is_none() || findings.bound.is_some());
+            prop_assert!(learned.limits().count() <= KEPT);
+            learned.worth_more_than();
+        }
+        learned.forget(&Moment::at(now.saturating_add(2_000_000)), AGE);
+        prop_assert_eq!(learned.findings(), Findings::default());
+    }
+}
