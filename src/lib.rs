@@ -135,6 +135,7 @@ mod origin;
 mod policy;
 mod proto;
 mod shared;
+mod spawn;
 mod stats;
 mod trace;
 
@@ -146,6 +147,7 @@ pub use self::origin::Origin;
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
 pub use self::shared::{KeepAlive, KeepAliveBuilder};
+pub use self::spawn::Sentinel;
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 
 #[cfg(fuzzing)]

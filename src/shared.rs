@@ -2,18 +2,22 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use hyper::rt::Timer;
+use hyper::rt::{Executor, Timer};
 
 use crate::clock::Clock;
 use crate::error::PolicyError;
 use crate::origin::{CAPACITY, Origin, Origins};
 use crate::policy::KeepAlivePolicy;
 use crate::proto::{Reading, deadline};
+use crate::spawn::{Sentinel, Spawner};
 use crate::stats::{Counters, Stats};
 use crate::trace;
+
+/// How many sentinels there may be, unless it is said.
+const SENTINELS: usize = 64;
 
 /// What the connector and the layer share: the policy, the clock, what is known of origins, and the
 /// numbers.
@@ -50,6 +54,10 @@ struct Shared {
     version: AtomicU32,
     /// Connections that are idle since then, or for longer, are not to be used again.
     stale: AtomicI64,
+    spawner: Spawner,
+    /// How many sentinels there may be, and are.
+    most_sentinels: usize,
+    sentinels: AtomicUsize,
 }
 
 impl KeepAlive {
@@ -109,6 +117,24 @@ impl KeepAlive {
         Reading::from_nanoseconds(self.shared.stale.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn spawner(&self) -> &Spawner {
+        &self.shared.spawner
+    }
+
+    /// Takes one of the places for sentinels, if one is free.
+    pub(crate) fn take_watch(&self) -> bool {
+        let most = self.shared.most_sentinels;
+        let next = |sentinels: usize| (sentinels < most).then(|| sentinels.saturating_add(1));
+        let order = Ordering::Relaxed;
+        let taken = self.shared.sentinels.fetch_update(order, order, next);
+        taken.is_ok()
+    }
+
+    /// Gives it back.
+    pub(crate) fn end_watch(&self) {
+        self.shared.sentinels.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Whether both share everything.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
@@ -136,6 +162,8 @@ impl KeepAlive {
             policy,
             clock,
             capacity,
+            sentinels,
+            spawner,
         } = builder;
         if deadline::never_allows_reuse(&policy) {
             trace::warn!(
@@ -152,6 +180,9 @@ impl KeepAlive {
                 next_id: AtomicU64::new(0),
                 version: AtomicU32::new(0),
                 stale: AtomicI64::new(i64::MIN),
+                spawner,
+                most_sentinels: sentinels,
+                sentinels: AtomicUsize::new(0),
             }),
         }
     }
@@ -171,6 +202,8 @@ pub struct KeepAliveBuilder {
     policy: KeepAlivePolicy,
     clock: Clock,
     capacity: NonZeroUsize,
+    sentinels: usize,
+    spawner: Spawner,
 }
 
 impl Default for KeepAliveBuilder {
@@ -179,6 +212,8 @@ impl Default for KeepAliveBuilder {
             policy: KeepAlivePolicy::default(),
             clock: Clock::default(),
             capacity: CAPACITY,
+            sentinels: SENTINELS,
+            spawner: Spawner::default(),
         }
     }
 }
@@ -219,6 +254,21 @@ impl KeepAliveBuilder {
     /// connections are forgotten first, and of these the ones least recently connected to.
     pub fn origin_capacity(mut self, origins: NonZeroUsize) -> Self {
         self.capacity = origins;
+        self
+    }
+
+    /// How many connections may be left open at once, all origins together, to learn how long servers
+    /// wait: see [`Learn`](crate::Learn). The default is 64; for one origin there is never more than
+    /// one. With zero, connections tell only what they meet with while they are used.
+    pub fn sentinels(mut self, most: usize) -> Self {
+        self.sentinels = most;
+        self
+    }
+
+    /// What runs those connections. The default is the tokio runtime that each ran on before; outside
+    /// of one, none is left open.
+    pub fn executor(mut self, executor: impl Executor<Sentinel> + Send + Sync + 'static) -> Self {
+        self.spawner = Spawner::new(executor);
         self
     }
 

@@ -8,8 +8,9 @@ use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
 use super::keep_alive::KeepAliveHint;
 use super::learn::{Evidence, Findings, Kind, Limit};
+use super::vigil::Vigil;
 use super::{Moment, Reading, Span};
-use crate::policy::KeepAlivePolicy;
+use crate::policy::{KeepAlivePolicy, Learn};
 
 /// A request that the server timed out waiting for; sent on its own account, so it says nothing
 /// about the network (RFC 9110 §15.5.9).
@@ -115,8 +116,9 @@ pub(crate) struct Exchange {
     /// How many requests the server takes on this connection, all in all; `NO_LIMIT` if it did not
     /// say.
     requests_allowed: u64,
-    /// For how long it may idle, unless what that follows from has changed since it was asked.
-    allowance: Option<Allowance>,
+    /// For how long it may idle, zero if not at all, unless what that follows from has changed since it
+    /// was asked.
+    allowance: Option<Span>,
     phase: Phase,
     /// Whether it was asked whether the connection may be used, before it was.
     asked: bool,
@@ -370,11 +372,9 @@ impl Exchange {
     #[inline]
     pub(crate) fn settle(&mut self, policy: &KeepAlivePolicy, findings: impl FnOnce() -> Findings) {
         if self.allowance.is_none() {
-            self.allowance = Some(deadline::learned_allowance(
-                policy,
-                &self.facts(),
-                &findings(),
-            ));
+            let findings = findings();
+            let allowance = deadline::learned_allowance(policy, &self.facts(), &findings);
+            self.remember(allowance);
         }
     }
 
@@ -465,8 +465,31 @@ impl Exchange {
         policy.hints && self.hint.timeout().is_some()
     }
 
+    /// Left open beyond its deadline, to learn how long the server waits; `None` where there is nothing
+    /// to learn, or the connection is closed for another reason.
+    pub(crate) fn vigil(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Vigil> {
+        let is_over = matches!(
+            self.retired,
+            Some(Reason::IdleDeadline | Reason::NoIdleAllowed)
+        );
+        if self.phase != Phase::Idle || !is_over {
+            return None;
+        }
+        let mut until = self.unlearned(policy);
+        if policy.learn == Learn::Full && !self.is_hinted(policy) {
+            until = until.max(policy.learn_ceiling);
+        }
+        let seen = self.open(now);
+        (seen.idle.duration() < until).then(|| Vigil::new(seen, until))
+    }
+
+    /// Whether it is not to be used again.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+
     /// How long it would be left idle if nothing had been learned.
-    pub(crate) fn unlearned(&self, policy: &KeepAlivePolicy) -> Duration {
+    fn unlearned(&self, policy: &KeepAlivePolicy) -> Duration {
         match deadline::allowance(policy, &self.facts()) {
             Allowance::Idle(idle) => idle,
             Allowance::Never(_) => Duration::ZERO,
@@ -500,7 +523,7 @@ impl Exchange {
 
     /// The same, to be acted on: what is retired stays so, whatever comes later.
     pub(crate) fn verdict(&mut self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
-        self.allowance = Some(self.allowance(policy));
+        self.remember(self.allowance(policy));
         let verdict = self.look(policy, now)?;
         if self.phase == Phase::Unused && !self.asked {
             self.asked = true;
@@ -519,7 +542,7 @@ impl Exchange {
             return None;
         }
         let allowance = self.allowance(policy);
-        self.allowance = Some(allowance);
+        self.remember(allowance);
         match allowance {
             Allowance::Idle(idle) => self.since.checked_add(idle),
             Allowance::Never(_) => None,
@@ -557,10 +580,21 @@ impl Exchange {
     }
 
     fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {
-        if let Some(allowance) = self.allowance {
-            return allowance;
+        match self.allowance {
+            Some(idle) if idle > Span::ZERO => Allowance::Idle(idle.duration()),
+            known => match (deadline::allowance(policy, &self.facts()), known) {
+                // Because of what was learned.
+                (Allowance::Idle(_), Some(_)) => Allowance::Never(Reason::NoIdleAllowed),
+                (allowance, _) => allowance,
+            },
         }
-        deadline::allowance(policy, &self.facts())
+    }
+
+    fn remember(&mut self, allowance: Allowance) {
+        self.allowance = Some(match allowance {
+            Allowance::Idle(idle) => Span::new(idle),
+            Allowance::Never(_) => Span::ZERO,
+        });
     }
 
     fn facts(&self) -> Facts {
