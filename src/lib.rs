@@ -146,6 +146,7 @@ mod proto;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod shared;
+mod spawn;
 mod stats;
 mod trace;
 
@@ -162,6 +163,7 @@ pub use self::proto::keep_alive::KeepAliveHint;
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
 pub use self::shared::{KeepAlive, KeepAliveBuilder};
+pub use self::spawn::Sentinel;
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 
 #[cfg(fuzzing)]

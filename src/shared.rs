@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use hyper::rt::Timer;
+use hyper::rt::{Executor, Timer};
 
 use crate::clock::Clock;
 use crate::error::PolicyError;
@@ -14,8 +14,12 @@ use crate::origin::{CAPACITY, Origin, OriginMatcher, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
 use crate::proto::jitter::Jitter;
 use crate::proto::{Reading, deadline};
+use crate::spawn::{Sentinel, Spawner};
 use crate::stats::{Counters, Stats};
 use crate::trace;
+
+/// How many sentinels there may be, unless it is said.
+const SENTINELS: usize = 64;
 
 /// What the connector and the layer share: the policy, the clock, what is known of origins, and the
 /// numbers.
@@ -56,6 +60,10 @@ struct Shared {
     version: AtomicU32,
     /// Connections that are idle since then, or for longer, are not to be used again.
     stale: AtomicI64,
+    spawner: Spawner,
+    /// How many sentinels there may be, and are.
+    most_sentinels: usize,
+    sentinels: AtomicUsize,
 }
 
 /// How many connections may have room for bytes that are not followed yet, [`ROOM`] each. All others
@@ -126,6 +134,24 @@ impl KeepAlive {
         Reading::from_nanoseconds(self.shared.stale.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn spawner(&self) -> &Spawner {
+        &self.shared.spawner
+    }
+
+    /// Takes one of the places for sentinels, if one is free.
+    pub(crate) fn take_watch(&self) -> bool {
+        let most = self.shared.most_sentinels;
+        let next = |sentinels: usize| (sentinels < most).then(|| sentinels.saturating_add(1));
+        let order = Ordering::Relaxed;
+        let taken = self.shared.sentinels.fetch_update(order, order, next);
+        taken.is_ok()
+    }
+
+    /// Gives it back.
+    pub(crate) fn end_watch(&self) {
+        self.shared.sentinels.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Whether both share everything.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
@@ -175,6 +201,8 @@ impl KeepAlive {
             policies,
             clock,
             capacity,
+            sentinels,
+            spawner,
         } = builder;
         for policy in policies.all() {
             if deadline::never_allows_reuse(policy) {
@@ -195,6 +223,9 @@ impl KeepAlive {
                 rooms: AtomicUsize::new(ROOMS),
                 version: AtomicU32::new(0),
                 stale: AtomicI64::new(i64::MIN),
+                spawner,
+                most_sentinels: sentinels,
+                sentinels: AtomicUsize::new(0),
             }),
         }
     }
@@ -220,6 +251,8 @@ pub struct KeepAliveBuilder {
     policies: Policies,
     clock: Clock,
     capacity: NonZeroUsize,
+    sentinels: usize,
+    spawner: Spawner,
 }
 
 impl Default for KeepAliveBuilder {
@@ -228,6 +261,8 @@ impl Default for KeepAliveBuilder {
             policies: Policies::default(),
             clock: Clock::default(),
             capacity: CAPACITY,
+            sentinels: SENTINELS,
+            spawner: Spawner::default(),
         }
     }
 }
@@ -295,6 +330,21 @@ impl KeepAliveBuilder {
     /// connections are forgotten first, and of these the ones least recently connected to.
     pub fn origin_capacity(mut self, origins: NonZeroUsize) -> Self {
         self.capacity = origins;
+        self
+    }
+
+    /// How many connections may be left open at once, all origins together, to learn how long servers
+    /// wait: see [`Learn`](crate::Learn). The default is 64; for one origin there is never more than
+    /// one. With zero, connections tell only what they meet with while they are used.
+    pub fn sentinels(mut self, most: usize) -> Self {
+        self.sentinels = most;
+        self
+    }
+
+    /// What runs those connections. The default is the tokio runtime that each ran on before; outside
+    /// of one, none is left open.
+    pub fn executor(mut self, executor: impl Executor<Sentinel> + Send + Sync + 'static) -> Self {
+        self.spawner = Spawner::new(executor);
         self
     }
 

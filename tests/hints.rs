@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::header::CONNECTION;
-use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy};
+use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy, Learn};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use support::client::{Guarded, HttpClient, exchange, get, keep_alive, plain};
@@ -399,10 +399,10 @@ mod a_server_that_answers_only_who_asks {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn loses_requests_of_who_never_asks() {
+    async fn loses_requests_of_who_neither_asks_nor_learns() {
         let server = server();
         let connector = server.connector(Link::new().latency(LATENCY));
-        let keep_alive = keep_alive(KeepAlivePolicy::default());
+        let keep_alive = keep_alive(KeepAlivePolicy::default().learn(Learn::Off));
         let client = plain(keep_alive.connector(connector));
 
         assert!(failures(&client).await > 0);

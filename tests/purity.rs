@@ -228,6 +228,7 @@ fn arrows_point_one_way() {
                 "policy",
                 "proto",
                 "shared",
+                "spawn",
             ],
         ),
         ("client", &["connection", "origin", "proto", "shared"]),

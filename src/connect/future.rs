@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect;
 use pin_project::pin_project;
 
@@ -43,7 +44,7 @@ impl<F> Connecting<F> {
 impl<F, T, E> Future for Connecting<F>
 where
     F: Future<Output = Result<T, E>>,
-    T: connect::Connection,
+    T: Read + Write + connect::Connection + Unpin + Send + 'static,
 {
     type Output = Result<IdleAwareIo<T>, E>;
 

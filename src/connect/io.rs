@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect;
 use hyper_util::rt::TokioIo;
-use pin_project::pin_project;
+use pin_project::{pin_project, pinned_drop};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::sentinel;
 use super::timer::IdleTimer;
-use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing};
+use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing, Watch};
 use crate::proto::Now;
 use crate::proto::end::Cause;
 use crate::proto::framing::Opaque;
@@ -35,7 +36,7 @@ pub struct IdleAwareIo<T> {
 impl<T> IdleAwareIo<T> {
     pub(super) fn new(transport: T, connection: Connection) -> Self
     where
-        T: connect::Connection,
+        T: Read + Write + connect::Connection + Unpin + Send + 'static,
     {
         let http2 = transport.connected().is_negotiated_h2();
         if http2 {
@@ -43,7 +44,8 @@ impl<T> IdleAwareIo<T> {
         }
         Self {
             io: TokioIo::new(Tap {
-                transport: TokioIo::new(transport),
+                transport: Some(TokioIo::new(transport)),
+                keep: sentinel::keep,
                 connection: Followed(ConnectionHandle::following(Arc::new(connection))),
                 timer: IdleTimer::default(),
                 standing: if http2 {
@@ -53,6 +55,7 @@ impl<T> IdleAwareIo<T> {
                 },
                 awaits_response: false,
                 is_flushing: false,
+                watch: false,
             }),
         }
     }
@@ -64,12 +67,18 @@ impl<T> IdleAwareIo<T> {
 
     /// The transport within.
     pub fn get_ref(&self) -> &T {
-        self.io.inner().transport.inner()
+        let Some(transport) = &self.io.inner().transport else {
+            unreachable!("it is taken when this is dropped");
+        };
+        transport.inner()
     }
 
     /// Unwraps the transport within, which is not followed from here on.
     pub fn into_inner(self) -> T {
-        self.io.into_inner().transport.into_inner()
+        let Some(transport) = self.io.into_inner().transport.take() else {
+            unreachable!("it is taken when this is dropped");
+        };
+        transport.into_inner()
     }
 }
 
@@ -129,10 +138,13 @@ impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
 }
 
 /// Tells the connection what passes, and asks it before idle reads.
-#[pin_project]
+#[pin_project(PinnedDrop)]
 struct Tap<T> {
+    /// There until this is dropped.
     #[pin]
-    transport: T,
+    transport: Option<T>,
+    /// Takes the transport, and leaves it open to learn from it.
+    keep: fn(Pin<&mut Option<T>>, Watch),
     connection: Followed,
     timer: IdleTimer,
     /// What the connection said last.
@@ -141,6 +153,29 @@ struct Tap<T> {
     awaits_response: bool,
     /// Whether something that was accepted could not be flushed yet: to close now would lose it.
     is_flushing: bool,
+    /// Whether it is to be left open when it is let go of.
+    watch: bool,
+}
+
+#[pinned_drop]
+impl<T> PinnedDrop for Tap<T> {
+    fn drop(self: Pin<&mut Self>) {
+        let this = self.project();
+        if *this.watch {
+            if let Some(watch) = this.connection.watch() {
+                (this.keep)(this.transport, watch);
+            }
+        }
+    }
+}
+
+impl<T> Tap<T> {
+    fn transport(self: Pin<&mut Self>) -> Pin<&mut T> {
+        let Some(transport) = self.project().transport.as_pin_mut() else {
+            unreachable!("it is taken when this is dropped");
+        };
+        transport
+    }
 }
 
 impl<T: AsyncRead> AsyncRead for Tap<T> {
@@ -150,7 +185,7 @@ impl<T: AsyncRead> AsyncRead for Tap<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.standing {
-            Standing::Opaque => self.project().transport.poll_read(cx, buf),
+            Standing::Opaque => self.transport().poll_read(cx, buf),
             Standing::Busy => self.poll_read_followed(cx, buf),
             Standing::Idle if self.is_flushing => self.poll_read_followed(cx, buf),
             Standing::Idle => {
@@ -159,10 +194,12 @@ impl<T: AsyncRead> AsyncRead for Tap<T> {
                     return self.poll_read_followed(cx, buf);
                 }
                 self.as_mut().project().timer.on_fresh(None);
-                let BeforeRead::Read { until, fresh_until } =
-                    self.connection.before_read(&now, cx.waker())
-                else {
-                    return Poll::Ready(Ok(()));
+                let (until, fresh_until) = match self.connection.before_read(&now, cx.waker()) {
+                    BeforeRead::Read { until, fresh_until } => (until, fresh_until),
+                    BeforeRead::Eof { watch } => {
+                        *self.as_mut().project().watch |= watch;
+                        return Poll::Ready(Ok(()));
+                    }
                 };
                 let read = self.as_mut().poll_read_followed(cx, buf);
                 let (Poll::Pending, Some(until)) = (&read, until) else {
@@ -184,14 +221,14 @@ impl<T: AsyncRead> AsyncRead for Tap<T> {
 
 impl<T: AsyncRead> Tap<T> {
     fn poll_read_followed(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.project();
         let before = buf.filled().len();
         let room = buf.remaining() > 0;
-        let read = this.transport.poll_read(cx, buf);
+        let read = self.as_mut().transport().poll_read(cx, buf);
+        let this = self.project();
         match &read {
             Poll::Pending => {}
             Poll::Ready(Err(_)) => this.connection.on_end(Cause::Error),
@@ -284,7 +321,7 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = self.as_mut().before_write(buf.is_empty());
-        let written = self.as_mut().project().transport.poll_write(cx, buf);
+        let written = self.as_mut().transport().poll_write(cx, buf);
         if self.standing != Standing::Opaque {
             self.on_written(cx, [buf], &written, sent);
         }
@@ -298,8 +335,7 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
     ) -> Poll<io::Result<usize>> {
         let is_empty = bufs.iter().all(|buf| buf.is_empty());
         let sent = self.as_mut().before_write(is_empty);
-        let transport = self.as_mut().project().transport;
-        let written = transport.poll_write_vectored(cx, bufs);
+        let written = self.as_mut().transport().poll_write_vectored(cx, bufs);
         if self.standing != Standing::Opaque {
             self.on_written(cx, bufs.iter().map(|buf| &**buf), &written, sent);
         }
@@ -307,12 +343,12 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.transport.is_write_vectored()
+        self.transport.as_ref().is_some_and(T::is_write_vectored)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.as_mut().transport().poll_flush(cx);
         let this = self.project();
-        let flushed = this.transport.poll_flush(cx);
         let was_flushing = std::mem::replace(this.is_flushing, flushed.is_pending());
         if was_flushing && flushed.is_ready() && *this.standing == Standing::Idle {
             // It was not asked whether it may be used, and nobody may read again.
@@ -323,7 +359,10 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().transport.poll_shutdown(cx)
+        if self.watch {
+            return Poll::Ready(Ok(()));
+        }
+        self.transport().poll_shutdown(cx)
     }
 }
 

@@ -100,8 +100,8 @@ impl KeepAlive {
 impl<C> Service<Uri> for IdleAwareConnector<C>
 where
     C: Service<Uri>,
-    // What hyper-util asks of a transport, less what only its pool needs.
-    C::Response: Read + Write + Connection,
+    // What hyper-util asks of a transport.
+    C::Response: Read + Write + Connection + Unpin + Send + 'static,
 {
     type Response = IdleAwareIo<C::Response>;
     type Error = C::Error;

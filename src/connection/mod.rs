@@ -9,6 +9,8 @@
 
 mod handle;
 mod shared;
+mod watch;
 
 pub use self::handle::ConnectionHandle;
 pub(crate) use self::shared::{BeforeRead, Connection, Standing};
+pub(crate) use self::watch::Watch;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::watch::Watch;
 use crate::origin::{Learning, Origin, Place};
 use crate::policy::KeepAlivePolicy;
 use crate::policy::Learn;
@@ -14,6 +15,7 @@ use crate::proto::exchange::{Exchange, Happened, Told};
 use crate::proto::framing::Opaque;
 use crate::proto::keep_alive::KeepAliveHint;
 use crate::proto::learn::{Findings, Kind, Limit};
+use crate::proto::vigil::Vigil;
 use crate::proto::{Moment, Now, Span};
 use crate::shared::KeepAlive;
 use crate::trace;
@@ -72,7 +74,10 @@ pub(crate) struct Moved {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum BeforeRead {
     /// Report EOF: the connection is not to be used again.
-    Eof,
+    Eof {
+        /// It has a place as a sentinel: once it is let go of, [`Connection::watch`] is to be called.
+        watch: bool,
+    },
     /// Read, and ask again at `until`, if it is given.
     Read {
         until: Option<Instant>,
@@ -152,8 +157,15 @@ impl Connection {
         let mut state = self.followed();
         self.disturbed.store(false, Ordering::Relaxed);
         self.catch_up(&mut state.exchange, &now);
+        let was_retired = state.exchange.is_retired();
         let until = match state.exchange.verdict(policy, &now) {
-            Some(Verdict::Retire(_)) => return BeforeRead::Eof,
+            Some(Verdict::Retire(_)) => {
+                let vigil = (!was_retired).then(|| state.exchange.vigil(policy, &now));
+                let hinted = state.exchange.is_hinted(policy);
+                drop(state);
+                let watch = vigil.flatten().is_some() && self.take_watch(hinted);
+                return BeforeRead::Eof { watch };
+            }
             Some(Verdict::Reuse { until }) => until,
             None => None,
         };
@@ -167,6 +179,32 @@ impl Connection {
             until: until.and_then(|until| clock.instant(until)),
             fresh_until: fresh_until.and_then(|until| clock.at(&until)),
         }
+    }
+
+    /// Takes a place as a sentinel, if that is worth it and one is free.
+    fn take_watch(&self, hinted: bool) -> bool {
+        let policy = self.keep_alive.policy();
+        let is_wanted = |origin: &&Origin| {
+            let learning = origin.learning();
+            learning.look(|known| known.wants_sentinel(policy, hinted))
+        };
+        let origin = self.origin.as_ref().filter(is_wanted);
+        origin.is_some_and(|origin| Watch::take_place(&self.keep_alive, origin))
+    }
+
+    /// The place that was taken, to be given back when it is dropped.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        let origin = self.origin.clone()?;
+        let now = self.keep_alive.clock().now();
+        let policy = self.keep_alive.policy();
+        let (vigil, hinted) = self.look(|exchange| {
+            let seen = exchange.open(&now);
+            let vigil = exchange.vigil(policy, &now);
+            // Its time may just have run out.
+            let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
+            (vigil, exchange.is_hinted(policy))
+        });
+        Some(Watch::new(self.keep_alive.clone(), origin, vigil, hinted))
     }
 
     /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.

@@ -10,8 +10,9 @@ use super::framing::{Opaque, Progress, Tracker};
 use super::jitter::Jitter;
 use super::keep_alive::KeepAliveHint;
 use super::learn::{Evidence, Findings, Kind, Limit};
+use super::vigil::Vigil;
 use super::{Moment, Reading, Span};
-use crate::policy::KeepAlivePolicy;
+use crate::policy::{KeepAlivePolicy, Learn};
 
 /// A request that the server timed out waiting for; sent on its own account, so it says nothing
 /// about the network (RFC 9110 §15.5.9).
@@ -119,7 +120,8 @@ pub(crate) struct Exchange {
     requests_allowed: u32,
     /// Its lot where deadlines are to be spread.
     jitter: Jitter,
-    /// For how long it may idle, unless what that follows from has changed since it was asked.
+    /// For how long it may idle, zero if not at all, unless what that follows from has changed since it
+    /// was asked.
     allowance: Option<Span>,
     phase: Phase,
     /// Room for a piece that is not followed yet.
@@ -467,8 +469,9 @@ impl Exchange {
     #[inline]
     pub(crate) fn settle(&mut self, policy: &KeepAlivePolicy, findings: impl FnOnce() -> Findings) {
         if self.allowance.is_none() {
-            let allowance = deadline::learned_allowance(policy, &self.facts(), &findings());
-            self.allowance = cached(allowance);
+            let findings = findings();
+            let allowance = deadline::learned_allowance(policy, &self.facts(), &findings);
+            self.remember(allowance);
         }
     }
 
@@ -561,8 +564,31 @@ impl Exchange {
         policy.hints && self.hint.timeout().is_some()
     }
 
+    /// Left open beyond its deadline, to learn how long the server waits; `None` where there is nothing
+    /// to learn, or the connection is closed for another reason.
+    pub(crate) fn vigil(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Vigil> {
+        let is_over = matches!(
+            self.retired,
+            Some(Reason::IdleDeadline | Reason::NoIdleAllowed)
+        );
+        if self.phase != Phase::Idle || !is_over {
+            return None;
+        }
+        let mut until = self.unlearned(policy);
+        if policy.learn == Learn::Full && !self.is_hinted(policy) {
+            until = until.max(policy.learn_ceiling);
+        }
+        let seen = self.open(now);
+        (seen.idle.duration() < until).then(|| Vigil::new(seen, until))
+    }
+
+    /// Whether it is not to be used again.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+
     /// How long it would be left idle if nothing had been learned.
-    pub(crate) fn unlearned(&self, policy: &KeepAlivePolicy) -> Duration {
+    fn unlearned(&self, policy: &KeepAlivePolicy) -> Duration {
         match deadline::allowance(policy, &self.facts()) {
             Allowance::Idle(idle) => idle,
             Allowance::Never(_) => Duration::ZERO,
@@ -600,7 +626,7 @@ impl Exchange {
 
     /// The same, to be acted on: what is retired stays so, whatever comes later.
     pub(crate) fn verdict(&mut self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
-        self.keep_allowance(policy);
+        self.remember(self.allowance(policy));
         let verdict = self.look(policy, now)?;
         if self.phase == Phase::Unused && !self.asked {
             self.asked = true;
@@ -621,7 +647,9 @@ impl Exchange {
         if !deadline::takes_more(policy, self.requests.into()) {
             return None;
         }
-        match self.keep_allowance(policy) {
+        let allowance = self.allowance(policy);
+        self.remember(allowance);
+        match allowance {
             Allowance::Idle(idle) => {
                 let fresh_until = self.since.checked_add(idle)?;
                 match deadline::lifetime(policy, self.jitter) {
@@ -668,18 +696,22 @@ impl Exchange {
         self.requests > 1 && self.answered.is_none()
     }
 
-    /// The allowance, which need not be found again soon.
-    fn keep_allowance(&mut self, policy: &KeepAlivePolicy) -> Allowance {
-        let allowance = self.allowance(policy);
-        self.allowance = cached(allowance);
-        allowance
+    fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {
+        match self.allowance {
+            Some(idle) if idle > Span::ZERO => Allowance::Idle(idle.duration()),
+            known => match (deadline::allowance(policy, &self.facts()), known) {
+                // Because of what was learned.
+                (Allowance::Idle(_), Some(_)) => Allowance::Never(Reason::NoIdleAllowed),
+                (allowance, _) => allowance,
+            },
+        }
     }
 
-    fn allowance(&self, policy: &KeepAlivePolicy) -> Allowance {
-        if let Some(idle) = self.allowance {
-            return Allowance::Idle(idle.duration());
-        }
-        deadline::allowance(policy, &self.facts())
+    fn remember(&mut self, allowance: Allowance) {
+        self.allowance = Some(match allowance {
+            Allowance::Idle(idle) => Span::new(idle),
+            Allowance::Never(_) => Span::ZERO,
+        });
     }
 
     fn facts(&self) -> Facts {
@@ -758,14 +790,6 @@ impl Exchange {
 /// A number of requests, as it is kept.
 fn limit(requests: u64) -> u32 {
     u32::try_from(requests).unwrap_or(NO_LIMIT)
-}
-
-/// What need not be found again: what allows nothing is not asked for often.
-fn cached(allowance: Allowance) -> Option<Span> {
-    match allowance {
-        Allowance::Idle(idle) => Some(Span::new(idle)),
-        Allowance::Never(_) => None,
-    }
 }
 
 #[cfg(test)]

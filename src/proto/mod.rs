@@ -31,5 +31,6 @@ pub(crate) mod keep_alive;
 pub(crate) mod learn;
 mod moment;
 mod token;
+pub(crate) mod vigil;
 
 pub(crate) use self::moment::{Moment, Now, Reading, Span};

@@ -38,7 +38,7 @@ impl Reading {
 
     /// Nanoseconds since an earlier reading; zero if it is none.
     #[inline]
-    fn since(self, earlier: Self) -> u64 {
+    pub(crate) fn since(self, earlier: Self) -> u64 {
         if self.0 <= earlier.0 {
             return 0;
         }

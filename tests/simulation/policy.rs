@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_keepalive::{KeepAlivePolicy, SafetyMargin};
+use http_keepalive::{KeepAlivePolicy, Learn, SafetyMargin};
 
 /// A policy, readable.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,7 @@ pub struct Policy {
     pub hints: bool,
     pub ceiling: Duration,
     pub window: u64,
+    pub learn: Learn,
 }
 
 impl Policy {
@@ -22,6 +23,7 @@ impl Policy {
             .hints(self.hints)
             .hint_ceiling(self.ceiling)
             .response_window(self.window)
+            .learn(self.learn)
     }
 
     /// The idle timeout to expect of a server that gave that hint.

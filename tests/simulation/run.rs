@@ -143,7 +143,9 @@ impl Run {
         } else {
             builder.wall_clock(move || process.wall_clock())
         };
-        let builder = builder.timer(self.process.clone());
+        let builder = builder
+            .timer(self.process.clone())
+            .executor(self.process.clone());
         builder.build().expect("a policy that makes sense")
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_keepalive::SafetyMargin;
+use http_keepalive::{Learn, SafetyMargin};
 
 use super::draw::Draw;
 use super::policy::Policy;
@@ -107,7 +107,7 @@ impl World {
         let is_quiet = draw.chance(0.5);
         let server = behaviour(draw, is_quiet);
         let network = network(draw, is_quiet, &server);
-        let policy = policy(draw, is_quiet, &server, &network);
+        let policy = policy(draw, is_quiet, seed % 2 == 1, &server, &network);
         let load = load(draw, &server);
         let suspends = draw.chance(0.5);
         let sets_clock = !suspends && draw.chance(0.4);
@@ -211,7 +211,13 @@ fn behaviour(draw: &mut Draw, is_quiet: bool) -> Behaviour {
     }
 }
 
-fn policy(draw: &mut Draw, is_quiet: bool, server: &Behaviour, network: &Network) -> Policy {
+fn policy(
+    draw: &mut Draw,
+    is_quiet: bool,
+    learns: bool,
+    server: &Behaviour,
+    network: &Network,
+) -> Policy {
     let five = Duration::from_secs(5);
     let idle = server.idle_timeout.unwrap_or(five);
     let shorter = idle / draw.number(2, 10) as u32;
@@ -239,6 +245,8 @@ fn policy(draw: &mut Draw, is_quiet: bool, server: &Behaviour, network: &Network
         hints: draw.chance(0.9),
         ceiling,
         window,
+        // In half of the worlds, each connection keeps to the policy to the instant.
+        learn: if learns { Learn::Shorten } else { Learn::Off },
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use http_keepalive::Learn;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::{Event, Ledger, State};
+use super::{Closing, Event, Ledger, State};
 use crate::simulation::counts::Struck;
 use crate::support::link::Line;
 
@@ -172,6 +173,16 @@ impl State {
         self.violation(&format!("connection {number} closed {what}"));
     }
 
+    /// Whether the server has closed any connection on its own account, or failed a request.
+    fn has_closed(&self) -> bool {
+        self.connections.iter().any(|connection| {
+            let closing = connection.closing.map(|(_, closing)| closing);
+            connection.said_408
+                || connection.is_cut
+                || closing.is_some_and(|closing| closing != Closing::Client)
+        })
+    }
+
     /// By how much an idle connection closes before its time.
     fn early(&self, connection: &Connection) -> Option<Duration> {
         let policy = &self.world.policy;
@@ -180,7 +191,9 @@ impl State {
             .allowed
             .is_some_and(|most| connection.begun >= most);
         let is_let_go = self.let_go_at == Some(Instant::now());
-        if !is_told || is_done || is_let_go || connection.is_longer_than(policy.window) {
+        // What the server was seen to do may shorten what policy allows.
+        let learns = policy.learn != Learn::Off && self.has_closed();
+        if !is_told || is_done || is_let_go || learns || connection.is_longer_than(policy.window) {
             return None;
         }
         let at = connection.deadline(policy)?.at();

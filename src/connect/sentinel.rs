@@ -1,0 +1,87 @@
+//! Connections that are left open, to learn how long their server waits.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt::Sleep;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::clock::Clock;
+use crate::connection::Watch;
+use crate::spawn::Sentinel;
+
+/// How long an orderly shutdown may take.
+const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// Leaves a transport open, apart from whoever used it, for as long as there is something to learn.
+pub(super) fn keep<T>(mut transport: Pin<&mut Option<T>>, watch: Watch)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if let Some(transport) = transport.take() {
+        let keep_alive = watch.keep_alive().clone();
+        keep_alive
+            .spawner()
+            .spawn(Sentinel::new(watch_over(transport, watch)));
+    }
+}
+
+async fn watch_over<T: AsyncRead + AsyncWrite + Unpin>(mut transport: T, mut watch: Watch) {
+    let keep_alive = watch.keep_alive().clone();
+    let clock = keep_alive.clock();
+    while let Some(due) = watch.due() {
+        let mut sleep = clock.sleep_until(due);
+        let closed = poll_fn(|cx| match poll_close(&mut transport, cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => poll_sleep(&mut sleep, clock, due, cx).map(|()| false),
+        })
+        .await;
+        let now = clock.read();
+        if closed {
+            watch.on_close(&now);
+            break;
+        }
+        if !watch.on_open(&now) {
+            break;
+        }
+    }
+    // Another may take its place.
+    drop(watch);
+    let Some(due) = clock.read().monotonic.checked_add(SHUTDOWN) else {
+        return;
+    };
+    let mut sleep = clock.sleep_until(due);
+    poll_fn(|cx| match Pin::new(&mut transport).poll_shutdown(cx) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => poll_sleep(&mut sleep, clock, due, cx),
+    })
+    .await;
+}
+
+/// Ready with the first thing that comes from a server to which nothing was sent: EOF, an error, or a
+/// word of farewell.
+fn poll_close<T: AsyncRead + Unpin>(transport: &mut T, cx: &mut Context<'_>) -> Poll<()> {
+    let mut bytes = [0; 16];
+    let mut buf = ReadBuf::new(&mut bytes);
+    Pin::new(transport).poll_read(cx, &mut buf).map(|_| ())
+}
+
+/// Ready when that time has come, however early the timer is.
+fn poll_sleep(
+    sleep: &mut Pin<Box<dyn Sleep>>,
+    clock: &Clock,
+    due: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    if sleep.as_mut().poll(cx).is_pending() {
+        return Poll::Pending;
+    }
+    if clock.read().monotonic < due {
+        clock.reset(sleep, due);
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    Poll::Ready(())
+}

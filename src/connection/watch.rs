@@ -1,0 +1,82 @@
+//! The place of a sentinel.
+
+use std::time::Instant;
+
+use crate::origin::Origin;
+use crate::proto::Now;
+use crate::proto::vigil::{Look, Vigil};
+use crate::shared::KeepAlive;
+
+/// One of the places that there are for sentinels, and what its connection tells. Gives the place back
+/// when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    keep_alive: KeepAlive,
+    origin: Origin,
+    vigil: Vigil,
+    hinted: bool,
+}
+
+impl Watch {
+    /// For a place that was taken.
+    pub(super) fn new(keep_alive: KeepAlive, origin: Origin, vigil: Vigil, hinted: bool) -> Self {
+        Self {
+            keep_alive,
+            origin,
+            vigil,
+            hinted,
+        }
+    }
+
+    /// Takes a place, if one is free.
+    pub(super) fn take_place(keep_alive: &KeepAlive, origin: &Origin) -> bool {
+        if !origin.learning().take_watch() {
+            return false;
+        }
+        let is_free = keep_alive.take_watch();
+        if !is_free {
+            origin.learning().end_watch();
+        }
+        is_free
+    }
+
+    pub(crate) fn keep_alive(&self) -> &KeepAlive {
+        &self.keep_alive
+    }
+
+    /// When the connection is to be looked at, whatever comes; `None` beyond what the clock can tell.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.keep_alive.clock().instant(self.vigil.due())
+    }
+
+    /// The server closed the connection.
+    pub(crate) fn on_close(&self, now: &Now) {
+        let now = self.keep_alive.clock().moment(now);
+        if let Some(limit) = self.vigil.on_close(&now) {
+            let age = self.keep_alive.policy().evidence_age;
+            self.origin.learning().on_limit(limit, age);
+        }
+    }
+
+    /// The connection is still open. Returns whether it is to stay so.
+    pub(crate) fn on_open(&mut self, now: &Now) -> bool {
+        let now = self.keep_alive.clock().moment(now);
+        let policy = self.keep_alive.policy();
+        let learning = self.origin.learning();
+        let (news, is_on) = match self.vigil.on_open(&now) {
+            Look::On(news) => (news, true),
+            Look::Over(news) => (news, false),
+        };
+        if let Some(news) = news {
+            learning.on_survival(news, policy.evidence_age);
+        }
+        is_on && learning.look(|known| known.wants_sentinel(policy, self.hinted))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.origin.learning().end_watch();
+        self.keep_alive.end_watch();
+    }
+}
