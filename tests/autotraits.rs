@@ -15,8 +15,8 @@ use http_body_util::Full;
 use http_keepalive::{
     CloseAfterResponse, Connecting, ConnectionHandle, IdleAwareConnector, IdleAwareIo,
     IdleAwareLayer, KeepAlive, KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy,
-    KeepAliveService, OpaqueConnections, Origin, PolicyError, ResponseFuture, Retired,
-    SafetyMargin, Stats,
+    KeepAliveService, OpaqueConnections, Origin, OriginMatcher, PolicyError, ResponseFuture,
+    Retired, SafetyMargin, Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -50,6 +50,8 @@ mod plain_data {
     assert_impl_all!(CloseAfterResponse: Copy, Debug, Default, Eq);
     assert_impl_all!(Origin: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Origin: Clone, Debug, Display, Eq, Hash);
+    assert_impl_all!(OriginMatcher: Send, Sync, Unpin, Clone, Debug, Display);
+    assert_impl_all!(OriginMatcher: From<Origin>, From<Uri>, From<&'static str>, From<String>);
     assert_impl_all!(PolicyError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(PolicyError: Clone, std::error::Error, Eq);
     assert_impl_all!(Stats: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);

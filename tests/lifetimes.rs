@@ -53,6 +53,7 @@ async fn a_busy_connection_is_used_for_its_lifetime_and_then_no_more() {
     }
 
     assert_eq!(server.requests().len(), 120, "each was seen once");
+    server.closed(2).await;
     assert_eq!(keep_alive.stats().retired.max_lifetime, 2);
     assert_eq!(keep_alive.stats().retired.total(), 2);
 }

@@ -213,7 +213,7 @@ fn one_file_reads_the_clocks() {
 fn arrows_point_one_way() {
     for (folder, allowed) in [
         ("proto", &["policy", "proto"][..]),
-        ("origin", &["origin", "proto"]),
+        ("origin", &["error", "origin", "policy", "proto"]),
         (
             "connection",
             &["connection", "origin", "policy", "proto", "shared", "trace"],

@@ -1,9 +1,3 @@
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "what overflows here fails the test, and ought to"
-)]
-
 use proptest::prelude::*;
 
 use super::*;
