@@ -116,12 +116,14 @@
 //! # Stability
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
-//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only.
+//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only; with feature
+//! `rustls` of `hyper-rustls` too.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
+//! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -134,6 +136,8 @@ mod error;
 mod origin;
 mod policy;
 mod proto;
+#[cfg(feature = "rustls")]
+mod ready;
 mod shared;
 mod stats;
 mod trace;
@@ -145,6 +149,8 @@ pub use self::error::PolicyError;
 pub use self::origin::Origin;
 pub use self::policy::{KeepAlivePolicy, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
+#[cfg(feature = "rustls")]
+pub use self::ready::{ClientBuilder, HttpsClient, HttpsClientConnector};
 pub use self::shared::{KeepAlive, KeepAliveBuilder};
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 
