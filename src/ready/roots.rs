@@ -37,8 +37,7 @@ impl Roots {
 /// The process's cryptography if it has chosen one, and ring otherwise. rustls itself would panic
 /// where other crates switched on more than one.
 fn provider() -> Arc<CryptoProvider> {
-    CryptoProvider::get_default()
-        .map_or_else(|| Arc::new(ring::default_provider()), Arc::clone)
+    CryptoProvider::get_default().map_or_else(|| Arc::new(ring::default_provider()), Arc::clone)
 }
 
 impl fmt::Debug for Roots {
