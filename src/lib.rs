@@ -120,14 +120,15 @@
 //! # Stability
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
-//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only, and with
-//! the feature `reqwest` of that.
+//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only; with feature
+//! `rustls` of `hyper-rustls` too, with `reqwest` of that.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and gives `reqwest::Response` |
+//! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -142,6 +143,8 @@ mod error;
 mod origin;
 mod policy;
 mod proto;
+#[cfg(feature = "rustls")]
+mod ready;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod shared;
@@ -157,6 +160,8 @@ pub use self::error::PolicyError;
 pub use self::origin::Origin;
 pub use self::policy::{KeepAlivePolicy, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
+#[cfg(feature = "rustls")]
+pub use self::ready::{ClientBuilder, HttpsClient, HttpsClientConnector};
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
@@ -167,7 +172,7 @@ pub use self::stats::{OpaqueConnections, Retired, Stats};
 #[doc(hidden)]
 pub use self::proto::fuzzing;
 
-/// The README's code compiles.
-#[cfg(doctest)]
+/// The README's code compiles, all of it.
+#[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
