@@ -56,7 +56,9 @@
 //!
 //! 1. The connector wraps the transport in an [`IdleAwareIo`]. It follows HTTP/1 framing in both
 //!    directions, passively, to know when an exchange is over: when its request is completely
-//!    written *and* its response completely read (RFC 9112 §6.3).
+//!    written *and* its response completely read (RFC 9112 §6.3). Far from the deadline a small
+//!    response is put aside, and looked at only if something depends on its end: the next request
+//!    proves it.
 //! 2. hyper reads from an idle connection before it takes a request for it. If the connection may
 //!    not be reused any more, that read reports EOF. hyper closes; a request that was already
 //!    queued comes back unsent, and hyper-util's client sends it on another connection. Nothing of
