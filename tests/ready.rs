@@ -9,7 +9,6 @@
 
 mod support;
 
-use std::error::Error;
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
@@ -30,14 +29,12 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connect, HttpInfo};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use static_assertions::assert_impl_all;
 use support::client::{exchange, get, keep_alive, post};
+use support::errors::find;
+use support::tls::{BOTH, Tls};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls;
 
 type Client = HttpsClient<Full<Bytes>>;
 
@@ -49,36 +46,17 @@ assert_impl_all!(ClientBuilder: Debug, Send, Sync);
 struct Origin {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    trusting: ClientConfig,
-    pem: String,
+    tls: Tls,
 }
 
 impl Origin {
     async fn start() -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-        let provider = Arc::new(ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let mut roots = RootCertStore::empty();
-        roots.add(cert.der().clone()).unwrap();
-        let trusting = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-
+        let tls = Tls::new(&["127.0.0.1"], BOTH, &[b"h2", b"http/1.1"]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::<AtomicUsize>::default();
         let accepted = Arc::clone(&connections);
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = tls.acceptor();
         tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
@@ -102,8 +80,7 @@ impl Origin {
         Self {
             address,
             connections,
-            trusting,
-            pem: cert.pem(),
+            tls,
         }
     }
 
@@ -116,7 +93,7 @@ impl Origin {
     }
 
     fn builder(&self, keep_alive: &KeepAlive) -> ClientBuilder {
-        let tls = HttpsConnectorBuilder::new().with_tls_config(self.trusting.clone());
+        let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls.client.clone());
         keep_alive.client().tls(tls)
     }
 }
@@ -220,22 +197,6 @@ async fn the_parts_are_set_up_by_hand_where_one_wants_to() {
     assert_eq!(origin.connections(), 2, "nothing is kept idle");
 }
 
-/// The first error of a type among the causes, those that `io::Error` carries included.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        let carried = error.downcast_ref().and_then(io::Error::get_ref);
-        next = match carried {
-            Some(carried) => Some(carried as &(dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    None
-}
-
 #[tokio::test]
 async fn a_certificate_that_does_not_verify_is_told() {
     let origin = Origin::start().await;
@@ -278,7 +239,7 @@ async fn the_roots_of_the_platform_are_believed_and_missed() {
     let origin = Origin::start().await;
     let folder = tempfile::tempdir().unwrap();
     let (roots, none) = (folder.path().join("roots.pem"), folder.path().join("none"));
-    std::fs::write(&roots, &origin.pem).unwrap();
+    std::fs::write(&roots, origin.tls.certificate.pem()).unwrap();
     let uri = origin.uri();
     let run = |file: &std::path::Path| {
         let mut command = Command::new(std::env::current_exe().unwrap());

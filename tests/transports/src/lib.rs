@@ -5,6 +5,7 @@
 //! it runs over real sockets; clocks are driven by hand, and tests wait for events at the server.
 
 #![allow(
+    missing_debug_implementations,
     missing_docs,
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
@@ -16,10 +17,10 @@
 
 #[path = "../../support/client.rs"]
 pub mod client;
-pub mod clock;
+#[path = "../../support/errors.rs"]
 pub mod errors;
 pub mod proxy;
 pub mod scenario;
-pub mod server;
+#[path = "../../sockets/mod.rs"]
+pub mod sockets;
 pub mod tls;
-mod watched;

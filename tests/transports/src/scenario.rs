@@ -9,8 +9,8 @@ use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpIn
 use tower::{Service, ServiceExt};
 
 use crate::client::{exchange, guarded, plain, post};
-use crate::clock::{MARGIN, ManualClock, TIMEOUT};
-use crate::server::{Ending, Server};
+use crate::sockets::clock::{MARGIN, ManualClock, TIMEOUT};
+use crate::sockets::server::{Ending, Server};
 
 /// What a transport says of itself.
 #[derive(Debug, Default, PartialEq)]
@@ -41,17 +41,33 @@ impl Facts {
     }
 }
 
-/// Holds a connector for HTTP/1.1 to all that is promised, with requests to `uri`.
-///
-/// `uri` is what the handle must name the origin of.
-pub async fn holds<C>(server: &mut Server, connector: C, uri: &str, facts: Facts)
-where
+/// A connector that hyper-util's client takes, and this crate too.
+pub trait Connector:
+    Service<Uri, Response: Connection + hyper::rt::Read + hyper::rt::Write, Error: Debug>
+    + Connect
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<C> Connector for C where
     C: Service<Uri, Response: Connection + hyper::rt::Read + hyper::rt::Write, Error: Debug>
         + Connect
         + Clone
         + Send
         + Sync
-        + 'static,
+        + 'static
+{
+}
+
+/// Holds a connector for HTTP/1.1 to all that is promised, with requests to `uri`.
+///
+/// `uri` is what the handle must name the origin of.
+pub async fn holds<C>(server: &mut Server, connector: C, uri: &str, facts: Facts)
+where
+    C: Connector,
     IdleAwareConnector<C>: Connect,
 {
     without_this_crate_it_is_used_past_the_deadline(server, connector.clone(), uri).await;
@@ -103,12 +119,7 @@ where
 /// Holds a connector to an HTTP/2 server to being left alone.
 pub async fn is_left_alone<C>(server: &mut Server, connector: C, uri: &str, facts: Facts)
 where
-    C: Service<Uri, Response: Connection + hyper::rt::Read + hyper::rt::Write, Error: Debug>
-        + Connect
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    C: Connector,
     IdleAwareConnector<C>: Connect,
 {
     let clock = ManualClock::new();

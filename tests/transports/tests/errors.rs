@@ -25,8 +25,8 @@ use tokio_rustls::rustls;
 use tower::{Service, service_fn};
 use transports::client::{exchange, guarded, plain, post};
 use transports::errors::{find, texts};
-use transports::server::Server;
-use transports::tls::{BOTH, Tls};
+use transports::sockets::server::Server;
+use transports::tls::{BOTH, tls};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -107,9 +107,9 @@ async fn no_such_host() {
 
 #[tokio::test]
 async fn a_certificate_that_does_not_verify() {
-    let server = Server::tcp(Some(Tls::new(BOTH, b"http/1.1").acceptor)).await;
+    let server = Server::tcp(Some(tls(BOTH, b"http/1.1").acceptor())).await;
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(Tls::new(BOTH, b"http/1.1").client)
+        .with_tls_config(tls(BOTH, b"http/1.1").client)
         .https_only()
         .enable_http1()
         .build();

@@ -18,11 +18,11 @@ use support::Through;
 use tower::util::Either;
 use tower::{BoxError, ServiceBuilder};
 use transports::client::{exchange, guarded, post};
-use transports::clock::ManualClock;
 use transports::proxy::{Kind, Proxy};
 use transports::scenario::{Facts, Mark, holds};
-use transports::server::Server;
-use transports::tls::{BOTH, HOST, Tls};
+use transports::sockets::clock::ManualClock;
+use transports::sockets::server::Server;
+use transports::tls::{BOTH, HOST, tls};
 
 const URI: &str = "http://origin.test:8080/";
 
@@ -67,8 +67,8 @@ async fn a_tunnel() {
 
 #[tokio::test]
 async fn tls_through_a_tunnel() {
-    let tls = Tls::new(BOTH, b"http/1.1");
-    let mut server = Server::tcp(Some(tls.acceptor)).await;
+    let tls = tls(BOTH, b"http/1.1");
+    let mut server = Server::tcp(Some(tls.acceptor())).await;
     let proxy = Proxy::start(Kind::Connect, server.address()).await;
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls.client)
@@ -152,15 +152,15 @@ async fn one_of_two_connectors() {
 
 #[tokio::test]
 async fn one_that_speaks_tls_only_where_asked() {
-    let tls = Tls::new(BOTH, b"http/1.1");
+    let tls = tls(BOTH, b"http/1.1");
     let connector: HttpsConnector<HttpConnector> = HttpsConnectorBuilder::new()
-        .with_tls_config(tls.client)
+        .with_tls_config(tls.client.clone())
         .https_or_http()
         .enable_http1()
         .build();
     let servers = [
         ("http", Server::tcp(None).await),
-        ("https", Server::tcp(Some(tls.acceptor)).await),
+        ("https", Server::tcp(Some(tls.acceptor())).await),
     ];
     for (scheme, mut server) in servers {
         let uri = format!("{scheme}://{}/", server.address());

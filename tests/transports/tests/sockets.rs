@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tower::service_fn;
 use transports::scenario::{Facts, holds};
-use transports::server::Server;
+use transports::sockets::server::Server;
 
 #[tokio::test]
 async fn plain_tcp() {

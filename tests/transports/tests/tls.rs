@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion};
 use transports::client::{exchange, guarded, post};
-use transports::clock::ManualClock;
 use transports::scenario::{Facts, holds, is_left_alone};
-use transports::server::Server;
-use transports::tls::{BOTH, Tls};
+use transports::sockets::clock::ManualClock;
+use transports::sockets::server::Server;
+use transports::tls::{BOTH, Tls, tls};
 
 /// A connector that would speak both HTTP/1.1 and HTTP/2.
 fn rustls(config: ClientConfig) -> HttpsConnector<HttpConnector> {
@@ -37,19 +37,15 @@ fn facts(server: &Server) -> Facts {
     }
 }
 
-fn uri(server: &Server) -> String {
-    format!("https://{}/", server.address())
-}
-
 #[tokio::test]
 async fn rustls_in_each_version() {
     for (version, expected) in [
         (&TLS12, ProtocolVersion::TLSv1_2),
         (&TLS13, ProtocolVersion::TLSv1_3),
     ] {
-        let tls = Tls::new(&[version], b"http/1.1");
-        let mut server = Server::tcp(Some(tls.acceptor)).await;
-        let (uri, facts) = (uri(&server), facts(&server));
+        let tls = tls(&[version], b"http/1.1");
+        let mut server = Server::tcp(Some(tls.acceptor())).await;
+        let (uri, facts) = (server.uri(), facts(&server));
 
         holds(&mut server, rustls(tls.client), &uri, facts).await;
         assert_eq!(server.versions().first(), Some(&Some(expected)));
@@ -58,14 +54,14 @@ async fn rustls_in_each_version() {
 
 #[tokio::test]
 async fn rustls_with_http2() {
-    let tls = Tls::new(BOTH, b"h2");
-    let mut server = Server::tcp(Some(tls.acceptor)).await;
+    let tls = tls(BOTH, b"h2");
+    let mut server = Server::tcp(Some(tls.acceptor())).await;
     let facts = Facts {
         is_negotiated_h2: true,
         ..facts(&server)
     };
 
-    let uri = uri(&server);
+    let uri = server.uri();
     is_left_alone(&mut server, rustls(tls.client), &uri, facts).await;
 }
 
@@ -88,25 +84,25 @@ mod native {
 
     #[tokio::test]
     async fn native_tls() {
-        let tls = Tls::new(BOTH, b"http/1.1");
-        let mut server = Server::tcp(Some(tls.acceptor)).await;
-        let (uri, facts) = (uri(&server), facts(&server));
+        let tls = tls(BOTH, b"http/1.1");
+        let mut server = Server::tcp(Some(tls.acceptor())).await;
+        let (uri, facts) = (server.uri(), facts(&server));
 
-        let connector = connector(&tls.pem, "http/1.1");
+        let connector = connector(&tls.certificate.pem(), "http/1.1");
         holds(&mut server, connector, &uri, facts).await;
     }
 
     #[tokio::test]
     async fn native_tls_with_http2() {
-        let tls = Tls::new(BOTH, b"h2");
-        let mut server = Server::tcp(Some(tls.acceptor)).await;
+        let tls = tls(BOTH, b"h2");
+        let mut server = Server::tcp(Some(tls.acceptor())).await;
         let facts = Facts {
             is_negotiated_h2: true,
             ..facts(&server)
         };
 
-        let uri = uri(&server);
-        let connector = connector(&tls.pem, "h2");
+        let uri = server.uri();
+        let connector = connector(&tls.certificate.pem(), "h2");
         is_left_alone(&mut server, connector, &uri, facts).await;
     }
 }
@@ -133,7 +129,7 @@ async fn until_told(
     tokio::spawn(async move {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
-            let (acceptor, connections) = (tls.acceptor.clone(), connections.clone());
+            let (acceptor, connections) = (tls.acceptor(), connections.clone());
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(socket).await.unwrap();
                 let mut request = Vec::new();
@@ -167,7 +163,7 @@ async fn until_told(
 async fn a_server_that_says_goodbye_first_costs_nothing() {
     for goodbye in [Goodbye::CloseNotifyThenFin, Goodbye::Fin] {
         for version in BOTH {
-            let tls = Tls::new(&[version], b"http/1.1");
+            let tls = tls(&[version], b"http/1.1");
             let connector = rustls(tls.client.clone());
             let (uri, mut accepted) = until_told(tls, goodbye).await;
             let uri = uri.to_string();

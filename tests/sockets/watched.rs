@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::server::Ending;
+use super::server::Ending;
 
 pub(crate) struct Watched<T> {
     pub(crate) io: T,

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ProtocolVersion;
 
-use crate::watched::Watched;
+use super::watched::Watched;
 
 /// How long to wait for what must happen: a broken promise is then a failure, and not a test that
 /// hangs, or that passes because hyper-util's pool closes the connection, after 90 s.
@@ -50,6 +50,7 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct Server {
     address: Option<SocketAddr>,
+    scheme: &'static str,
     events: mpsc::UnboundedReceiver<Event>,
     log: Vec<Event>,
     versions: Arc<Mutex<Vec<Option<ProtocolVersion>>>>,
@@ -61,6 +62,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, events) = mpsc::unbounded_channel();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let versions = Arc::default();
         let seen: Arc<Mutex<Vec<_>>> = Arc::clone(&versions);
         tokio::spawn(async move {
@@ -84,6 +86,7 @@ impl Server {
         });
         Self {
             address: Some(address),
+            scheme,
             events,
             log: Vec::new(),
             versions,
@@ -102,6 +105,7 @@ impl Server {
         });
         Self {
             address: None,
+            scheme: "http",
             events,
             log: Vec::new(),
             versions: Arc::default(),
@@ -111,6 +115,11 @@ impl Server {
     /// Where it listens, on TCP.
     pub fn address(&self) -> SocketAddr {
         self.address.unwrap()
+    }
+
+    /// The URI of the address, on TCP.
+    pub fn uri(&self) -> String {
+        format!("{}://{}/", self.scheme, self.address())
     }
 
     /// The version of TLS of each connection, in the order of their handshakes.
@@ -179,7 +188,11 @@ where
         });
         // Without a body, a response comes whole with its head: the connection is back in the pool
         // before its caller can ask for the next.
-        async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+        let mut response = Response::new(Full::<Bytes>::default());
+        if let Some(hint) = request.headers().get("x-hint") {
+            response.headers_mut().insert("keep-alive", hint.clone());
+        }
+        async move { Ok::<_, Infallible>(response) }
     });
     let served = if http2 {
         hyper::server::conn::http2::Builder::new(TokioExecutor::new())
