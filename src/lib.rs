@@ -56,7 +56,9 @@
 //!
 //! 1. The connector wraps the transport in an [`IdleAwareIo`]. It follows HTTP/1 framing in both
 //!    directions, passively, to know when an exchange is over: when its request is completely
-//!    written *and* its response completely read (RFC 9112 §6.3).
+//!    written *and* its response completely read (RFC 9112 §6.3). Far from the deadline a small
+//!    response is put aside, and looked at only if something depends on its end: the next request
+//!    proves it.
 //! 2. hyper reads from an idle connection before it takes a request for it. If the connection may
 //!    not be reused any more, that read reports EOF. hyper closes; a request that was already
 //!    queued comes back unsent, and hyper-util's client sends it on another connection. Nothing of
@@ -120,14 +122,15 @@
 //! # Stability
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
-//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only, and with
-//! the feature `reqwest` of that.
+//! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only; with feature
+//! `rustls` of `hyper-rustls` too, with `reqwest` of that.
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! |---|---|---|
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and gives `reqwest::Response` |
+//! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -143,6 +146,8 @@ mod lifetime;
 mod origin;
 mod policy;
 mod proto;
+#[cfg(feature = "rustls")]
+mod ready;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod shared;
@@ -159,6 +164,8 @@ pub use self::error::PolicyError;
 pub use self::origin::{Origin, OriginMatcher};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
+#[cfg(feature = "rustls")]
+pub use self::ready::{ClientBuilder, HttpsClient, HttpsClientConnector};
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
@@ -170,7 +177,7 @@ pub use self::stats::{OpaqueConnections, Retired, Stats};
 #[doc(hidden)]
 pub use self::proto::fuzzing;
 
-/// The README's code compiles.
-#[cfg(doctest)]
+/// The README's code compiles, all of it.
+#[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -65,13 +65,13 @@ async fn outcome(client: impl Sends) -> Result<reqwest::Response, BoxError> {
     client.oneshot(post("second")).await
 }
 
-fn silent_server() -> Server {
+fn brief_server() -> Server {
     Server::builder().idle_timeout(T).hint("timeout=2").build()
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_this_crate_a_request_in_the_window_fails_with_the_clients_own_error() {
-    let server = silent_server();
+    let server = brief_server();
     let error = outcome(plain(&server)).await.unwrap_err();
 
     let error = error.downcast_ref::<Error>().expect("the client's error");
@@ -81,7 +81,7 @@ async fn without_this_crate_a_request_in_the_window_fails_with_the_clients_own_e
 
 #[tokio::test(start_paused = true)]
 async fn a_request_in_the_window_goes_over_another_connection() {
-    let server = silent_server();
+    let server = brief_server();
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let response = outcome(guarded(&keep_alive, &server)).await.unwrap();
 
@@ -91,7 +91,7 @@ async fn a_request_in_the_window_goes_over_another_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_response_keeps_its_url_and_the_extensions_of_this_crate() {
-    let server = silent_server();
+    let server = brief_server();
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let client = guarded(&keep_alive, &server);
     for number in 1..=2 {
@@ -163,7 +163,7 @@ async fn bodies_are_streamed_both_ways() {
 
 #[tokio::test(start_paused = true)]
 async fn a_url_that_is_no_uri_is_reqwests_error_and_nothing_is_sent() {
-    let server = silent_server();
+    let server = brief_server();
     let url = Url::parse("data:text/plain,hello").unwrap();
     let client = plain(&server);
     let error = client.oneshot(Request::new(Method::GET, url)).await;

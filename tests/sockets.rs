@@ -11,325 +11,27 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sockets/mod.rs"]
+mod sockets;
 mod support;
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response, Version};
-use http_body_util::Full;
-use http_keepalive::{
-    ConnectionHandle, KeepAlive, KeepAliveBuilder, KeepAlivePolicy, SafetyMargin,
-};
-use hyper::body::Incoming;
-use hyper::rt::{Sleep, Timer};
+use http::{Response, Version};
+use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, SafetyMargin};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use sockets::clock::{MARGIN, ManualClock, TIMEOUT};
+use sockets::server::{Ending, Server};
 use support::client::{Guarded, exchange, guarded, plain, post};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use support::tls::{BOTH, Tls};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// What happens at the server, on which connection.
-#[derive(Clone, Debug, PartialEq)]
-enum Event {
-    Requested(usize, String),
-    Ended(usize, Ending),
-}
-
-/// How a connection ended, as the server read it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Ending {
-    /// EOF, over TLS with a `close_notify` before it.
-    Orderly,
-    /// Over TLS this is EOF without one.
-    Error(io::ErrorKind),
-    /// By the server itself.
-    Unread,
-}
-
-/// A server on a socket of its own.
-struct Server {
-    address: SocketAddr,
-    scheme: &'static str,
-    events: mpsc::UnboundedReceiver<Event>,
-    log: Vec<Event>,
-}
-
-impl Server {
-    /// Over TLS with an acceptor, without otherwise.
-    async fn start(tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(accept(listener, tls, sender));
-        Self {
-            address,
-            scheme,
-            events,
-            log: Vec::new(),
-        }
-    }
-
-    fn uri(&self) -> String {
-        format!("{}://{}/", self.scheme, self.address)
-    }
-
-    /// Waits for the end of a connection.
-    async fn ending(&mut self, connection: usize) -> Ending {
-        loop {
-            let ended = self.log.iter().find_map(|event| match event {
-                Event::Ended(number, ending) if *number == connection => Some(*ending),
-                _ => None,
-            });
-            if let Some(ending) = ended {
-                return ending;
-            }
-            // Turns a promise that is broken into a failure, instead of a test that hangs, or that
-            // passes because hyper-util's pool closes the connection, after 90 s.
-            let next = tokio::time::timeout(Duration::from_secs(60), self.events.recv()).await;
-            let next = next.unwrap_or_else(|_| panic!("no end after {:?}", self.log));
-            self.log.push(next.unwrap());
-        }
-    }
-
-    /// The connections on which requests with this id have come so far.
-    fn connections_of(&mut self, id: &str) -> Vec<usize> {
-        while let Ok(event) = self.events.try_recv() {
-            self.log.push(event);
-        }
-        let with_id = |event: &Event| match event {
-            Event::Requested(connection, seen) if seen == id => Some(*connection),
-            _ => None,
-        };
-        self.log.iter().filter_map(with_id).collect()
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    events: mpsc::UnboundedSender<Event>,
-) {
-    for number in 0.. {
-        let (socket, _) = listener.accept().await.unwrap();
-        let (tls, events) = (tls.clone(), events.clone());
-        tokio::spawn(async move {
-            let Some(tls) = tls else {
-                return serve(socket, number, events, false).await;
-            };
-            let stream = tls.accept(socket).await.unwrap();
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            serve(stream, number, events, http2).await;
-        });
-    }
-}
-
-async fn serve<T>(io: T, number: usize, events: mpsc::UnboundedSender<Event>, http2: bool)
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let ending = Arc::new(Mutex::new(Ending::Unread));
-    let io = TokioIo::new(Watched {
-        io,
-        ending: Arc::clone(&ending),
-    });
-    let requests = events.clone();
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let id = request.headers()["x-id"].to_str().unwrap().to_owned();
-        // Tests that are over do not listen.
-        let _ = requests.send(Event::Requested(number, id));
-        // Without a body, a response comes whole with its head: the connection is back in the pool
-        // before its caller can ask for the next.
-        let mut response = Response::new(Full::<Bytes>::default());
-        if let Some(hint) = request.headers().get("x-hint") {
-            response.headers_mut().insert("keep-alive", hint.clone());
-        }
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let served = if http2 {
-        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(io, service)
-            .await
-    } else {
-        hyper::server::conn::http1::Builder::new()
-            .serve_connection(io, service)
-            .await
-    };
-    // How it ended was noted where it was read.
-    drop(served);
-    let ending = *ending.lock().unwrap();
-    let _ = events.send(Event::Ended(number, ending));
-}
-
-/// Notes how reading ends.
-struct Watched<T> {
-    io: T,
-    ending: Arc<Mutex<Ending>>,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        match &read {
-            Poll::Ready(Ok(())) if buf.filled().len() == before && buf.remaining() > 0 => {
-                *self.ending.lock().unwrap() = Ending::Orderly;
-            }
-            Poll::Ready(Err(error)) => {
-                *self.ending.lock().unwrap() = Ending::Error(error.kind());
-            }
-            _ => {}
-        }
-        read
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-/// A wall clock that stands still until the test sets it forward. Clones are the same clock.
-#[derive(Clone, Default)]
-struct WallClock(Arc<AtomicU64>);
-
-impl WallClock {
-    fn advance(&self, time: Duration) {
-        self.0.fetch_add(time.as_secs(), Ordering::Relaxed);
-    }
-
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-
-    /// A handle whose connections are good for nearly an hour, by this clock.
-    fn keep_alive(&self) -> KeepAlive {
-        let clock = self.clone();
-        an_hour().wall_clock(move || clock.now()).build().unwrap()
-    }
-}
-
-/// A monotonic clock that stands still until the test sets it forward, and the timers that go by it:
-/// they wake nobody before it is time. Clones are the same clock.
-#[derive(Clone)]
-struct ManualTimer(Arc<Mutex<ManualTime>>);
-
-struct ManualTime {
-    now: Instant,
-    waiting: Vec<(Instant, Waker)>,
-}
-
-impl ManualTimer {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(ManualTime {
-            now: Instant::now(),
-            waiting: Vec::new(),
-        })))
-    }
-
-    fn advance(&self, time: Duration) {
-        let due = {
-            let mut state = self.0.lock().unwrap();
-            state.now += time;
-            let now = state.now;
-            let waiting = std::mem::take(&mut state.waiting);
-            let (due, later): (Vec<_>, _) = waiting.into_iter().partition(|(at, _)| *at <= now);
-            state.waiting = later;
-            due
-        };
-        due.into_iter().for_each(|(_, waker)| waker.wake());
-    }
-
-    /// A handle whose connections are good for nearly an hour, by this clock.
-    fn keep_alive(&self) -> KeepAlive {
-        an_hour()
-            .timer(self.clone())
-            .wall_clock(|| SystemTime::UNIX_EPOCH)
-            .build()
-            .unwrap()
-    }
-}
-
-impl Timer for ManualTimer {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(self.now() + duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(ManualSleep {
-            clock: self.clone(),
-            deadline,
-        })
-    }
-
-    fn now(&self) -> Instant {
-        self.0.lock().unwrap().now
-    }
-}
-
-struct ManualSleep {
-    clock: ManualTimer,
-    deadline: Instant,
-}
-
-impl Sleep for ManualSleep {}
-
-impl Future for ManualSleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.clock.0.lock().unwrap();
-        if state.now >= self.deadline {
-            return Poll::Ready(());
-        }
-        state.waiting.push((self.deadline, cx.waker().clone()));
-        Poll::Pending
-    }
-}
-
-/// Connections are good for an hour less this.
-const MARGIN: Duration = Duration::from_secs(60);
-
-fn an_hour() -> KeepAliveBuilder {
-    let policy = KeepAlivePolicy::default()
-        .max_idle(HOUR)
-        .safety_margin(MARGIN);
-    KeepAlive::builder().policy(policy)
-}
 
 fn handle<B>(response: &Response<B>) -> &ConnectionHandle {
     response.extensions().get().expect("a handle")
@@ -344,8 +46,8 @@ mod tcp {
 
     #[tokio::test]
     async fn a_connection_is_reused() {
-        let keep_alive = WallClock::default().keep_alive();
-        let mut server = Server::start(None).await;
+        let keep_alive = ManualClock::new().keep_alive();
+        let mut server = Server::tcp(None).await;
         let client = client(&keep_alive);
 
         for number in 1..=3 {
@@ -362,7 +64,7 @@ mod tcp {
     #[tokio::test]
     async fn and_is_not_where_the_policy_allows_no_reuse() {
         let policy = KeepAlivePolicy::default().reuse(false);
-        let mut server = Server::start(None).await;
+        let mut server = Server::tcp(None).await;
         let client = client(&KeepAlive::new(policy).unwrap());
 
         for (number, id) in ["one", "two", "three"].into_iter().enumerate() {
@@ -375,16 +77,16 @@ mod tcp {
 
     #[tokio::test]
     async fn a_connection_past_its_deadline_is_refused_and_the_request_sent_once() {
-        let clock = WallClock::default();
+        let clock = ManualClock::new();
         let keep_alive = clock.keep_alive();
-        let mut server = Server::start(None).await;
+        let mut server = Server::tcp(None).await;
         let client = client(&keep_alive);
         exchange(&client, post(&server.uri(), "first"))
             .await
             .unwrap();
 
         // As if the machine had been suspended: no timer has noticed.
-        clock.advance(HOUR);
+        clock.suspend(TIMEOUT);
         let response = exchange(&client, post(&server.uri(), "second")).await;
 
         let response = response.expect("the request is sent on a new connection");
@@ -402,8 +104,8 @@ mod tcp {
 
     #[tokio::test]
     async fn and_is_used_without_this_crate_or_before_the_deadline() {
-        let clock = WallClock::default();
-        let mut server = Server::start(None).await;
+        let clock = ManualClock::new();
+        let mut server = Server::tcp(None).await;
         let guarded = client(&clock.keep_alive());
         let plain = plain(HttpConnector::new());
         exchange(&guarded, post(&server.uri(), "guarded"))
@@ -413,11 +115,11 @@ mod tcp {
             .await
             .unwrap();
 
-        clock.advance(HOUR - MARGIN - Duration::from_secs(1));
+        clock.suspend(TIMEOUT - MARGIN - Duration::from_secs(1));
         exchange(&guarded, post(&server.uri(), "guarded"))
             .await
             .unwrap();
-        clock.advance(HOUR);
+        clock.suspend(TIMEOUT);
         exchange(&plain, post(&server.uri(), "plain"))
             .await
             .unwrap();
@@ -428,20 +130,20 @@ mod tcp {
 
     #[tokio::test]
     async fn a_connection_closes_at_its_deadline_without_traffic() {
-        let timer = ManualTimer::new();
-        let keep_alive = timer.keep_alive();
-        let mut server = Server::start(None).await;
+        let clock = ManualClock::new();
+        let keep_alive = clock.keep_alive();
+        let mut server = Server::tcp(None).await;
         let client = client(&keep_alive);
         exchange(&client, post(&server.uri(), "first"))
             .await
             .unwrap();
 
-        timer.advance(HOUR - MARGIN - Duration::from_nanos(1));
+        clock.advance(TIMEOUT - MARGIN - Duration::from_nanos(1));
         exchange(&client, post(&server.uri(), "in time"))
             .await
             .unwrap();
         assert_eq!(server.connections_of("in time"), [0], "not before");
-        timer.advance(HOUR - MARGIN);
+        clock.advance(TIMEOUT - MARGIN);
 
         assert_eq!(server.ending(0).await, Ending::Orderly);
         assert_eq!(keep_alive.stats().retired.idle_deadline, 1);
@@ -455,7 +157,7 @@ mod tcp {
             .max_idle(HOUR)
             .safety_margin(SafetyMargin::Fixed(Duration::from_millis(950)));
         let keep_alive = KeepAlive::new(policy).unwrap();
-        let mut server = Server::start(None).await;
+        let mut server = Server::tcp(None).await;
         let plain = plain(HttpConnector::new());
         exchange(&plain, post(&server.uri(), "plain"))
             .await
@@ -483,46 +185,25 @@ mod tls {
     const HTTP2: &[u8] = b"h2";
     const HTTP1: &[u8] = b"http/1.1";
 
-    /// Configurations of both sides, with a certificate of `127.0.0.1` in common.
-    fn tls(alpn: &[u8]) -> (TlsAcceptor, ClientConfig) {
-        let names = ["127.0.0.1".to_owned()];
-        let certified = rcgen::generate_simple_self_signed(names).unwrap();
-        let certificate = CertificateDer::from(certified.cert);
-        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(ring::default_provider());
-
-        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key)
-            .unwrap();
-        server.alpn_protocols = vec![alpn.to_vec()];
-
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate).unwrap();
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        (TlsAcceptor::from(Arc::new(server)), client)
+    /// For a server that speaks one protocol.
+    fn tls(alpn: &[u8]) -> Tls {
+        Tls::new(&["127.0.0.1"], BOTH, &[alpn])
     }
 
     /// A server that speaks one protocol, and a connector that would speak both.
     async fn server(alpn: &[u8]) -> (Server, HttpsConnector<HttpConnector>) {
-        let (acceptor, config) = tls(alpn);
+        let tls = tls(alpn);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
+            .with_tls_config(tls.client.clone())
             .https_only()
             .enable_all_versions()
             .build();
-        (Server::start(Some(acceptor)).await, connector)
+        (Server::tcp(Some(tls.acceptor())).await, connector)
     }
 
     #[tokio::test]
     async fn a_connection_is_reused() {
-        let keep_alive = WallClock::default().keep_alive();
+        let keep_alive = ManualClock::new().keep_alive();
         let (mut server, connector) = server(HTTP1).await;
         let client = guarded(&keep_alive, connector);
 
@@ -545,7 +226,7 @@ mod tls {
 
     #[tokio::test]
     async fn a_connection_past_its_deadline_is_refused_and_the_request_sent_once() {
-        let clock = WallClock::default();
+        let clock = ManualClock::new();
         let keep_alive = clock.keep_alive();
         let (mut server, connector) = server(HTTP1).await;
         let plain = plain(connector.clone());
@@ -557,7 +238,7 @@ mod tls {
             .await
             .unwrap();
 
-        clock.advance(HOUR);
+        clock.suspend(TIMEOUT);
         let response = exchange(&client, post(&server.uri(), "second")).await;
 
         let response = response.expect("the request is sent on a new connection");
@@ -581,14 +262,14 @@ mod tls {
 
     #[tokio::test]
     async fn a_connection_says_goodbye_when_it_closes_at_its_deadline() {
-        let timer = ManualTimer::new();
+        let clock = ManualClock::new();
         let (mut server, connector) = server(HTTP1).await;
-        let client = guarded(&timer.keep_alive(), connector);
+        let client = guarded(&clock.keep_alive(), connector);
         exchange(&client, post(&server.uri(), "first"))
             .await
             .unwrap();
 
-        timer.advance(HOUR);
+        clock.advance(TIMEOUT);
 
         assert_eq!(
             server.ending(0).await,
@@ -600,11 +281,11 @@ mod tls {
 
     #[tokio::test]
     async fn and_one_that_is_merely_dropped_does_not() {
-        let (acceptor, config) = tls(HTTP1);
-        let mut server = Server::start(Some(acceptor)).await;
-        let socket = TcpStream::connect(server.address).await.unwrap();
+        let tls = tls(HTTP1);
+        let mut server = Server::tcp(Some(tls.acceptor())).await;
+        let socket = TcpStream::connect(server.address()).await.unwrap();
         let name = "127.0.0.1".try_into().unwrap();
-        let connecting = TlsConnector::from(Arc::new(config)).connect(name, socket);
+        let connecting = TlsConnector::from(Arc::new(tls.client)).connect(name, socket);
         let mut stream = connecting.await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         stream.flush().await.unwrap();
@@ -617,21 +298,16 @@ mod tls {
 
     #[tokio::test]
     async fn a_connection_with_http2_by_alpn_is_left_alone() {
-        let (clock, timer) = (WallClock::default(), ManualTimer::new());
-        let wall = clock.clone();
-        let keep_alive = an_hour()
-            .timer(timer.clone())
-            .wall_clock(move || wall.now())
-            .build()
-            .unwrap();
+        let clock = ManualClock::new();
+        let keep_alive = clock.keep_alive();
         let (mut server, connector) = server(HTTP2).await;
         let client = guarded(&keep_alive, connector);
 
         for _ in 0..3 {
             let response = exchange(&client, post(&server.uri(), "id")).await.unwrap();
             assert_eq!(response.version(), Version::HTTP_2);
-            clock.advance(HOUR);
-            timer.advance(HOUR);
+            clock.suspend(TIMEOUT);
+            clock.advance(TIMEOUT);
         }
 
         assert_eq!(server.connections_of("id"), [0, 0, 0]);

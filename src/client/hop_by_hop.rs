@@ -8,6 +8,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 
+use crate::proto::keep_alive::KEEP_ALIVE;
+
 /// Removes from a request what was meant for the connection that it came on (RFC 9110 §7.6.1).
 ///
 /// For proxies that add fields of their own: called first, it keeps the client from having those
@@ -106,7 +108,7 @@ fn strip(headers: &mut HeaderMap, named: Vec<HeaderName>, keeps_te: bool) {
             headers.remove(name);
         }
     }
-    headers.remove(KEEP_ALIVE);
+    headers.remove(&KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
     if !keeps_te {
         headers.remove(TE);
@@ -128,7 +130,6 @@ fn is_chunked_alone(headers: &HeaderMap) -> bool {
     })
 }
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What `Connection` has no power over, whoever names it there: where a message goes, where it ends,

@@ -26,9 +26,9 @@ use crate::shared::KeepAlive;
 /// 5. Its `Keep-Alive` fields are parsed. What they say goes to the connection the response came on,
 ///    if that has a [`ConnectionHandle`](crate::ConnectionHandle) in its extensions. If it has none of
 ///    the same [`KeepAlive`], they go into the extensions of the response too, as a
-///    [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on
-///    a connection does not mention stands. A new connection begins with what its origin said last on
-///    another one, but for a timeout longer than `max_idle`, until it is told itself.
+///    [`KeepAliveHint`](crate::KeepAliveHint). What a later hint on a connection does not mention
+///    stands. A new connection begins with what its origin said last on another one, but for a timeout
+///    longer than `max_idle`, until it is told itself.
 ///
 /// The fields themselves stay, unless [`strip_hop_by_hop`](Self::strip_hop_by_hop) says otherwise.
 /// Errors pass through unchanged. See the crate page for the order of composition.

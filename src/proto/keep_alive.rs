@@ -393,7 +393,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 /// The field's name. A static, so that looking it up does not parse it.
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(crate) static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,8 @@
 //!              end                  read, and when      it may be reused
 //! ```
 //!
+//! A small response may be put aside on its way to the tracker, and stay there: see [`deferred`].
+//!
 //! [`Happened`]: exchange::Happened
 
 mod anchor;

@@ -10,8 +10,7 @@ use super::service::ReqwestService;
 /// 1. Method, URL, headers, version, extensions and body of a request are passed on as they are.
 ///    Bodies are streamed, in both directions; an absent one is empty.
 /// 2. So are status, headers, version, extensions and body of a response: the
-///    [`ConnectionHandle`](crate::ConnectionHandle) and the
-///    [`KeepAliveHint`](crate::KeepAliveHint) are in its extensions.
+///    [`ConnectionHandle`](crate::ConnectionHandle) is in its extensions.
 /// 3. [`reqwest::Response::url`] is the URL of the request, unless a service within set another with
 ///    [`reqwest::ResponseBuilderExt`].
 /// 4. An error of the client within is passed on as it is, boxed, where it is not already: it can be

@@ -16,6 +16,7 @@ pub mod client;
 pub mod closing;
 pub mod connector;
 mod direction;
+pub mod errors;
 pub mod idle;
 pub mod lateness;
 pub mod link;

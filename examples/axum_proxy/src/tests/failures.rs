@@ -67,6 +67,18 @@ fn assert_is_bad_gateway(response: &Response<Incoming>, log: &Log, why: &str) {
     assert!(log.contains("path=\"/path\""), "{log}");
 }
 
+/// A proxy before an upstream that answers its first request so.
+fn before_one_that_answers(answer: &'static str) -> Front {
+    let (connector, mut ends) = wires(Link::new(), Connected::new);
+    tokio::spawn(async move {
+        let mut peer = ends.peer().await;
+        peer.request().await.unwrap();
+        peer.send(answer).await;
+        peer.rest().await;
+    });
+    Front::before(connector)
+}
+
 /// On sockets, so in real time.
 #[tokio::test]
 async fn an_upstream_that_refuses_is_a_502() {
@@ -89,14 +101,7 @@ async fn an_upstream_that_refuses_is_a_502() {
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_speaks_no_http_is_a_502() {
     let log = Log::watch();
-    let (connector, mut ends) = wires(Link::new(), Connected::new);
-    let front = Front::before(connector);
-    tokio::spawn(async move {
-        let mut peer = ends.peer().await;
-        peer.request().await.unwrap();
-        peer.send("SSH-2.0-server\r\n\r\n").await;
-        peer.rest().await;
-    });
+    let front = before_one_that_answers("SSH-2.0-server\r\n\r\n");
 
     let response = front.ask(get("/path")).await;
 
@@ -130,15 +135,9 @@ async fn a_stale_connection_is_told_from_others_in_the_log() {
 #[tokio::test(start_paused = true)]
 async fn an_upgrade_that_nobody_asked_for_is_a_502() {
     let log = Log::watch();
-    let (connector, mut ends) = wires(Link::new(), Connected::new);
-    let front = Front::before(connector);
-    tokio::spawn(async move {
-        let mut peer = ends.peer().await;
-        peer.request().await.unwrap();
-        peer.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
-            .await;
-        peer.rest().await;
-    });
+    let front = before_one_that_answers(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+    );
 
     let response = front.ask(get("/path")).await;
 

@@ -1,0 +1,110 @@
+//! A clock that stands still until the test sets it forward.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use http_keepalive::{KeepAlive, KeepAlivePolicy};
+use hyper::rt::{Sleep, Timer};
+
+/// The timeout that servers are expected to have.
+pub const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Connections are good for [`TIMEOUT`] less this.
+pub const MARGIN: Duration = Duration::from_secs(60);
+
+/// A monotonic and a wall clock, and the timers that go by the monotonic one: they wake nobody before
+/// it is time. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Time>>);
+
+#[derive(Debug)]
+struct Time {
+    monotonic: Instant,
+    wall: SystemTime,
+    waiting: Vec<(Instant, Waker)>,
+}
+
+impl ManualClock {
+    #[allow(clippy::new_without_default, reason = "it is like no other")]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Time {
+            monotonic: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH,
+            waiting: Vec::new(),
+        })))
+    }
+
+    /// A handle whose connections go by this clock.
+    pub fn keep_alive(&self) -> KeepAlive {
+        let wall = self.clone();
+        let policy = KeepAlivePolicy::default()
+            .max_idle(TIMEOUT)
+            .safety_margin(MARGIN);
+        KeepAlive::builder()
+            .policy(policy)
+            .timer(self.clone())
+            .wall_clock(move || wall.0.lock().unwrap().wall)
+            .build()
+            .unwrap()
+    }
+
+    /// Time passes, and timers fire.
+    pub fn advance(&self, time: Duration) {
+        let due = {
+            let mut state = self.0.lock().unwrap();
+            state.wall += time;
+            state.monotonic += time;
+            let now = state.monotonic;
+            let waiting = std::mem::take(&mut state.waiting);
+            let (due, later): (Vec<_>, _) = waiting.into_iter().partition(|(at, _)| *at <= now);
+            state.waiting = later;
+            due
+        };
+        due.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Time passes as if the machine were suspended: no timer has noticed.
+    pub fn suspend(&self, time: Duration) {
+        self.0.lock().unwrap().wall += time;
+    }
+}
+
+impl Timer for ManualClock {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(ManualSleep {
+            clock: self.clone(),
+            deadline,
+        })
+    }
+
+    fn now(&self) -> Instant {
+        self.0.lock().unwrap().monotonic
+    }
+}
+
+struct ManualSleep {
+    clock: ManualClock,
+    deadline: Instant,
+}
+
+impl Sleep for ManualSleep {}
+
+impl Future for ManualSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.clock.0.lock().unwrap();
+        if state.monotonic >= self.deadline {
+            return Poll::Ready(());
+        }
+        state.waiting.push((self.deadline, cx.waker().clone()));
+        Poll::Pending
+    }
+}

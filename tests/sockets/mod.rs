@@ -1,0 +1,16 @@
+//! A server on real sockets that tells what happens at it, and a clock that is driven by hand.
+
+#![allow(dead_code, reason = "each of those who include this uses a part of it")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    unnameable_types,
+    reason = "this is not the library"
+)]
+
+pub mod clock;
+pub mod server;
+mod watched;
