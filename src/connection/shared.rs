@@ -183,7 +183,7 @@ impl Connection {
 
     /// Takes a place as a sentinel, if that is worth it and one is free.
     fn take_watch(&self, hinted: bool) -> bool {
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         let is_wanted = |origin: &&Origin| {
             let learning = origin.learning();
             learning.look(|known| known.wants_sentinel(policy, hinted))
@@ -196,7 +196,7 @@ impl Connection {
     pub(crate) fn watch(&self) -> Option<Watch> {
         let origin = self.origin.clone()?;
         let now = self.keep_alive.clock().now();
-        let policy = self.keep_alive.policy();
+        let policy = self.policy();
         let (vigil, hinted) = self.look(|exchange| {
             let seen = exchange.open(&now);
             let vigil = exchange.vigil(policy, &now);
@@ -204,7 +204,7 @@ impl Connection {
             let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
             (vigil, exchange.is_hinted(policy))
         });
-        Some(Watch::new(self.keep_alive.clone(), origin, vigil, hinted))
+        Some(Watch::new(self.keep_alive.clone(), origin, self.place, vigil, hinted))
     }
 
     /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::origin::Origin;
+use crate::origin::{Origin, Place};
+use crate::policy::KeepAlivePolicy;
 use crate::proto::Now;
 use crate::proto::vigil::{Look, Vigil};
 use crate::shared::KeepAlive;
@@ -13,16 +14,25 @@ use crate::shared::KeepAlive;
 pub(crate) struct Watch {
     keep_alive: KeepAlive,
     origin: Origin,
+    /// Which policy it follows.
+    place: Place,
     vigil: Vigil,
     hinted: bool,
 }
 
 impl Watch {
     /// For a place that was taken.
-    pub(super) fn new(keep_alive: KeepAlive, origin: Origin, vigil: Vigil, hinted: bool) -> Self {
+    pub(super) fn new(
+        keep_alive: KeepAlive,
+        origin: Origin,
+        place: Place,
+        vigil: Vigil,
+        hinted: bool,
+    ) -> Self {
         Self {
             keep_alive,
             origin,
+            place,
             vigil,
             hinted,
         }
@@ -44,6 +54,10 @@ impl Watch {
         &self.keep_alive
     }
 
+    fn policy(&self) -> &KeepAlivePolicy {
+        self.keep_alive.policies().at(self.place)
+    }
+
     /// When the connection is to be looked at, whatever comes; `None` beyond what the clock can tell.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.keep_alive.clock().instant(self.vigil.due())
@@ -53,7 +67,7 @@ impl Watch {
     pub(crate) fn on_close(&self, now: &Now) {
         let now = self.keep_alive.clock().moment(now);
         if let Some(limit) = self.vigil.on_close(&now) {
-            let age = self.keep_alive.policy().evidence_age;
+            let age = self.policy().evidence_age;
             self.origin.learning().on_limit(limit, age);
         }
     }
@@ -61,12 +75,12 @@ impl Watch {
     /// The connection is still open. Returns whether it is to stay so.
     pub(crate) fn on_open(&mut self, now: &Now) -> bool {
         let now = self.keep_alive.clock().moment(now);
-        let policy = self.keep_alive.policy();
-        let learning = self.origin.learning();
         let (news, is_on) = match self.vigil.on_open(&now) {
             Look::On(news) => (news, true),
             Look::Over(news) => (news, false),
         };
+        let policy = self.policy();
+        let learning = self.origin.learning();
         if let Some(news) = news {
             learning.on_survival(news, policy.evidence_age);
         }

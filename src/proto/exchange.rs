@@ -701,7 +701,9 @@ impl Exchange {
             Some(idle) if idle > Span::ZERO => Allowance::Idle(idle.duration()),
             known => match (deadline::allowance(policy, &self.facts()), known) {
                 // Because of what was learned.
-                (Allowance::Idle(_), Some(_)) => Allowance::Never(Reason::NoIdleAllowed),
+                (Allowance::Idle(idle), Some(_)) if !idle.is_zero() => {
+                    Allowance::Never(Reason::NoIdleAllowed)
+                }
                 (allowance, _) => allowance,
             },
         }

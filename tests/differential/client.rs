@@ -1,9 +1,7 @@
 //! hyper's client on a transport, polled by hand.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -13,7 +11,7 @@ use hyper::rt::{Read, Write};
 
 use super::call::Call;
 use super::request::Message;
-use super::transport::Wire;
+use super::transport::Shared;
 use super::upload::Upload;
 
 /// What a client would do with another request.
@@ -56,7 +54,7 @@ type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 
 /// One connection of hyper's, and its callers.
 pub(super) struct Client {
-    pub(super) wire: Rc<RefCell<Wire>>,
+    pub(super) wire: Shared,
     sender: Option<SendRequest<Upload>>,
     connection: Option<Connection>,
     /// The task of the connection.
@@ -67,7 +65,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new<T>(builder: &Builder, wire: Rc<RefCell<Wire>>, io: T) -> Self
+    pub(super) fn new<T>(builder: &Builder, wire: Shared, io: T) -> Self
     where
         T: Read + Write + Unpin + 'static,
     {

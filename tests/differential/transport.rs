@@ -1,12 +1,11 @@
 //! A transport in memory, whose far end is a list of operations.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::task::{Context, Poll, Waker};
 
 use http::Uri;
@@ -63,8 +62,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(is_vectored: bool, fault: Fault) -> Rc<RefCell<Self>> {
-        Rc::new(RefCell::new(Self {
+    pub(super) fn new(is_vectored: bool, fault: Fault) -> Shared {
+        Shared(Arc::new(RwLock::new(Self {
             incoming: VecDeque::new(),
             end: None,
             reader: None,
@@ -81,7 +80,7 @@ impl Wire {
             is_unflushed: false,
             is_shut: false,
             fault,
-        }))
+        })))
     }
 
     /// The far end sends.
@@ -223,8 +222,23 @@ fn wake(waiting: &mut Option<Waker>) {
     }
 }
 
+/// Both directions, for the transport and whoever plays its far end. The connector wants a transport
+/// that can be sent to another thread, though none is.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<RwLock<Wire>>);
+
+impl Shared {
+    pub(super) fn borrow(&self) -> RwLockReadGuard<'_, Wire> {
+        self.0.read().expect("no panic in between")
+    }
+
+    pub(super) fn borrow_mut(&self) -> RwLockWriteGuard<'_, Wire> {
+        self.0.write().expect("no panic in between")
+    }
+}
+
 /// The near end.
-pub(super) struct Transport(pub(super) Rc<RefCell<Wire>>);
+pub(super) struct Transport(pub(super) Shared);
 
 impl Read for Transport {
     fn poll_read(
