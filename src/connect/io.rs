@@ -46,7 +46,7 @@ impl<T> IdleAwareIo<T> {
             io: TokioIo::new(Tap {
                 transport: Some(TokioIo::new(transport)),
                 keep: sentinel::keep,
-                connection: Followed(ConnectionHandle::following(Arc::new(connection))),
+                connection: Followed(Arc::new(connection)),
                 timer: IdleTimer::default(),
                 standing: if http2 {
                     Standing::Opaque
@@ -61,8 +61,9 @@ impl<T> IdleAwareIo<T> {
     }
 
     /// The handle of this connection, following it from request to request.
-    pub fn handle(&self) -> &ConnectionHandle {
-        &self.io.inner().connection.0
+    pub fn handle(&self) -> ConnectionHandle {
+        let Followed(connection) = &self.io.inner().connection;
+        ConnectionHandle::following(Arc::clone(connection))
     }
 
     /// The transport within.
@@ -84,7 +85,7 @@ impl<T> IdleAwareIo<T> {
 
 impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
     fn connected(&self) -> connect::Connected {
-        self.get_ref().connected().extra(self.handle().follow())
+        self.get_ref().connected().extra(self.handle())
     }
 }
 
@@ -132,7 +133,7 @@ impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdleAwareIo")
             .field("transport", self.get_ref())
-            .field("handle", self.handle())
+            .field("handle", &self.handle())
             .finish()
     }
 }
@@ -367,13 +368,13 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
 }
 
 /// A connection that ends when it is let go of.
-struct Followed(ConnectionHandle);
+struct Followed(Arc<Connection>);
 
 impl Deref for Followed {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.0.connection()
+        &self.0
     }
 }
 
