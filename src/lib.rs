@@ -131,6 +131,7 @@
 //! |---|---|---|
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and gives `reqwest::Response` |
 //! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
+//! | `serde` | off | [`OriginSnapshot`] can be saved, and given to the next process |
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -161,7 +162,7 @@ pub use self::client::{
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
-pub use self::origin::{Origin, OriginMatcher};
+pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::keep_alive::KeepAliveHint;
 #[cfg(feature = "rustls")]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::error::{Expected, PolicyError};
-use crate::proto::deadline::{self, Allowance, Facts};
-use crate::proto::jitter::{Fraction, Jitter};
+use crate::proto::deadline;
+use crate::proto::jitter::Fraction;
+use crate::proto::learn::Findings;
 
 /// How long a connection may idle and still be reused.
 ///
@@ -183,18 +184,8 @@ impl KeepAlivePolicy {
     /// ```
     #[must_use]
     pub fn pool_idle_timeout(&self, round_trip: Duration) -> Duration {
-        let facts = Facts {
-            used: true,
-            requests_left: None,
-            hint: None,
-            skew: Duration::ZERO,
-            rtt: round_trip,
-            jitter: Jitter::LATEST,
-        };
-        match deadline::allowance(self, &facts) {
-            Allowance::Idle(idle) => idle,
-            Allowance::Never(_) => Duration::from_nanos(1),
-        }
+        deadline::window(self, None, round_trip, &Findings::default())
+            .unwrap_or(Duration::from_nanos(1))
     }
 
     /// What is made of connections that a server closes, or keeps open. The default is

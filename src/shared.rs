@@ -10,7 +10,7 @@ use hyper::rt::{Executor, Timer};
 
 use crate::clock::Clock;
 use crate::error::PolicyError;
-use crate::origin::{CAPACITY, Origin, OriginMatcher, Origins, Policies};
+use crate::origin::{CAPACITY, Origin, OriginMatcher, OriginSnapshot, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
 use crate::proto::jitter::Jitter;
 use crate::proto::{Reading, deadline};
@@ -103,6 +103,18 @@ impl KeepAlive {
         self.shared.policies.of(Some(origin))
     }
 
+    /// What is known of each origin's idle timeout, most recently connected to first.
+    pub fn origins(&self) -> Vec<OriginSnapshot> {
+        let now = self.clock().read();
+        let (moment, taken) = (self.clock().moment(&now), now.wall);
+        let origins = self.store().all().into_iter();
+        let snapshot = |(origin, told): (Origin, _)| {
+            let policy = self.policies().of(Some(&origin));
+            OriginSnapshot::of(&origin, &told, policy, &moment, taken)
+        };
+        origins.map(snapshot).collect()
+    }
+
     /// No connection to the origin that is idle now is used for another request, whatever its
     /// deadline: after a deploy, or where a name leads elsewhere.
     ///
@@ -111,7 +123,7 @@ impl KeepAlive {
     /// HTTP/2.
     pub fn retire_idle(&self, origin: &Origin) {
         let now = self.clock().now();
-        if let Some(origin) = self.origins().kept(origin) {
+        if let Some(origin) = self.store().kept(origin) {
             origin.learning().retire(now.monotonic);
         }
     }
@@ -166,7 +178,7 @@ impl KeepAlive {
         &self.shared.policies
     }
 
-    pub(crate) fn origins(&self) -> &Origins {
+    pub(crate) fn store(&self) -> &Origins {
         &self.shared.origins
     }
 
@@ -203,6 +215,7 @@ impl KeepAlive {
             capacity,
             sentinels,
             spawner,
+            remembered,
         } = builder;
         for policy in policies.all() {
             if deadline::never_allows_reuse(policy) {
@@ -212,7 +225,7 @@ impl KeepAlive {
                 );
             }
         }
-        Self {
+        let keep_alive = Self {
             shared: Arc::new(Shared {
                 seed: seed(),
                 policies,
@@ -227,6 +240,22 @@ impl KeepAlive {
                 most_sentinels: sentinels,
                 sentinels: AtomicUsize::new(0),
             }),
+        };
+        keep_alive.remember(&remembered);
+        keep_alive
+    }
+
+    fn remember(&self, origins: &[OriginSnapshot]) {
+        let now = self.clock().read();
+        let moment = self.clock().moment(&now);
+        // What is to be forgotten first comes last.
+        for known in origins.iter().take(self.store().capacity()).rev() {
+            let policy = self.policies().of(Some(&known.origin));
+            // The clock may have been set back since.
+            let since = now.wall.duration_since(known.taken).unwrap_or_default();
+            let (age, origin) = (policy.evidence_age, known.origin.anew());
+            known.teach(origin.learning(), &moment, since, age);
+            self.store().remember(origin, known.told());
         }
     }
 }
@@ -253,6 +282,7 @@ pub struct KeepAliveBuilder {
     capacity: NonZeroUsize,
     sentinels: usize,
     spawner: Spawner,
+    remembered: Vec<OriginSnapshot>,
 }
 
 impl Default for KeepAliveBuilder {
@@ -263,6 +293,7 @@ impl Default for KeepAliveBuilder {
             capacity: CAPACITY,
             sentinels: SENTINELS,
             spawner: Spawner::default(),
+            remembered: Vec::new(),
         }
     }
 }
@@ -330,6 +361,28 @@ impl KeepAliveBuilder {
     /// connections are forgotten first, and of these the ones least recently connected to.
     pub fn origin_capacity(mut self, origins: NonZeroUsize) -> Self {
         self.capacity = origins;
+        self
+    }
+
+    /// What another handle, or another process, [knew](KeepAlive::origins) of origins: this one begins
+    /// with that. What is older than [`evidence_age`](KeepAlivePolicy::evidence_age) does not count,
+    /// nor what goes beyond [`origin_capacity`](Self::origin_capacity), the first ones first.
+    ///
+    /// Nothing in it can do more than a server can: at worst connections are opened needlessly, or, as
+    /// with a server that changed meanwhile, a first request fails.
+    ///
+    /// ```
+    /// use http_keepalive::KeepAlive;
+    ///
+    /// let keep_alive = KeepAlive::default();
+    /// // With feature `serde`, this can be saved.
+    /// let known = keep_alive.origins();
+    /// let another = KeepAlive::builder().remember(known).build()?;
+    /// # let _ = another;
+    /// # Ok::<(), http_keepalive::PolicyError>(())
+    /// ```
+    pub fn remember(mut self, known: impl IntoIterator<Item = OriginSnapshot>) -> Self {
+        self.remembered.extend(known);
         self
     }
 

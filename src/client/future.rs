@@ -85,9 +85,7 @@ where
         let mut response = ready!(this.inner.poll(cx))?;
         let http2 = response.version() > Version::HTTP_11;
         if let Some(asked) = this.asked {
-            this.keep_alive
-                .origins()
-                .on_version(|| asked.origin(), http2);
+            this.keep_alive.store().on_version(|| asked.origin(), http2);
         }
         if !http2 {
             let is_silent = !heed_hint(this.keep_alive, &mut response);

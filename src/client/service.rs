@@ -57,7 +57,7 @@ impl<S> KeepAliveService<S> {
         if request.version() > Version::HTTP_11 || request.headers().contains_key(CONNECTION) {
             return None;
         }
-        let origins = self.keep_alive.origins();
+        let origins = self.keep_alive.store();
         if origins.speaks_http2(|| Origin::of(request.uri())) {
             return Asked::of(request.uri(), false);
         }

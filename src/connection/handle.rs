@@ -142,10 +142,6 @@ impl ConnectionHandle {
         self.connection.keep_alive().is(keep_alive)
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
     /// The server's hint in the response to this request.
     pub(crate) fn on_hint(&self, hint: KeepAliveHint) {
         self.connection.on_hint(hint, self.request().number);

@@ -95,9 +95,9 @@ impl Connection {
         now: Moment,
     ) -> Self {
         keep_alive.counters().on_open();
-        keep_alive.origins().asked().on_open();
+        keep_alive.store().asked().on_open();
         let (origin, told) = origin
-            .map(|origin| keep_alive.origins().on_open(origin))
+            .map(|origin| keep_alive.store().on_open(origin))
             .unzip();
         let place = keep_alive.policies().place(origin.as_ref());
         let policy = keep_alive.policies().at(place);
@@ -204,7 +204,13 @@ impl Connection {
             let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
             (vigil, exchange.is_hinted(policy))
         });
-        Some(Watch::new(self.keep_alive.clone(), origin, self.place, vigil, hinted))
+        Some(Watch::new(
+            self.keep_alive.clone(),
+            origin,
+            self.place,
+            vigil,
+            hinted,
+        ))
     }
 
     /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.
@@ -404,15 +410,14 @@ impl Connection {
             (news.is_some(), look)
         });
         if let (Some(news), Some(origin)) = (news, &self.origin) {
-            origin.learning().on_hint(news.timeout);
-            self.keep_alive.origins().on_told(origin, news);
+            self.keep_alive.store().on_told(origin, news);
         }
     }
 
     /// A request that asked for a hint was answered; `silent`: without one.
     pub(crate) fn on_answer(&self, silent: bool) {
         let Some(origin) = &self.origin else { return };
-        let origins = self.keep_alive.origins();
+        let origins = self.keep_alive.store();
         let (from, to, order) = (UNANSWERED, ANSWERED, Ordering::Relaxed);
         if self.asked.compare_exchange(from, to, order, order).is_err() {
             return;
@@ -426,7 +431,7 @@ impl Connection {
 
     /// Nobody is asked on this connection any more.
     fn on_gone(&self) {
-        let asked = self.keep_alive.origins().asked();
+        let asked = self.keep_alive.store().asked();
         match (self.asked.swap(GONE, Ordering::Relaxed), &self.origin) {
             (UNANSWERED, _) => asked.on_gone(None),
             (ANSWERED, Some(origin)) => asked.on_gone(Some(origin.fingerprint())),

@@ -68,6 +68,27 @@ impl Origin {
         &self.parts.learning
     }
 
+    /// The same origin, of which nothing was learned.
+    pub(crate) fn anew(&self) -> Self {
+        let Parts {
+            scheme,
+            host,
+            port,
+            fingerprint,
+            learning: _,
+        } = &*self.parts;
+        let parts = Parts {
+            scheme: scheme.clone(),
+            host: host.clone(),
+            port: *port,
+            fingerprint: *fingerprint,
+            learning: Learning::default(),
+        };
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
     /// Whether anybody else has this very origin.
     pub(super) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.parts) > 1

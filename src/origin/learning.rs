@@ -24,8 +24,6 @@ pub(crate) struct Learning {
     worth: AtomicU64,
     /// The least upper bound of a round trip that was seen, for people.
     rtt: AtomicU64,
-    /// The timeout that the origin named last, for people.
-    hint: AtomicU64,
     /// Whether a sentinel watches it.
     watched: AtomicBool,
     /// Allocated with the first evidence.
@@ -44,7 +42,6 @@ impl Default for Learning {
             survived: AtomicU64::new(NONE),
             worth: AtomicU64::new(0),
             rtt: AtomicU64::new(NONE),
-            hint: AtomicU64::new(NONE),
             watched: AtomicBool::new(false),
             known: Mutex::new(None),
         }
@@ -93,6 +90,17 @@ impl Learning {
         });
     }
 
+    /// All this was seen before.
+    pub(crate) fn remember(
+        &self,
+        limits: impl Iterator<Item = Limit>,
+        survivals: impl Iterator<Item = Evidence>,
+        now: &Moment,
+        age: Duration,
+    ) {
+        self.teach(now, age, |known| known.remember(limits, survivals));
+    }
+
     /// What is too old counts no more.
     pub(crate) fn on_time(&self, now: &Moment, age: Duration) {
         if self.version() > 0 {
@@ -107,15 +115,6 @@ impl Learning {
 
     pub(crate) fn rtt(&self) -> Option<Duration> {
         read(&self.rtt).map(Span::duration)
-    }
-
-    /// The origin named a timeout.
-    pub(crate) fn on_hint(&self, hint: Option<Duration>) {
-        write(&self.hint, hint.map(Span::new));
-    }
-
-    pub(crate) fn hint(&self) -> Option<Duration> {
-        read(&self.hint).map(Span::duration)
     }
 
     /// No connection that is idle since then, or for longer, is to be used again.

@@ -5,6 +5,8 @@
 //! connections last. To forget an origin costs at most what it cost to learn of it. What was learned of
 //! its idle timeout is [`Learning`], which its connections reach through the origin itself.
 //!
+//! An [`OriginSnapshot`] shows it to people, and to the next process.
+//!
 //! [`Policies`] says which policy holds for which origin, by [`OriginMatcher`]s.
 
 mod asked;
@@ -12,6 +14,9 @@ mod key;
 mod learning;
 mod matcher;
 mod policies;
+#[cfg(feature = "serde")]
+mod saved;
+mod snapshot;
 mod store;
 
 pub(crate) use self::asked::Fingerprint;
@@ -19,4 +24,5 @@ pub use self::key::Origin;
 pub(crate) use self::learning::Learning;
 pub use self::matcher::OriginMatcher;
 pub(crate) use self::policies::{Place, Policies};
+pub use self::snapshot::{Evidence, EvidenceKind, OriginSnapshot};
 pub(crate) use self::store::{CAPACITY, Origins};

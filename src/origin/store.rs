@@ -44,6 +44,11 @@ impl Origins {
         }
     }
 
+    /// How many are kept at most.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity.get()
+    }
+
     /// Who has been asked for their timeout.
     pub(crate) fn asked(&self) -> &Asked {
         &self.asked
@@ -110,9 +115,21 @@ impl Origins {
             .cloned()
     }
 
-    /// All origins that are kept, most recently used first.
-    pub(crate) fn all(&self) -> Vec<Origin> {
-        self.known().iter().map(|(kept, _)| kept.clone()).collect()
+    /// All origins that are kept, most recently used first, and what each said last.
+    pub(crate) fn all(&self) -> Vec<(Origin, Told)> {
+        let known = self.known();
+        let all = known.iter();
+        all.map(|(kept, knowledge)| (kept.clone(), knowledge.told))
+            .collect()
+    }
+
+    /// Keeps an origin that said that last, another time.
+    pub(crate) fn remember(&self, origin: Origin, told: Told) {
+        let knowledge = Knowledge {
+            told,
+            ..Knowledge::default()
+        };
+        self.insert(&mut self.known(), origin, knowledge);
     }
 
     fn insert(

@@ -186,17 +186,31 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
     let silence = None;
     let longest_hint = Some(policy.hint_ceiling);
     policy.reuse
-        && [silence, longest_hint].into_iter().all(|hint| {
-            let facts = Facts {
-                used: true,
-                requests_left: None,
-                hint,
-                skew: Duration::ZERO,
-                rtt: Duration::ZERO,
-                jitter: Jitter::LATEST,
-            };
-            matches!(allowance(policy, &facts), Allowance::Never(_))
-        })
+        && [silence, longest_hint]
+            .into_iter()
+            .all(|hint| window(policy, hint, Duration::ZERO, &Findings::default()).is_none())
+}
+
+/// For how long a connection to a server of which that is known may idle, if its last response came at
+/// once; `None` if none is reused.
+pub(crate) fn window(
+    policy: &KeepAlivePolicy,
+    hint: Option<Duration>,
+    rtt: Duration,
+    findings: &Findings,
+) -> Option<Duration> {
+    let facts = Facts {
+        used: true,
+        requests_left: None,
+        hint,
+        skew: Duration::ZERO,
+        rtt,
+        jitter: Jitter::LATEST,
+    };
+    match learned_allowance(policy, &facts, findings) {
+        Allowance::Idle(idle) => Some(idle),
+        Allowance::Never(_) => None,
+    }
 }
 
 /// Whether a hint counts, but not to the full.

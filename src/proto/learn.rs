@@ -157,6 +157,20 @@ impl Learned {
         }
     }
 
+    /// All this was seen before, in another life.
+    pub(crate) fn remember(
+        &mut self,
+        limits: impl Iterator<Item = Limit>,
+        survivals: impl Iterator<Item = Evidence>,
+    ) {
+        for limit in limits {
+            *oldest(&mut self.limits, |limit| limit.seen.at) = Some(limit);
+        }
+        for survival in survivals {
+            *least(&mut self.survivals) = Some(survival);
+        }
+    }
+
     /// A survival teaches something if its idle time is longer.
     pub(crate) fn worth_more_than(&self) -> Span {
         let kept = match self.survivals.iter().min_by_key(|place| rank(place)) {
@@ -220,6 +234,17 @@ impl Learned {
 
     pub(crate) fn survivals(&self) -> impl Iterator<Item = &Evidence> {
         self.survivals.iter().flatten()
+    }
+
+    /// Whether the server is seen to close sooner than it says.
+    pub(crate) fn contradicts(&self, hint: Duration) -> bool {
+        self.bound().is_some_and(|limit| {
+            let latest = limit.seen.idle.duration();
+            latest
+                .saturating_add(limit.seen.slack.duration())
+                .saturating_add(SLOP)
+                < hint
+        })
     }
 
     /// The least limit that binds.

@@ -1,0 +1,118 @@
+//! How what is known of origins is written down: times in seconds, origins as they are called.
+
+use std::fmt;
+
+use http::Uri;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Origin;
+
+const EXPECTED_SECONDS: &str = "a number of seconds, zero or more";
+
+/// As `https://example.com:8443`.
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From what names an origin, and nothing else.
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Origin;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an origin, such as \"https://example.com:8443\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Origin, E> {
+                let is_origin = |uri: &Uri| uri.path() == "/" && uri.query().is_none();
+                text.parse::<Uri>()
+                    .ok()
+                    .filter(|uri| is_origin(uri) && !text.ends_with('/'))
+                    .and_then(|uri| Origin::of(&uri))
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A duration in seconds.
+pub(super) mod seconds {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer, EXPECTED_SECONDS, Error, Serializer, Unexpected};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        duration(f64::deserialize(deserializer)?)
+    }
+
+    pub(super) fn duration<E: Error>(seconds: f64) -> Result<Duration, E> {
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| E::invalid_value(Unexpected::Float(seconds), &EXPECTED_SECONDS))
+    }
+}
+
+/// The same, or nothing.
+pub(super) mod seconds_or_none {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer, Serialize, Serializer, seconds};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let seconds = duration.as_ref().map(Duration::as_secs_f64);
+        seconds.serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        seconds.map(seconds::duration).transpose()
+    }
+}
+
+/// A point in time, in seconds since 1970-01-01 00:00:00 UTC.
+pub(super) mod unix_time {
+    use std::time::{Duration, SystemTime};
+
+    use super::{
+        Deserialize, Deserializer, EXPECTED_SECONDS, Error, Serializer, Unexpected, seconds,
+    };
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &SystemTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        serializer.serialize_f64(since.map_or(0.0, |since| Duration::as_secs_f64(&since)))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<SystemTime, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        let since = seconds::duration(seconds)?;
+        SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Float(seconds), &EXPECTED_SECONDS))
+    }
+}
