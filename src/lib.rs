@@ -157,7 +157,8 @@ mod stats;
 mod trace;
 
 pub use self::client::{
-    CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_hop_by_hop,
+    CloseAfterResponse, FreshConnection, KeepAliveLayer, KeepAliveService, ResponseFuture,
+    strip_hop_by_hop,
 };
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;

@@ -45,7 +45,8 @@ pub struct Stats {
 #[non_exhaustive]
 pub struct Retired {
     /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire), or
-    /// [`CloseAfterResponse`](crate::CloseAfterResponse).
+    /// [`CloseAfterResponse`](crate::CloseAfterResponse), or
+    /// [`FreshConnection`](crate::FreshConnection).
     pub by_hand: u64,
     /// Idle for as long as policy and hint allow.
     pub idle_deadline: u64,

@@ -49,7 +49,7 @@ pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
     asked: Option<Asked>,
-    /// Whether the request holds `CloseAfterResponse`.
+    /// Whether the connection is to be closed afterwards.
     close: bool,
     /// Whether the response is stripped of what was meant for this side alone.
     strips: bool,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use super::apart::default_port;
 use super::asked::Fingerprint;
 use super::learning::Learning;
 
@@ -121,16 +122,6 @@ impl Eq for Origin {}
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.parts.identity().hash(state);
-    }
-}
-
-fn default_port(scheme: &Scheme) -> Option<u16> {
-    if *scheme == Scheme::HTTP {
-        Some(80)
-    } else if *scheme == Scheme::HTTPS {
-        Some(443)
-    } else {
-        None
     }
 }
 

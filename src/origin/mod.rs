@@ -9,6 +9,7 @@
 //!
 //! [`Policies`] says which policy holds for which origin, by [`OriginMatcher`]s.
 
+mod apart;
 mod asked;
 mod key;
 mod learning;
@@ -19,6 +20,7 @@ mod saved;
 mod snapshot;
 mod store;
 
+pub(crate) use self::apart::{Apart, original};
 pub(crate) use self::asked::Fingerprint;
 pub use self::key::Origin;
 pub(crate) use self::learning::Learning;
