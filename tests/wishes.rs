@@ -226,3 +226,22 @@ async fn a_request_can_be_the_last_of_its_connection() {
     assert_eq!(first, second);
     assert_ne!(third, first);
 }
+
+/// What the layer writes is enough for the connector: between the two, a response may have ended, and
+/// its connection be given away, before the layer comes to it.
+#[tokio::test(start_paused = true)]
+async fn a_connection_for_such_a_request_serves_no_other_whoever_asks() {
+    let request = || Request::get(URI).extension(FreshConnection);
+    let keep_alive = keep_alive(Default::default());
+    let spelled = given(&keep_alive, request().body(()).unwrap(), Version::HTTP_11).await;
+    for (uri, connections) in [(spelled.to_string().as_str(), 3), (URI, 1)] {
+        let server = Server::builder().build();
+        let client = plain(keep_alive.connector(server.connector(Link::new())));
+
+        for id in ["1", "2", "3"] {
+            exchange(&client, post(uri, id)).await.unwrap();
+        }
+
+        assert_eq!(server.connections(), connections, "{uri}");
+    }
+}
