@@ -57,9 +57,13 @@
 //! seconds on top, which makes it 1.05. What a run reports is a little less, since it counts the first
 //! connections too.
 //!
+//! On the link `silent`, who has a guess of 5 s loses nothing as long as T is no shorter, and reconnects
+//! the more the longer T is. On `changing`, the new T may be shorter than the guess: at T = 8 s it is
+//! 4 s, and the requests in the round trip before it are lost to those who still reuse then.
+//!
 //! The margins are there for networks and timers that are late. Where this process itself gets no
 //! processor for longer than that, any client can lose a request; so the report says how late timers
-//! were. A run takes a sixth of two cores, half a gigabyte, and less than three minutes.
+//! were. A run takes a quarter of two cores, half a gigabyte, and less than three minutes.
 
 #![allow(
     clippy::arithmetic_side_effects,

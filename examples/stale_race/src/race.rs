@@ -138,8 +138,10 @@ impl Lane {
 
     async fn finish(self) -> ClientReport {
         let mut tally = Tally::default();
+        let mut most = 0;
         let mut samples = Vec::new();
         for (of_user, seen) in self.users.join_all().await {
+            most = most.max(of_user.failed);
             tally = tally.merge(of_user);
             samples.extend(seen);
         }
@@ -147,6 +149,7 @@ impl Lane {
             client: self.client,
             connections: self.relay.connections(),
             tally,
+            most_of_one_user: most,
             samples,
         }
     }

@@ -52,6 +52,8 @@ pub struct ClientReport {
     pub client: ClientName,
     pub connections: u64,
     pub tally: Tally,
+    /// The most requests that failed of one user.
+    pub most_of_one_user: u64,
     /// Each request but the first of each user.
     pub samples: Vec<Sample>,
 }
@@ -106,6 +108,7 @@ impl LinkReport {
                     "name": name(&client.client),
                     "requests": client.tally.requests,
                     "failed": client.tally.failed,
+                    "failed_of_one_user": client.most_of_one_user,
                     "connections": client.connections,
                     "ratio": self.ratio(client),
                     "failures": client.tally.failures,
