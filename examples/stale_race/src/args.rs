@@ -8,9 +8,9 @@ use clap::{Parser, ValueEnum, value_parser};
 use crate::clients::ClientName;
 use crate::gaps::Gaps;
 use crate::race::Race;
-use crate::scenario::{LinkName, Scenario};
+use crate::scenario::{Change, LinkName, Scenario};
 
-/// Five HTTP clients against a server that closes idle connections, behind three links.
+/// HTTP clients against a server that closes idle connections, behind five links.
 #[derive(Debug, Parser)]
 #[command(name = "stale-race")]
 pub struct Args {
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 8, value_parser = value_parser!(u64).range(2..=600))]
     idle_timeout: u64,
 
-    /// The server does not say its timeout (`Keep-Alive: timeout=T`)
+    /// The server does not say its timeout (`Keep-Alive: timeout=T`) on any link
     #[arg(long)]
     no_hint: bool,
 
@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = ClientName::value_variants().to_vec())]
     clients: Vec<ClientName>,
 
-    /// The latency of the links `far` and `slow`, each way
+    /// The latency of all links but `fast`, each way
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 50, value_parser = value_parser!(u64).range(1..=10_000))]
     latency: u64,
 
@@ -68,28 +68,39 @@ impl Args {
     pub fn race(&self) -> Race {
         let idle_timeout = Duration::from_secs(self.idle_timeout);
         let gaps = idle_timeout / 10..idle_timeout * 12 / 10;
+        let gaps = Gaps::new(self.users, self.rounds, gaps, self.seed);
+        // Where the slowest user, who arrives last, is half through.
+        let middle = (idle_timeout + gaps.longest()) / 2;
+        let links = self.links.iter();
         Race {
-            scenarios: self.links.iter().map(|&link| self.scenario(link)).collect(),
+            scenarios: links.map(|&link| self.scenario(link, middle)).collect(),
             clients: self.clients.clone(),
-            gaps: Gaps::new(self.users, self.rounds, gaps, self.seed),
+            gaps,
             shows_progress: !self.json,
         }
     }
 
-    fn scenario(&self, link: LinkName) -> Scenario {
+    fn scenario(&self, link: LinkName, middle: Duration) -> Scenario {
+        let idle_timeout = Duration::from_secs(self.idle_timeout);
         let latency = Duration::from_millis(self.latency);
         let (latency, bandwidth, body) = match link {
             LinkName::Fast => (Duration::ZERO, None, 2),
-            LinkName::Far => (latency, None, 2),
+            LinkName::Far | LinkName::Silent | LinkName::Changing => (latency, None, 2),
             LinkName::Slow => (latency, Some(self.bandwidth), self.body as usize),
         };
+        let is_told = !matches!(link, LinkName::Silent | LinkName::Changing);
         Scenario {
             link,
             latency,
             bandwidth,
             body,
-            idle_timeout: Duration::from_secs(self.idle_timeout),
-            is_hinting: !self.no_hint,
+            idle_timeout,
+            is_hinting: is_told && !self.no_hint,
+            is_told,
+            change: (link == LinkName::Changing).then_some(Change {
+                after: middle,
+                idle_timeout: idle_timeout / 2,
+            }),
         }
     }
 }
@@ -121,5 +132,26 @@ mod tests {
             .map(|scenario| scenario.link)
             .collect();
         assert_eq!(links, LinkName::value_variants());
+    }
+
+    #[test]
+    fn nobody_is_told_the_timeout_on_the_links_silent_and_changing() {
+        for scenario in Args::parse_from(["stale-race"]).race().scenarios {
+            let is_secret = matches!(scenario.link, LinkName::Silent | LinkName::Changing);
+            assert_eq!(scenario.is_hinting, !is_secret, "{scenario}");
+            assert_eq!(scenario.is_told, !is_secret, "{scenario}");
+        }
+    }
+
+    #[test]
+    fn the_timeout_is_halved_on_the_link_changing_and_on_no_other() {
+        for scenario in Args::parse_from(["stale-race"]).race().scenarios {
+            let timeouts: Vec<_> = scenario.idle_timeouts().map(|t| t.as_secs()).collect();
+            let expected: &[u64] = match scenario.link {
+                LinkName::Changing => &[8, 4],
+                _ => &[8],
+            };
+            assert_eq!(timeouts, expected, "{scenario}");
+        }
     }
 }

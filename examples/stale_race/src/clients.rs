@@ -22,19 +22,25 @@ use crate::support::client::{guarded, plain, plain_with_idle_timeout};
 pub enum ClientName {
     /// As it comes
     HyperUtil,
-    /// With a `pool_idle_timeout` that is a second less than the server's timeout
+    /// With a `pool_idle_timeout` that is a second less than the server's timeout, or than 5 s where
+    /// nobody is told that
     #[value(name = "hyper-util-minus-1s")]
     HyperUtilMinus1s,
     /// As it comes
     Reqwest,
     /// hyper-util with http-keepalive, as it comes
     HttpKeepalive,
-    /// hyper-util with http-keepalive and `SafetyMargin::adaptive()`, told the server's timeout
+    /// hyper-util with http-keepalive and `SafetyMargin::adaptive()`, told the server's timeout unless
+    /// nobody is
     HttpKeepaliveAdaptive,
 }
 
 /// What `pool_idle_timeout` is less than the server's timeout.
 const LESS: Duration = Duration::from_secs(1);
+
+/// The timeout that http-keepalive expects of a server that says nothing, and who configures a pool
+/// without knowing more: the default of `KeepAlivePolicy::max_idle`.
+const GUESS: Duration = Duration::from_secs(5);
 
 /// One user's client: makes an exchange, and tells how long the response's body was.
 pub type Client = BoxCloneSyncService<Request<Full<Bytes>>, usize, BoxError>;
@@ -42,11 +48,12 @@ pub type Client = BoxCloneSyncService<Request<Full<Bytes>>, usize, BoxError>;
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 impl ClientName {
-    /// The name for people.
-    pub fn label(self) -> &'static str {
+    /// The name for people, on that link.
+    pub fn label(self, scenario: &Scenario) -> &'static str {
         match self {
             Self::HyperUtil => "hyper-util",
-            Self::HyperUtilMinus1s => "hyper-util, T − 1 s",
+            Self::HyperUtilMinus1s if scenario.is_told => "hyper-util, T − 1 s",
+            Self::HyperUtilMinus1s => "hyper-util, 5 s − 1 s",
             Self::Reqwest => "reqwest",
             Self::HttpKeepalive => "http-keepalive",
             Self::HttpKeepaliveAdaptive => "http-keepalive, adaptive",
@@ -62,8 +69,15 @@ impl ClientName {
         Ok(match self {
             Self::HyperUtil => boxed(plain(connector)),
             Self::HyperUtilMinus1s => {
-                let timeout = scenario.idle_timeout.saturating_sub(LESS);
-                boxed(plain_with_idle_timeout(connector, timeout))
+                let expected = if scenario.is_told {
+                    scenario.idle_timeout
+                } else {
+                    GUESS
+                };
+                boxed(plain_with_idle_timeout(
+                    connector,
+                    expected.saturating_sub(LESS),
+                ))
             }
             Self::Reqwest => boxed_reqwest(
                 reqwest::Client::builder()
@@ -75,9 +89,10 @@ impl ClientName {
             ),
             Self::HttpKeepalive => boxed(guarded(&KeepAlive::default(), connector)),
             Self::HttpKeepaliveAdaptive => {
-                let policy = KeepAlivePolicy::default()
-                    .max_idle(scenario.idle_timeout)
-                    .safety_margin(SafetyMargin::adaptive());
+                let mut policy = KeepAlivePolicy::default().safety_margin(SafetyMargin::adaptive());
+                if scenario.is_told {
+                    policy = policy.max_idle(scenario.idle_timeout);
+                }
                 let keep_alive = KeepAlive::new(policy).map_err(|error| error.to_string())?;
                 boxed(guarded(&keep_alive, connector))
             }

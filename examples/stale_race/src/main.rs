@@ -1,4 +1,4 @@
-//! Five HTTP clients against a server that closes idle connections, on three links: how many of their
+//! HTTP clients against a server that closes idle connections, on five links: how many of their
 //! requests fail, and how many connections they open.
 //!
 //! ```text
@@ -19,6 +19,15 @@
 //! | `fast` | no latency |
 //! | `far` | 50 ms each way |
 //! | `slow` | 50 ms each way, and responses of 400 KB over 200 KB/s: two seconds, which the server counts as idle |
+//! | `silent` | as `far`, but the server does not say T, and no client is told |
+//! | `changing` | as `silent`, and from the middle of the run on, T is half as long |
+//!
+//! On `changing`, the new T holds for connections that are accepted from then on, as where a deploy lets
+//! the old servers drain ([`servers`]): those there are keep their T. So the change as such loses no
+//! request, and who knew all would lose none. Gaps are multiples of the first T everywhere.
+//!
+//! Where no client is told, whoever needs a number has a guess, the 5 s that `KeepAlivePolicy` expects by
+//! default: a T below 5 s is not what such a client can be blamed for.
 //!
 //! Since a client brings its own sockets, the link lies behind a relay on loopback ([`relay`]), and
 //! each client's connector takes a round trip more, for the handshake ([`handshake`]).
@@ -26,10 +35,10 @@
 //! | client | |
 //! |---|---|
 //! | `hyper-util` | as it comes: it keeps connections for 90 s |
-//! | `hyper-util-minus-1s` | with a `pool_idle_timeout` of T − 1 s |
+//! | `hyper-util-minus-1s` | with a `pool_idle_timeout` of T − 1 s, or of 5 s − 1 s where it is not told T |
 //! | `reqwest` | as it comes: it keeps connections for 90 s |
 //! | `http-keepalive` | around hyper-util, as it comes: it knows T from the server, or believes in 5 s |
-//! | `http-keepalive-adaptive` | with `SafetyMargin::adaptive()`, and told T by `max_idle` where the server does not say it |
+//! | `http-keepalive-adaptive` | with `SafetyMargin::adaptive()`, and with `--no-hint` told T by `max_idle`, but on `silent` and `changing` left with its 5 s |
 //!
 //! Beside them stands an oracle, which is computed ([`oracle`]): the fewest connections with which no
 //! request is lost.
@@ -48,9 +57,13 @@
 //! seconds on top, which makes it 1.05. What a run reports is a little less, since it counts the first
 //! connections too.
 //!
+//! On the link `silent`, who has a guess of 5 s loses nothing as long as T is no shorter, and reconnects
+//! the more the longer T is. On `changing`, the new T may be shorter than the guess: at T = 8 s it is
+//! 4 s, and the requests in the round trip before it are lost to those who still reuse then.
+//!
 //! The margins are there for networks and timers that are late. Where this process itself gets no
 //! processor for longer than that, any client can lose a request; so the report says how late timers
-//! were. A run takes a sixth of two cores, half a gigabyte, and less than three minutes.
+//! were. A run takes a quarter of two cores, half a gigabyte, and less than three minutes.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -73,6 +86,7 @@ mod race;
 mod relay;
 mod report;
 mod scenario;
+mod servers;
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 

@@ -16,12 +16,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::clients::ClientName;
 use crate::race::Sample;
 use crate::report::{ClientReport, LinkReport, Report};
+use crate::scenario::Scenario;
 
 const WIDTH: u32 = 960;
 const HEADER: u32 = 88;
 /// The height of a panel's caption and axis, and of each of its lines.
 const PANEL: u32 = 84;
-const LINE: u32 = 42;
+const LINE: u32 = 36;
 
 /// What part of a line's height its 100 % take.
 const FULL: f64 = 0.8;
@@ -102,7 +103,7 @@ fn draw_header(area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<()> {
     ))?;
     let explanation = [
         "Each line: the share of requests that failed, against the gap since the response before, in \
-         multiples of the server's idle timeout T.",
+         multiples of the server's first idle timeout T.",
         "Dashed: from here on the client knows that the server has closed; sooner on a slow link, as \
          the server counts from when it wrote.",
     ];
@@ -140,15 +141,18 @@ fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, link: &LinkReport) -> R
         .label_style((FONT, 14).into_font().color(&TEXT))
         .draw()?;
     // Where the clients hear that the server has closed.
-    let heard = scenario.losing().end.as_secs_f64() / scenario.idle_timeout.as_secs_f64();
-    panel.draw_series(DashedLineSeries::new(
-        [(heard, 0.0), (heard, lines as f64)],
-        4,
-        4,
-        FAINT.into(),
-    ))?;
+    for idle_timeout in scenario.idle_timeouts() {
+        let heard = scenario.losing(idle_timeout).end;
+        let heard = heard.as_secs_f64() / scenario.idle_timeout.as_secs_f64();
+        panel.draw_series(DashedLineSeries::new(
+            [(heard, 0.0), (heard, lines as f64)],
+            4,
+            4,
+            FAINT.into(),
+        ))?;
+    }
     for (above, client) in clients.iter().rev().enumerate() {
-        draw_line(&mut panel, client, above as f64)?;
+        draw_line(&mut panel, scenario, client, above as f64)?;
     }
 
     let at_right = Pos::new(HPos::Left, VPos::Center);
@@ -162,7 +166,12 @@ fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, link: &LinkReport) -> R
 }
 
 /// Draws the line of a client on a baseline of that height.
-fn draw_line(panel: &mut Panel<'_, '_>, client: &ClientReport, baseline: f64) -> Result<()> {
+fn draw_line(
+    panel: &mut Panel<'_, '_>,
+    scenario: &Scenario,
+    client: &ClientReport,
+    baseline: f64,
+) -> Result<()> {
     let color = color(client.client);
     let points = shares(&client.samples).map(|(gap, share)| (gap, baseline + share * FULL));
     panel.draw_series(
@@ -171,7 +180,7 @@ fn draw_line(panel: &mut Panel<'_, '_>, client: &ClientReport, baseline: f64) ->
 
     let text = format!(
         "{}: {} of {} failed",
-        client.client.label(),
+        client.client.label(scenario),
         client.tally.failed,
         client.tally.requests
     );

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt;
 
 use crate::clients::{BoxError, Client, ClientName};
@@ -15,6 +15,7 @@ use crate::oracle;
 use crate::relay::Relay;
 use crate::report::{ClientReport, LinkReport, Report};
 use crate::scenario::Scenario;
+use crate::servers::Servers;
 use crate::support::client::{get, post};
 use crate::support::lateness::Lateness;
 
@@ -33,7 +34,7 @@ pub struct Race {
 /// A request after a gap, and whether it failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// In multiples of the server's idle timeout.
+    /// In multiples of the server's first idle timeout.
     pub gap: f64,
     pub is_failed: bool,
 }
@@ -104,11 +105,13 @@ impl Lane {
         client: ClientName,
         bar: &ProgressBar,
     ) -> Result<Self, String> {
-        let relay = Relay::start(scenario.server(), scenario.link())
+        let start = Instant::now();
+        let servers = Servers::new(scenario, start);
+        let relay = Relay::start(servers, scenario.link())
             .await
             .map_err(|error| format!("cannot listen on loopback: {error}"))?;
         let mut users = JoinSet::new();
-        let count = race.gaps.users().len() as u32;
+        let count = race.gaps.users().len();
         for (number, gaps) in race.gaps.users().enumerate() {
             let user = User {
                 number,
@@ -120,11 +123,9 @@ impl Lane {
                 bar: bar.clone(),
             };
             let gaps = gaps.to_vec();
-            // They come one by one and, as they think for as long, end so: no moment is busier than
-            // others.
-            let arrival = scenario.idle_timeout * number as u32 / count;
+            let arrival = start + scenario.arrival(number, count);
             users.spawn(async move {
-                sleep(arrival).await;
+                sleep_until(arrival).await;
                 user.visit(&gaps).await
             });
         }
@@ -137,8 +138,10 @@ impl Lane {
 
     async fn finish(self) -> ClientReport {
         let mut tally = Tally::default();
+        let mut most = 0;
         let mut samples = Vec::new();
         for (of_user, seen) in self.users.join_all().await {
+            most = most.max(of_user.failed);
             tally = tally.merge(of_user);
             samples.extend(seen);
         }
@@ -146,6 +149,7 @@ impl Lane {
             client: self.client,
             connections: self.relay.connections(),
             tally,
+            most_of_one_user: most,
             samples,
         }
     }
@@ -156,7 +160,7 @@ struct User {
     number: usize,
     client: Client,
     target: String,
-    /// That of the server.
+    /// That of the server, at first.
     idle_timeout: Duration,
     /// The length of each response's body.
     expects: usize,

@@ -12,26 +12,27 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use crate::servers::Servers;
 use crate::support::link::{Link, LinkEnd};
-use crate::support::server::Server;
 
 /// Accepts connections until it is dropped; those there are then go on.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
-    server: Server,
+    servers: Servers,
     accepting: JoinHandle<()>,
 }
 
 impl Relay {
-    pub async fn start(server: Server, link: Link) -> Result<Self> {
+    pub async fn start(servers: Servers, link: Link) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, server.clone(), link));
+        let accepting = tokio::spawn(accept(listener, servers.clone(), link));
         Ok(Self {
             address,
-            server,
+            servers,
             accepting,
         })
     }
@@ -42,7 +43,7 @@ impl Relay {
 
     /// How many connections were opened through it.
     pub fn connections(&self) -> u64 {
-        self.server.connections() as u64
+        self.servers.connections()
     }
 }
 
@@ -53,10 +54,10 @@ impl Drop for Relay {
 }
 
 /// Ends with the first failure; who connects then is refused, and counts it.
-async fn accept(listener: TcpListener, server: Server, link: Link) {
+async fn accept(listener: TcpListener, servers: Servers, link: Link) {
     while let Ok((socket, _)) = listener.accept().await {
         let (near, far) = link.pair();
-        server.accept(far);
+        servers.accepting(Instant::now()).accept(far);
         tokio::spawn(carry(socket, near));
     }
 }

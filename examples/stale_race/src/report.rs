@@ -52,6 +52,8 @@ pub struct ClientReport {
     pub client: ClientName,
     pub connections: u64,
     pub tally: Tally,
+    /// The most requests that failed of one user.
+    pub most_of_one_user: u64,
     /// Each request but the first of each user.
     pub samples: Vec<Sample>,
 }
@@ -71,7 +73,7 @@ impl LinkReport {
         ];
         let rows = self.clients.iter().map(|client| {
             [
-                client.client.label().to_owned(),
+                client.client.label(&self.scenario).to_owned(),
                 client.tally.requests.to_string(),
                 client.tally.failed.to_string(),
                 client.connections.to_string(),
@@ -89,7 +91,7 @@ impl LinkReport {
         let failures = self
             .clients
             .iter()
-            .flat_map(|client| client.tally.lines(client.client.label()));
+            .flat_map(|client| client.tally.lines(client.client.label(&self.scenario)));
         [self.scenario.to_string(), table]
             .into_iter()
             .chain(failures)
@@ -106,21 +108,35 @@ impl LinkReport {
                     "name": name(&client.client),
                     "requests": client.tally.requests,
                     "failed": client.tally.failed,
+                    "failed_of_one_user": client.most_of_one_user,
                     "connections": client.connections,
                     "ratio": self.ratio(client),
                     "failures": client.tally.failures,
                 })
             })
             .collect();
-        let losing = self.scenario.losing();
+        let scenario = &self.scenario;
+        let losing = |idle_timeout| {
+            let gaps = scenario.losing(idle_timeout);
+            [gaps.start.as_secs_f64(), gaps.end.as_secs_f64()]
+        };
+        let change = scenario.change.map(|change| {
+            json!({
+                "after": change.after.as_secs_f64(),
+                "idle_timeout": change.idle_timeout.as_secs_f64(),
+                "losing_gaps": losing(change.idle_timeout),
+            })
+        });
         json!({
-            "name": name(&self.scenario.link),
-            "idle_timeout": self.scenario.idle_timeout.as_secs_f64(),
-            "hint": self.scenario.is_hinting,
-            "latency": self.scenario.latency.as_secs_f64(),
-            "bandwidth": self.scenario.bandwidth,
-            "body": self.scenario.body,
-            "losing_gaps": [losing.start.as_secs_f64(), losing.end.as_secs_f64()],
+            "name": name(&scenario.link),
+            "idle_timeout": scenario.idle_timeout.as_secs_f64(),
+            "hint": scenario.is_hinting,
+            "told": scenario.is_told,
+            "latency": scenario.latency.as_secs_f64(),
+            "bandwidth": scenario.bandwidth,
+            "body": scenario.body,
+            "losing_gaps": losing(scenario.idle_timeout),
+            "change": change,
             "oracle": { "connections": self.oracle },
             "clients": clients,
         })

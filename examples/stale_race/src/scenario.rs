@@ -1,6 +1,7 @@
 //! What lies between the clients and a server, and what that server does.
 
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub enum LinkName {
     Far,
     /// Latency, and large responses over little bandwidth
     Slow,
+    /// Latency, and a server whose timeout nobody is told
+    Silent,
+    /// The same, and in the middle of the run the timeout becomes half as long
+    Changing,
 }
 
 /// A server, and the way to it.
@@ -42,6 +47,18 @@ pub struct Scenario {
     pub idle_timeout: Duration,
     /// Whether it says so.
     pub is_hinting: bool,
+    /// Whether clients that can be told are told.
+    pub is_told: bool,
+    /// Whether it becomes another; nobody says so.
+    pub change: Option<Change>,
+}
+
+/// Another timeout, for connections from then on.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// How long after the run's start.
+    pub after: Duration,
+    pub idle_timeout: Duration,
 }
 
 impl Scenario {
@@ -58,10 +75,31 @@ impl Scenario {
         Duration::from_secs_f64(self.body as f64 / bandwidth as f64)
     }
 
+    /// When a user arrives, after the run's start. They come one by one and, as they think for as
+    /// long, end so: no moment is busier than others.
+    pub fn arrival(&self, user: usize, users: usize) -> Duration {
+        self.idle_timeout * user as u32 / users as u32
+    }
+
+    /// The server's timeouts, in the order in which they hold.
+    pub fn idle_timeouts(&self) -> impl Iterator<Item = Duration> {
+        let changed = self.change.map(|change| change.idle_timeout);
+        iter::once(self.idle_timeout).chain(changed)
+    }
+
+    /// That of a connection that was accepted so long after the run's start.
+    pub fn idle_timeout_of(&self, accepted: Duration) -> Duration {
+        match self.change {
+            Some(change) if change.after <= accepted => change.idle_timeout,
+            _ => self.idle_timeout,
+        }
+    }
+
     /// The gaps, from the end of a response to the next request, that lose a request on the same
-    /// connection: it is sent before the server's FIN is here, and arrives after the server closed.
-    pub fn losing(&self) -> Range<Duration> {
-        let end = self.idle_timeout.saturating_sub(self.drain());
+    /// connection, where the server has that timeout: the request is sent before the server's FIN is
+    /// here, and arrives after the server closed.
+    pub fn losing(&self, idle_timeout: Duration) -> Range<Duration> {
+        let end = idle_timeout.saturating_sub(self.drain());
         end.saturating_sub(self.round_trip())..end
     }
 
@@ -76,10 +114,10 @@ impl Scenario {
         }
     }
 
-    pub fn server(&self) -> Server {
+    pub fn server(&self, idle_timeout: Duration) -> Server {
         let body = Bytes::from(vec![b'x'; self.body]);
         let server = Server::builder()
-            .idle_timeout(self.idle_timeout)
+            .idle_timeout(idle_timeout)
             .record(false)
             .handler(move |request| {
                 let body = body.clone();
@@ -90,7 +128,7 @@ impl Scenario {
                 }
             });
         if self.is_hinting {
-            let hint = format!("timeout={}", self.idle_timeout.as_secs());
+            let hint = format!("timeout={}", idle_timeout.as_secs());
             server.hint(hint).build()
         } else {
             server.build()
@@ -115,7 +153,19 @@ impl fmt::Display for Scenario {
             f,
             "; the server closes after {} s",
             self.idle_timeout.as_secs_f64()
-        )
+        )?;
+        if let Some(change) = self.change {
+            write!(
+                f,
+                ", and connections from {} s on after {} s",
+                change.after.as_secs(),
+                change.idle_timeout.as_secs_f64()
+            )?;
+        }
+        if !self.is_told {
+            f.write_str("; nobody is told")?;
+        }
+        Ok(())
     }
 }
 
@@ -133,8 +183,10 @@ mod tests {
             body: 2,
             idle_timeout: millis(8_000),
             is_hinting: true,
+            is_told: true,
+            change: None,
         };
-        assert_eq!(far.losing(), millis(7_900)..millis(8_000));
+        assert_eq!(far.losing(far.idle_timeout), millis(7_900)..millis(8_000));
 
         let slow = Scenario {
             link: LinkName::Slow,
@@ -142,6 +194,6 @@ mod tests {
             body: 400_000,
             ..far
         };
-        assert_eq!(slow.losing(), millis(5_900)..millis(6_000));
+        assert_eq!(slow.losing(slow.idle_timeout), millis(5_900)..millis(6_000));
     }
 }
