@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{KeepAlive, KeepAlivePolicy, SafetyMargin};
+use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn, SafetyMargin};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
@@ -33,6 +33,9 @@ pub enum ClientName {
     /// hyper-util with http-keepalive and `SafetyMargin::adaptive()`, told the server's timeout unless
     /// nobody is
     HttpKeepaliveAdaptive,
+    /// hyper-util with http-keepalive, `Learn::Full` and `SafetyMargin::adaptive()`; what one user's
+    /// client learns, all know
+    HttpKeepaliveLearned,
 }
 
 /// What `pool_idle_timeout` is less than the server's timeout.
@@ -57,11 +60,12 @@ impl ClientName {
             Self::Reqwest => "reqwest",
             Self::HttpKeepalive => "http-keepalive",
             Self::HttpKeepaliveAdaptive => "http-keepalive, adaptive",
+            Self::HttpKeepaliveLearned => "http-keepalive, learned",
         }
     }
 
-    /// A client for one user.
-    pub fn client(self, scenario: &Scenario) -> Result<Client, String> {
+    /// A client for one user; `process` is what its process has learned.
+    pub fn client(self, scenario: &Scenario, process: &KeepAlive) -> Result<Client, String> {
         let handshake = HandshakeLayer {
             round_trip: scenario.round_trip(),
         };
@@ -96,8 +100,18 @@ impl ClientName {
                 let keep_alive = KeepAlive::new(policy).map_err(|error| error.to_string())?;
                 boxed(guarded(&keep_alive, connector))
             }
+            Self::HttpKeepaliveLearned => boxed(guarded(process, connector)),
         })
     }
+}
+
+/// What all users of one client on one link share, as they would in one process. Only
+/// [`ClientName::HttpKeepaliveLearned`] uses it.
+pub fn process() -> Result<KeepAlive, String> {
+    let policy = KeepAlivePolicy::default()
+        .learn(Learn::Full)
+        .safety_margin(SafetyMargin::adaptive());
+    KeepAlive::new(policy).map_err(|error| error.to_string())
 }
 
 fn boxed<S, B>(client: S) -> Client

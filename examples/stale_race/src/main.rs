@@ -39,6 +39,7 @@
 //! | `reqwest` | as it comes: it keeps connections for 90 s |
 //! | `http-keepalive` | around hyper-util, as it comes: it knows T from the server, or believes in 5 s |
 //! | `http-keepalive-adaptive` | with `SafetyMargin::adaptive()`, and with `--no-hint` told T by `max_idle`, but on `silent` and `changing` left with its 5 s |
+//! | `http-keepalive-learned` | with `Learn::Full` and `SafetyMargin::adaptive()`, told nothing; its users share one `KeepAlive` on each link, for it is the process that learns |
 //!
 //! Beside them stands an oracle, which is computed ([`oracle`]): the fewest connections with which no
 //! request is lost.
@@ -60,6 +61,10 @@
 //! On the link `silent`, who has a guess of 5 s loses nothing as long as T is no shorter, and reconnects
 //! the more the longer T is. On `changing`, the new T may be shorter than the guess: at T = 8 s it is
 //! 4 s, and the requests in the round trip before it are lost to those who still reuse then.
+//!
+//! `learned` finds T on both, from one connection that it leaves open: on `silent` it then reconnects as
+//! seldom as `adaptive` does where that is told T. When T changes, it is to lose one request at most;
+//! with the others each user is a process that learns alone, so each may lose one.
 //!
 //! The margins are there for networks and timers that are late. Where this process itself gets no
 //! processor for longer than that, any client can lose a request; so the report says how late timers

@@ -223,6 +223,7 @@ fn color(client: ClientName) -> RGBColor {
         ClientName::Reqwest => RGBColor(90, 90, 90),
         ClientName::HttpKeepalive => RGBColor(0, 114, 178),
         ClientName::HttpKeepaliveAdaptive => RGBColor(0, 158, 115),
+        ClientName::HttpKeepaliveLearned => RGBColor(148, 115, 0),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt;
 
-use crate::clients::{BoxError, Client, ClientName};
+use crate::clients::{BoxError, Client, ClientName, process};
 use crate::common::{Tally, answer, progress_bar};
 use crate::gaps::Gaps;
 use crate::oracle;
@@ -110,12 +110,13 @@ impl Lane {
         let relay = Relay::start(servers, scenario.link())
             .await
             .map_err(|error| format!("cannot listen on loopback: {error}"))?;
+        let process = process()?;
         let mut users = JoinSet::new();
         let count = race.gaps.users().len();
         for (number, gaps) in race.gaps.users().enumerate() {
             let user = User {
                 number,
-                client: client.client(scenario)?,
+                client: client.client(scenario, &process)?,
                 target: relay.uri(),
                 idle_timeout: scenario.idle_timeout,
                 expects: scenario.body,
