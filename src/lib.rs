@@ -74,6 +74,15 @@
 //!    by its preface), upgraded connections, tunnels, heads over 512 KiB, anything odd. While a
 //!    message is under way nothing is done to a connection at all.
 //!
+//! # Servers that do not say
+//!
+//! What servers do is watched, and kept per origin: when they close idle connections, and how long they
+//! leave them open. By default that only ever shortens what policy and hint allow
+//! ([`Learn::Shorten`]): a server that closes after 2 s, or sooner than it says, is met with one surprise
+//! and not with many. [`Learn::Full`] also finds out how long a silent server waits, without risking a
+//! request: one connection per origin is left open when it is not used any more, until the server closes
+//! it. See [`guide::learning`], and [`KeepAlive::origins`] for what was found.
+//!
 //! # Order of composition
 //!
 //! * The connector goes *outside* of TLS: `keep_alive.connector(https_connector)`. Inside it sees
@@ -95,11 +104,13 @@
 //! | a hint of 1, 2, 5, 60 s makes that | 0.75 s, 1.5 s, 4 s, 59 s |
 //! | the longest timeout a server is believed | 600 s |
 //! | how much of a response the network may hold | 8 MiB |
+//! | what servers are seen to do | shortens this, for 30 min |
+//! | origins that something is known of | 1024 |
 //! | clock and timer | tokio's |
 //!
 //! See [`KeepAlivePolicy`] for each of them, and for the rule they go into.
 //!
-//! For servers and their timeouts, error texts, reverse proxies, and for moving over from what is done
+//! For servers and their timeouts, what is learned of them, error texts, reverse proxies, and for moving over from what is done
 //! today, see the [`guide`].
 //!
 //! # What it does not do
@@ -107,7 +118,7 @@
 //! | | |
 //! |---|---|
 //! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and the [`ConnectionHandle`] on the error tells that the connection was reused. |
-//! | A server closes sooner than it says, or than `max_idle` | Set `max_idle` to what it does; with [`hints(false)`](KeepAlivePolicy::hints) if it lies. |
+//! | A server closes sooner than it says, or than `max_idle` | One request may fail before it is known ([`Learn::Shorten`]). Set `max_idle` to what it does; with [`hints(false)`](KeepAlivePolicy::hints) if it lies. |
 //! | Requests sent again | None is, except those that hyper hands back unsent. |
 //! | HTTP/2 and HTTP/3 | Only forwarded. They have ways of their own to say goodbye. |
 //! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has what to do instead. |

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | an error text | [`errors`] |
 //! | a server or a load balancer, and want its timeout | [`servers`] |
+//! | a server that does not say, and no wish to find out yourself | [`learning`] |
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
 //! | a pool other than hyper-util's own, or connections driven by hand | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
@@ -13,6 +14,9 @@
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("learning.md")]
+pub mod learning {}
 
 #[doc = include_str!("moving_over.md")]
 pub mod moving_over {}
