@@ -107,7 +107,7 @@ async fn pass(
     if goodbye == Goodbye::IsOnItsWay {
         ends.send_modify(|ends| ends.by_server += 1);
         // Bytes, or the end: either way the client did not wait for ours.
-        let _ = socket.readable().await;
+        let _ = socket.peek(&mut [0]).await;
     } else {
         drop(socket);
         ends.send_modify(|ends| ends.by_server += 1);
