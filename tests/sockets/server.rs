@@ -1,7 +1,7 @@
 //! A server on a socket of its own, and what happens at it.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -212,7 +212,8 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (io, ending) = watch(io);
-    let service = service_fn(|request| answer(request, number, &events));
+    let service =
+        service_fn(|request| ready(Ok::<_, Infallible>(answer(&request, number, &events))));
     let mut serving = http1::Builder::new().serve_connection(io, service);
     tokio::select! {
         // How it ended was noted where it was read.
@@ -235,7 +236,8 @@ where
 {
     let (io, ending) = watch(io);
     let sender = events.clone();
-    let service = service_fn(move |request| answer(request, number, &sender));
+    let service =
+        service_fn(move |request| ready(Ok::<_, Infallible>(answer(&request, number, &sender))));
     let _ = http2::Builder::new(TokioExecutor::new())
         .serve_connection(io, service)
         .await;
@@ -253,10 +255,10 @@ fn watch<T>(io: T) -> (TokioIo<Watched<T>>, Arc<Mutex<Ending>>) {
 }
 
 fn answer(
-    request: Request<Incoming>,
+    request: &Request<Incoming>,
     connection: usize,
     events: &Events,
-) -> Ready<Result<Response<Full<Bytes>>, Infallible>> {
+) -> Response<Full<Bytes>> {
     // Tests that are over do not listen.
     let _ = events.send(Event::Requested {
         connection,
@@ -269,5 +271,5 @@ fn answer(
     if let Some(hint) = request.headers().get("x-hint") {
         response.headers_mut().insert("keep-alive", hint.clone());
     }
-    ready(Ok(response))
+    response
 }
