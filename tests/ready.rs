@@ -11,7 +11,6 @@
 mod sockets;
 mod support;
 
-use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
@@ -28,12 +27,11 @@ use http_keepalive::{
 use hyper::service::service_fn;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connect, HttpInfo};
+use hyper_util::client::legacy::connect::HttpInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use sockets::clock::{ManualClock, TIMEOUT};
 use sockets::server::Server;
-use static_assertions::assert_impl_all;
 use support::client::{exchange, get, keep_alive, post};
 use support::errors::{find, texts};
 use support::tls::{BOTH, Tls};
@@ -41,10 +39,6 @@ use tokio::net::TcpListener;
 use tokio_rustls::rustls;
 
 type Client = HttpsClient<Full<Bytes>>;
-
-assert_impl_all!(Client: Clone, Debug, Send, Sync, Unpin);
-assert_impl_all!(HttpsClientConnector: Clone, Connect, Debug, Send, Sync, Unpin);
-assert_impl_all!(ClientBuilder: Debug, Send, Sync);
 
 /// An HTTPS server, for `127.0.0.1`, that speaks HTTP/1.1 and HTTP/2.
 struct Origin {
