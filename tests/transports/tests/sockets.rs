@@ -9,15 +9,13 @@
 use std::array;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tower::service_fn;
 use transports::scenario::{Facts, holds};
 use transports::sockets::server::Server;
@@ -59,41 +57,47 @@ async fn happy_eyeballs() {
     holds(&mut server, connector, &uri, facts).await;
 }
 
-/// Listens, with room for one connection. Linux drops what comes then, until that one is accepted.
+/// On the first address a connection is neither accepted nor refused, as Linux does where there is no
+/// room for it.
 #[cfg(target_os = "linux")]
-fn full_after_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v6()?;
-    socket.bind(address)?;
-    socket.listen(0)
-}
+mod where_the_first_address_does_not_answer {
+    use std::io;
+    use std::time::Duration;
 
-/// On the first address a connection is neither accepted nor refused.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn happy_eyeballs_where_the_first_address_does_not_answer() {
-    let mut server = Server::tcp(None).await;
-    let address = server.address();
-    let silent = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
-    let listener = match full_after_one(silent) {
-        Ok(listener) => listener,
-        Err(error) => return eprintln!("not tried, without IPv6: {error}"),
-    };
-    let filler = TcpStream::connect(silent).await.unwrap();
-    let facts = Facts {
-        remote: Some(address),
-        ..Facts::default()
-    };
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-    let uri = format!("http://two.test:{}/", address.port());
-    let mut connector = HttpConnector::new_with_resolver(service_fn(two_addresses));
-    connector.set_happy_eyeballs_timeout(Some(Duration::from_millis(10)));
-    holds(&mut server, connector, &uri, facts).await;
+    use super::*;
 
-    // The only one on the first address.
-    assert_eq!(
-        listener.accept().await.unwrap().1,
-        filler.local_addr().unwrap()
-    );
+    /// Listens, with room for one connection.
+    fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = TcpSocket::new_v6()?;
+        socket.bind(address)?;
+        socket.listen(0)
+    }
+
+    #[tokio::test]
+    async fn happy_eyeballs() {
+        let mut server = Server::tcp(None).await;
+        let address = server.address();
+        let silent = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+        let listener = match listen(silent) {
+            Ok(listener) => listener,
+            Err(error) => return eprintln!("not tried, without IPv6: {error}"),
+        };
+        let filler = TcpStream::connect(silent).await.unwrap();
+        let facts = Facts {
+            remote: Some(address),
+            ..Facts::default()
+        };
+
+        let uri = format!("http://two.test:{}/", address.port());
+        let mut connector = HttpConnector::new_with_resolver(service_fn(two_addresses));
+        connector.set_happy_eyeballs_timeout(Some(Duration::from_millis(10)));
+        holds(&mut server, connector, &uri, facts).await;
+
+        let (_, accepted) = listener.accept().await.unwrap();
+        assert_eq!(accepted, filler.local_addr().unwrap(), "and no other");
+    }
 }
 
 #[tokio::test]
