@@ -1,7 +1,7 @@
 //! What may be done with the public types: sent to other threads, cloned, shown, unpinned.
 //!
 //! Checked by the compiler; that the traits in question are told apart at all, by the controls at
-//! the end.
+//! the end, and that no type is missing, by the test behind them.
 
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
@@ -136,6 +136,55 @@ mod in_a_client {
     assert_impl_all!(Guarded<HttpConnector>: Send, Sync, Unpin, Clone, Debug);
 }
 
+#[cfg(feature = "rustls")]
+mod ready_made {
+    use http_keepalive::{ClientBuilder, HttpsClient, HttpsClientConnector};
+
+    use super::*;
+
+    assert_impl_all!(ClientBuilder: Send, Sync, Unpin, Debug);
+    // It may hold a configuration of TLS, which is not cloned in passing.
+    assert_not_impl_any!(ClientBuilder: Clone);
+    assert_impl_all!(HttpsClientConnector: Send, Sync, Unpin, Clone, Debug, Connect);
+    assert_impl_all!(HttpsClient<Full<Bytes>>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(
+        HttpsClient<Full<Bytes>>: Service<
+            Request<Full<Bytes>>,
+            Response = Response<Incoming>,
+            Error = legacy::Error,
+            Future: Send,
+        >
+    );
+}
+
+#[cfg(feature = "reqwest")]
+mod for_reqwest {
+    use http_keepalive::{ReqwestFuture, ReqwestLayer, ReqwestService};
+
+    use super::*;
+
+    assert_impl_all!(ReqwestLayer: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(ReqwestLayer: Copy, Debug, Default, Layer<Plain>);
+
+    assert_impl_all!(ReqwestService<()>: Send, Sync, Unpin, Clone, Debug);
+    assert_not_impl_any!(ReqwestService<Plain>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(ReqwestService<Sendable>: Send);
+    assert_not_impl_any!(ReqwestService<Sendable>: Sync, Unpin, Clone, Debug);
+
+    assert_impl_all!(ReqwestFuture<()>: Send, Sync, Unpin, Debug);
+    assert_not_impl_any!(ReqwestFuture<Plain>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(ReqwestFuture<Sendable>: Send);
+
+    type Client = legacy::Client<IdleAwareConnector<HttpConnector>, reqwest::Body>;
+    assert_impl_all!(
+        ReqwestService<KeepAliveService<Client>>: Service<
+            reqwest::Request,
+            Response = reqwest::Response,
+            Future: Send,
+        >
+    );
+}
+
 mod controls {
     use super::*;
 
@@ -146,5 +195,24 @@ mod controls {
     assert_not_impl_any!(KeepAliveService<()>: Connect);
 }
 
+/// Each type that the crate exports, with any feature, is in the assertions above.
 #[test]
-fn this_file_compiles() {}
+fn none_is_missing() {
+    let exports = include_str!("../src/lib.rs")
+        .split("pub use self::")
+        .skip(1);
+    let exports = exports.filter_map(|export| export.split(';').next());
+    let names = exports.flat_map(|export| export.split(|c: char| !c.is_alphanumeric()));
+    let types: Vec<_> = names
+        .filter(|name| name.starts_with(char::is_uppercase))
+        .collect();
+    assert!(types.len() > 20, "{types:?}");
+
+    let here = include_str!("autotraits.rs");
+    for name in types {
+        let is_asserted = [":", "<"]
+            .iter()
+            .any(|next| here.contains(&format!("assert_impl_all!({name}{next}")));
+        assert!(is_asserted, "{name}");
+    }
+}

@@ -13,18 +13,23 @@
 
 mod support;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
+use futures_util::stream;
+use http::header::{CONNECTION, HeaderMap, HeaderName, TRAILER, UPGRADE};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper::body::{Frame, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connected;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::client::{exchange, get, guarded, keep_alive, plain};
 use support::link::Link;
 use support::server::{Body, LinkConnector, Server, full};
+use support::wire::wires;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
@@ -159,6 +164,88 @@ async fn what_a_client_says_of_its_connection_ends_at_the_proxy() {
     assert_eq!(seen[CONNECTION], "keep-alive", "the layer's own");
     assert_eq!(seen.get("x-hop"), None);
     assert_eq!(seen["x-end"], "2");
+}
+
+/// A request and its response, both with a field in the head that `Connection` names, and the same field
+/// behind the body.
+struct WithTrailers {
+    /// The request as the server has it.
+    seen: String,
+    /// The response's fields, and those behind its body.
+    fields: HeaderMap,
+    trailers: HeaderMap,
+}
+
+impl WithTrailers {
+    async fn pass(proxy: Proxy) -> Self {
+        let (connector, mut far_ends) = wires(Link::new(), Connected::new);
+        let keep_alive = keep_alive(KeepAlivePolicy::default());
+        let layer = keep_alive.layer().strip_hop_by_hop(proxy == Proxy::Strips);
+        let client = Client::builder(TokioExecutor::new());
+        let client = layer.layer(client.build(keep_alive.connector(connector)));
+        let trailers = HeaderMap::from_iter([
+            (HeaderName::from_static("x-hop"), "behind".parse().unwrap()),
+            (HeaderName::from_static("x-end"), "behind".parse().unwrap()),
+        ]);
+        let frames = [
+            Ok::<_, Infallible>(Frame::data(Bytes::from("hello"))),
+            Ok(Frame::trailers(trailers)),
+        ];
+        let request = Request::post("http://server.test/")
+            .header(CONNECTION, "x-hop")
+            .header("x-hop", "before")
+            .header(TRAILER, "x-hop, x-end")
+            .body(StreamBody::new(stream::iter(frames)))
+            .unwrap();
+
+        let asking = tokio::spawn(client.oneshot(request));
+        let mut server = far_ends.accept().await.unwrap();
+        let mut seen = Vec::new();
+        while !(seen.ends_with(b"\r\n\r\n") && seen.windows(5).any(|bytes| bytes == b"\r\n0\r\n")) {
+            seen.push(server.read_u8().await.unwrap());
+        }
+        let response = "HTTP/1.1 200 OK\r\nconnection: x-hop\r\nx-hop: before\r\n\
+            trailer: x-hop, x-end\r\ntransfer-encoding: chunked\r\n\r\n\
+            2\r\nok\r\n0\r\nx-hop: behind\r\nx-end: behind\r\n\r\n";
+        server.write_all(response.as_bytes()).await.unwrap();
+        let (head, body) = asking.await.unwrap().unwrap().into_parts();
+        let body = body.collect().await.unwrap();
+        Self {
+            seen: String::from_utf8(seen).unwrap(),
+            fields: head.headers,
+            trailers: body.trailers().unwrap().clone(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_connection_names_goes_from_heads_and_trailers_pass() {
+    let passed = WithTrailers::pass(Proxy::Strips).await;
+
+    let (head, body) = passed.seen.split_once("\r\n\r\n").unwrap();
+    assert!(!head.contains("x-hop: before"), "{head}");
+    assert!(head.contains("connection: keep-alive"), "the layer's own");
+    assert!(head.contains("trailer: x-hop, x-end"), "{head}");
+    let [first, second] =
+        ["x-hop: behind\r\n", "x-end: behind\r\n"].map(|field| body.contains(field));
+    assert!(first && second, "{body}");
+
+    assert_eq!(passed.fields.get(CONNECTION), None);
+    assert_eq!(passed.fields.get("x-hop"), None);
+    assert_eq!(passed.fields[TRAILER], "x-hop, x-end");
+    assert_eq!(passed.trailers["x-hop"], "behind");
+    assert_eq!(passed.trailers["x-end"], "behind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_without_the_option_all_of_it_passes() {
+    let passed = WithTrailers::pass(Proxy::PassesAllOn).await;
+
+    let (head, _) = passed.seen.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("x-hop: before"), "{head}");
+    assert!(head.contains("connection: x-hop"), "{head}");
+    assert_eq!(passed.fields[CONNECTION], "x-hop");
+    assert_eq!(passed.fields["x-hop"], "before");
 }
 
 /// Says `hello` back to whom it says it, past HTTP.

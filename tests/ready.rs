@@ -7,9 +7,10 @@
     reason = "these are tests"
 )]
 
+#[path = "sockets/mod.rs"]
+mod sockets;
 mod support;
 
-use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
@@ -26,21 +27,18 @@ use http_keepalive::{
 use hyper::service::service_fn;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connect, HttpInfo};
+use hyper_util::client::legacy::connect::HttpInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use static_assertions::assert_impl_all;
+use sockets::clock::{ManualClock, TIMEOUT};
+use sockets::server::Server;
 use support::client::{exchange, get, keep_alive, post};
-use support::errors::find;
+use support::errors::{find, texts};
 use support::tls::{BOTH, Tls};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls;
 
 type Client = HttpsClient<Full<Bytes>>;
-
-assert_impl_all!(Client: Clone, Debug, Send, Sync, Unpin);
-assert_impl_all!(HttpsClientConnector: Clone, Connect, Debug, Send, Sync, Unpin);
-assert_impl_all!(ClientBuilder: Debug, Send, Sync);
 
 /// An HTTPS server, for `127.0.0.1`, that speaks HTTP/1.1 and HTTP/2.
 struct Origin {
@@ -230,6 +228,59 @@ async fn a_refused_connection_is_told() {
 
     let cause = find::<io::Error>(&*error).expect("the system's own error");
     assert_eq!(cause.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+/// A name with more than 63 bytes between its dots: no server of names has to be asked.
+#[tokio::test]
+async fn a_host_that_does_not_exist_is_told() {
+    let host = format!("{}.test", "n".repeat(64));
+    let resolved = tokio::net::lookup_host((host.as_str(), 80)).await;
+    let expected = resolved.map(drop).unwrap_err();
+    let client: Client = KeepAlive::default()
+        .client()
+        .webpki_roots()
+        .build()
+        .unwrap();
+
+    // By https that is no name that a certificate could be for, and nobody is asked.
+    let uri = format!("http://{host}/");
+    let error = exchange(&client, get(&uri)).await.unwrap_err();
+
+    let cause = find::<io::Error>(&*error).expect("the system's own error");
+    assert_eq!(cause.kind(), expected.kind());
+    let mut said = texts(&*error);
+    assert_eq!(said.pop(), Some(expected.to_string()));
+    assert!(!said.is_empty(), "{error:?}");
+}
+
+/// The server has closed at its timeout, the client has not been told yet, and has a request.
+#[tokio::test]
+async fn the_race_loses_no_request_and_hyper_util_alone_does() {
+    let tls = Tls::new(&["127.0.0.1"], BOTH, &[b"http/1.1"]);
+    let mut server = Server::tcp(Some(tls.acceptor())).await;
+    let uri = server.uri();
+    let clock = ManualClock::new();
+    let keep_alive = clock.keep_alive();
+    let builder = || {
+        let tls = HttpsConnectorBuilder::new().with_tls_config(tls.client.clone());
+        keep_alive.client().tls(tls)
+    };
+
+    let control = builder().connector().unwrap().into_inner();
+    let control = support::client::plain(control);
+    exchange(&control, post(&uri, "1")).await.unwrap();
+    server.close(0).await;
+    exchange(&control, post(&uri, "2")).await.unwrap_err();
+    assert_eq!(server.connections_of("2"), [], "nobody has seen it");
+
+    let client: Client = builder().build().unwrap();
+    exchange(&client, post(&uri, "3")).await.unwrap();
+    server.close(1).await;
+    // No timer has noticed.
+    clock.suspend(TIMEOUT);
+    exchange(&client, post(&uri, "4")).await.unwrap();
+    assert_eq!(server.connections_of("4"), [2]);
+    assert_eq!(keep_alive.stats().stale_failures, 0);
 }
 
 /// The platform's certificates are those that the environment names, so this is done by processes of

@@ -9,6 +9,7 @@
 //! | a pool other than hyper-util's own, or connections driven by hand | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
+//! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
 //!
 //! The modules hold nothing but these pages.
 
@@ -32,3 +33,6 @@ pub mod reverse_proxy {}
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}
+
+#[doc = include_str!("suspended.md")]
+pub mod suspended {}

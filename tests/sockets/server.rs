@@ -1,6 +1,7 @@
 //! A server on a socket of its own, and what happens at it.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,10 +12,12 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ProtocolVersion;
 
@@ -53,7 +56,24 @@ pub struct Server {
     scheme: &'static str,
     events: mpsc::UnboundedReceiver<Event>,
     log: Vec<Event>,
-    versions: Arc<Mutex<Vec<Option<ProtocolVersion>>>>,
+    shared: Arc<Shared>,
+}
+
+/// What a server and its connections share.
+#[derive(Debug, Default)]
+struct Shared {
+    versions: Mutex<Vec<Option<ProtocolVersion>>>,
+    /// Of each connection, in the order in which they were accepted.
+    closing: Mutex<Vec<Arc<Notify>>>,
+}
+
+impl Shared {
+    /// The next connection's, by which it is told to close.
+    fn accept(&self) -> Arc<Notify> {
+        let told = Arc::<Notify>::default();
+        self.closing.lock().unwrap().push(Arc::clone(&told));
+        told
+    }
 }
 
 impl Server {
@@ -63,24 +83,29 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (sender, events) = mpsc::unbounded_channel();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let versions = Arc::default();
-        let seen: Arc<Mutex<Vec<_>>> = Arc::clone(&versions);
+        let shared = Arc::<Shared>::default();
+        let server = Arc::clone(&shared);
         tokio::spawn(async move {
             for number in 0.. {
                 let (socket, _) = listener.accept().await.unwrap();
-                let (tls, events, seen) = (tls.clone(), sender.clone(), Arc::clone(&seen));
+                let (tls, events, told) = (tls.clone(), sender.clone(), server.accept());
+                let server = Arc::clone(&server);
                 tokio::spawn(async move {
                     let Some(tls) = tls else {
-                        return serve(socket, number, events, false).await;
+                        return serve(socket, number, events, told).await;
                     };
                     // A client that does not believe the certificate hangs up.
                     let Ok(stream) = tls.accept(socket).await else {
                         return;
                     };
                     let session = stream.get_ref().1;
-                    seen.lock().unwrap().push(session.protocol_version());
-                    let http2 = session.alpn_protocol() == Some(b"h2");
-                    serve(stream, number, events, http2).await;
+                    let version = session.protocol_version();
+                    server.versions.lock().unwrap().push(version);
+                    if session.alpn_protocol() == Some(b"h2") {
+                        serve_http2(stream, number, events).await;
+                    } else {
+                        serve(stream, number, events, told).await;
+                    }
                 });
             }
         });
@@ -89,7 +114,7 @@ impl Server {
             scheme,
             events,
             log: Vec::new(),
-            versions,
+            shared,
         }
     }
 
@@ -97,10 +122,12 @@ impl Server {
     pub fn unix(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let (sender, events) = mpsc::unbounded_channel();
+        let shared = Arc::<Shared>::default();
+        let server = Arc::clone(&shared);
         tokio::spawn(async move {
             for number in 0.. {
                 let (socket, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(socket, number, sender.clone(), false));
+                tokio::spawn(serve(socket, number, sender.clone(), server.accept()));
             }
         });
         Self {
@@ -108,7 +135,7 @@ impl Server {
             scheme: "http",
             events,
             log: Vec::new(),
-            versions: Arc::default(),
+            shared,
         }
     }
 
@@ -124,7 +151,15 @@ impl Server {
 
     /// The version of TLS of each connection, in the order of their handshakes.
     pub fn versions(&self) -> Vec<Option<ProtocolVersion>> {
-        self.versions.lock().unwrap().clone()
+        self.shared.versions.lock().unwrap().clone()
+    }
+
+    /// Closes a connection that is idle, as at its timeout, over a network with latency: the client is
+    /// told when it has sent something meanwhile. Until then that is on its way.
+    pub async fn close(&mut self, connection: usize) {
+        let told = Arc::clone(&self.shared.closing.lock().unwrap()[connection]);
+        told.notify_one();
+        assert_eq!(self.ending(connection).await, Ending::Unread);
     }
 
     /// Waits for the end of a connection.
@@ -169,42 +204,72 @@ impl Server {
     }
 }
 
-async fn serve<T>(io: T, number: usize, events: mpsc::UnboundedSender<Event>, http2: bool)
+type Events = mpsc::UnboundedSender<Event>;
+
+/// HTTP/1.1, until the client closes, or it is told to.
+async fn serve<T>(io: T, number: usize, events: Events, told: Arc<Notify>)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let ending = Arc::new(Mutex::new(Ending::Unread));
-    let io = TokioIo::new(Watched {
-        io,
-        ending: Arc::clone(&ending),
-    });
-    let requests = events.clone();
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        // Tests that are over do not listen.
-        let _ = requests.send(Event::Requested {
-            connection: number,
-            id: request.headers()["x-id"].to_str().unwrap().to_owned(),
-            target: request.uri().clone(),
-        });
-        // Without a body, a response comes whole with its head: the connection is back in the pool
-        // before its caller can ask for the next.
-        let mut response = Response::new(Full::<Bytes>::default());
-        if let Some(hint) = request.headers().get("x-hint") {
-            response.headers_mut().insert("keep-alive", hint.clone());
+    let (io, ending) = watch(io);
+    let service =
+        service_fn(|request| ready(Ok::<_, Infallible>(answer(&request, number, &events))));
+    let mut serving = http1::Builder::new().serve_connection(io, service);
+    tokio::select! {
+        // How it ended was noted where it was read.
+        _ = &mut serving => {
+            let ending = *ending.lock().unwrap();
+            let _ = events.send(Event::Ended(number, ending));
         }
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let served = if http2 {
-        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(io, service)
-            .await
-    } else {
-        hyper::server::conn::http1::Builder::new()
-            .serve_connection(io, service)
-            .await
-    };
-    // How it ended was noted where it was read.
-    drop(served);
+        () = told.notified() => {
+            let mut io = serving.into_parts().io.into_inner();
+            let _ = events.send(Event::Ended(number, Ending::Unread));
+            // Bytes, or an end: either way the client did not wait for ours.
+            let _ = io.read_u8().await;
+        }
+    }
+}
+
+async fn serve_http2<T>(io: T, number: usize, events: Events)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (io, ending) = watch(io);
+    let sender = events.clone();
+    let service =
+        service_fn(move |request| ready(Ok::<_, Infallible>(answer(&request, number, &sender))));
+    let _ = http2::Builder::new(TokioExecutor::new())
+        .serve_connection(io, service)
+        .await;
     let ending = *ending.lock().unwrap();
     let _ = events.send(Event::Ended(number, ending));
+}
+
+fn watch<T>(io: T) -> (TokioIo<Watched<T>>, Arc<Mutex<Ending>>) {
+    let ending = Arc::new(Mutex::new(Ending::Unread));
+    let watched = Watched {
+        io,
+        ending: Arc::clone(&ending),
+    };
+    (TokioIo::new(watched), ending)
+}
+
+fn answer(
+    request: &Request<Incoming>,
+    connection: usize,
+    events: &Events,
+) -> Response<Full<Bytes>> {
+    // Tests that are over do not listen.
+    let _ = events.send(Event::Requested {
+        connection,
+        id: request.headers()["x-id"].to_str().unwrap().to_owned(),
+        target: request.uri().clone(),
+    });
+    // Without a body, a response comes whole with its head: the connection is back in the pool before
+    // its caller can ask for the next.
+    let mut response = Response::new(Full::default());
+    if let Some(hint) = request.headers().get("x-hint") {
+        response.headers_mut().insert("keep-alive", hint.clone());
+    }
+    response
 }

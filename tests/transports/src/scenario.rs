@@ -1,6 +1,7 @@
 //! What is promised of every transport, with the control beside it.
 
 use std::fmt::Debug;
+use std::io;
 use std::time::Duration;
 
 use http::{Extensions, Uri, Version};
@@ -9,6 +10,7 @@ use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpIn
 use tower::{Service, ServiceExt};
 
 use crate::client::{exchange, guarded, plain, post};
+use crate::errors::find;
 use crate::sockets::clock::{MARGIN, ManualClock, TIMEOUT};
 use crate::sockets::server::{Ending, Server};
 
@@ -25,8 +27,8 @@ pub struct Facts {
 }
 
 /// An extra that a connector may add of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mark(pub u32);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark(pub Vec<u8>);
 
 impl Facts {
     fn of(connected: &Connected) -> Self {
@@ -36,7 +38,7 @@ impl Facts {
             is_proxied: connected.is_proxied(),
             is_negotiated_h2: connected.is_negotiated_h2(),
             remote: extras.get::<HttpInfo>().map(HttpInfo::remote_addr),
-            mark: extras.get().copied(),
+            mark: extras.remove(),
         }
     }
 }
@@ -71,6 +73,7 @@ where
     IdleAwareConnector<C>: Connect,
 {
     without_this_crate_it_is_used_past_the_deadline(server, connector.clone(), uri).await;
+    a_request_that_meets_the_servers_close(server, &connector, uri).await;
 
     let clock = ManualClock::new();
     let keep_alive = clock.keep_alive();
@@ -92,7 +95,7 @@ where
     );
     let told = response.extensions().get::<HttpInfo>();
     assert_eq!(told.map(HttpInfo::remote_addr), facts.remote);
-    assert_eq!(response.extensions().get().copied(), facts.mark);
+    assert_eq!(response.extensions().get(), facts.mark.as_ref());
 
     // Past the deadline, with no timer that has noticed: refused, and sent once, elsewhere.
     clock.suspend(TIMEOUT);
@@ -159,6 +162,47 @@ async fn without_this_crate_it_is_used_past_the_deadline<C>(
     exchange(&client, post(uri, "plain")).await.unwrap();
 
     assert_eq!(server.connections_of("plain"), [connection, connection]);
+}
+
+/// The race: the server has closed at its timeout, the client has not been told yet, and has a
+/// request. Without this crate it is lost. With it, it is sent once, elsewhere.
+async fn a_request_that_meets_the_servers_close<C>(server: &mut Server, connector: &C, uri: &str)
+where
+    C: Connector,
+    IdleAwareConnector<C>: Connect,
+{
+    let client = plain(connector.clone());
+    exchange(&client, post(uri, "before")).await.unwrap();
+    let connection = one(&server.connections_of("before"));
+    server.close(connection).await;
+    let failed = exchange(&client, post(uri, "lost")).await.unwrap_err();
+    assert!(is_stale(&*failed), "{failed:?}");
+    assert_eq!(server.connections_of("lost"), [], "nobody has seen it");
+
+    let clock = ManualClock::new();
+    let keep_alive = clock.keep_alive();
+    let client = guarded(&keep_alive, connector.clone());
+    exchange(&client, post(uri, "before it")).await.unwrap();
+    let connection = one(&server.connections_of("before it"));
+    server.close(connection).await;
+    // No timer has noticed.
+    clock.suspend(TIMEOUT);
+    exchange(&client, post(uri, "saved")).await.unwrap();
+    assert_ne!(one(&server.connections_of("saved")), connection);
+    assert_eq!(keep_alive.stats().stale_failures, 0);
+}
+
+/// What a request on a stale connection fails with: which of these it is depends on who notices first.
+fn is_stale(failure: &(dyn std::error::Error + 'static)) -> bool {
+    let closed = find::<hyper::Error>(failure).is_some_and(hyper::Error::is_incomplete_message);
+    let kinds = [
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::ConnectionReset,
+        // TLS, without `close_notify`.
+        io::ErrorKind::UnexpectedEof,
+    ];
+    let cut = find::<io::Error>(failure).is_some_and(|error| kinds.contains(&error.kind()));
+    closed || cut
 }
 
 /// What the transport says is what the connection in this crate says, and more.

@@ -19,10 +19,10 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls;
-use tower::{Service, service_fn};
+use tower::{BoxError, Service, ServiceExt, service_fn};
 use transports::client::{exchange, guarded, plain, post};
 use transports::errors::{find, texts};
 use transports::sockets::server::Server;
@@ -123,24 +123,52 @@ async fn a_certificate_that_does_not_verify() {
     );
 }
 
-#[tokio::test]
-async fn a_server_that_speaks_something_else() {
+const BANNER: &[u8] = b"SSH-2.0-OpenSSH_9.2\r\n\r\n";
+
+/// A server that says hello as SSH's do: once it is spoken to, or at once.
+async fn ssh(speaks_first: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let mut open = Vec::new();
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
-            socket
-                .write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-                .await
-                .unwrap();
+            if !speaks_first {
+                socket.read_exact(&mut [0; 4]).await.unwrap();
+            }
+            socket.write_all(BANNER).await.unwrap();
             open.push(socket);
         }
     });
+    uri
+}
 
-    let failure = failure(HttpConnector::new(), &uri).await;
+#[tokio::test]
+async fn a_server_that_answers_in_another_language() {
+    let failure = failure(HttpConnector::new(), &ssh(false).await).await;
 
+    let said = ["client error (SendRequest)", "invalid HTTP version parsed"];
+    assert_eq!(texts(&*failure), said);
     let cause = find::<hyper::Error>(&*failure).expect("hyper's own error");
-    assert!(cause.is_parse() || cause.is_canceled(), "{cause:?}");
+    assert!(cause.is_parse(), "{cause:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first() {
+    // The connection is there for the client when the banner is.
+    let connector = service_fn(|uri: Uri| {
+        Box::pin(async move {
+            let io = HttpConnector::new().oneshot(uri).await?;
+            io.inner().peek(&mut [0]).await?;
+            Ok::<_, BoxError>(io)
+        })
+    });
+    let failure = failure(connector, &ssh(true).await).await;
+
+    let said = [
+        "client error (SendRequest)",
+        "received unexpected message from connection",
+    ];
+    assert_eq!(texts(&*failure), said);
+    assert!(find::<hyper::Error>(&*failure).is_some());
 }

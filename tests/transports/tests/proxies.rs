@@ -12,11 +12,11 @@ use std::net::SocketAddr;
 
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV4, SocksV5, Tunnel};
-use support::Through;
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use support::Telling;
 use tower::util::Either;
-use tower::{BoxError, ServiceBuilder};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 use transports::client::{exchange, guarded, post};
 use transports::proxy::{Kind, Proxy};
 use transports::scenario::{Facts, Mark, holds};
@@ -102,12 +102,15 @@ async fn and_within_the_tunnel_is_the_wrong_side() {
 #[tokio::test]
 async fn a_proxy_that_takes_whole_uris() {
     let mut server = Server::tcp(None).await;
-    let proxy = format!("http://{}/", server.address()).parse().unwrap();
-    let connector = Through::new(proxy, Mark(7));
+    let proxy: Uri = format!("http://{}/", server.address()).parse().unwrap();
+    let to_proxy = HttpConnector::new().map_request(move |_: Uri| proxy.clone());
+    let connector = Telling::new(to_proxy, |io| {
+        io.connected().proxy(true).extra(Mark(b"by proxy".to_vec()))
+    });
     let facts = Facts {
         is_proxied: true,
         remote: Some(server.address()),
-        mark: Some(Mark(7)),
+        mark: Some(Mark(b"by proxy".to_vec())),
         ..Facts::default()
     };
 

@@ -3,20 +3,24 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking"
 )]
 
+mod support;
+
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use support::Telling;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion};
 use transports::client::{exchange, guarded, post};
-use transports::scenario::{Facts, holds, is_left_alone};
+use transports::scenario::{Facts, Mark, holds, is_left_alone};
 use transports::sockets::clock::ManualClock;
 use transports::sockets::server::Server;
 use transports::tls::{BOTH, Tls, tls};
@@ -50,6 +54,28 @@ async fn rustls_in_each_version() {
         holds(&mut server, rustls(tls.client), &uri, facts).await;
         assert_eq!(server.versions().first(), Some(&Some(expected)));
     }
+}
+
+/// What TLS knows of the server is not told by hyper-rustls, but by those who ask its connections.
+#[tokio::test]
+async fn what_is_told_of_the_session_survives() {
+    let tls = tls(BOTH, b"http/1.1");
+    let mut server = Server::tcp(Some(tls.acceptor())).await;
+    let connector = Telling::new(rustls(tls.client), |io| {
+        let MaybeHttpsStream::Https(tls) = io else {
+            panic!("not encrypted");
+        };
+        let session = tls.inner().get_ref().1;
+        let certificate = session.peer_certificates().unwrap()[0].to_vec();
+        io.connected().extra(Mark(certificate))
+    });
+    let facts = Facts {
+        mark: Some(Mark(tls.certificate.der().to_vec())),
+        ..facts(&server)
+    };
+
+    let uri = server.uri();
+    holds(&mut server, connector, &uri, facts).await;
 }
 
 #[tokio::test]

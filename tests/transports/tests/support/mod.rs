@@ -1,4 +1,4 @@
-//! A connector that leads to a proxy, and says so.
+//! A connector whose connections say more of themselves than their transport does.
 
 use std::future::Future;
 use std::io;
@@ -7,60 +7,65 @@ use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use tower::Service;
-use transports::scenario::Mark;
 
-/// Connects to a proxy, whatever it is asked for; its connections are marked.
-#[derive(Clone, Debug)]
-pub(crate) struct Through {
-    proxy: Uri,
-    mark: Mark,
-    tcp: HttpConnector,
+/// Connects as another connector does; its connections say what they are told to.
+#[derive(Debug)]
+pub(crate) struct Telling<C: Service<Uri>> {
+    inner: C,
+    tell: fn(&C::Response) -> Connected,
 }
 
-impl Through {
-    pub(crate) fn new(proxy: Uri, mark: Mark) -> Self {
-        let tcp = HttpConnector::new();
-        Self { proxy, mark, tcp }
+impl<C: Service<Uri>> Telling<C> {
+    pub(crate) fn new(inner: C, tell: fn(&C::Response) -> Connected) -> Self {
+        Self { inner, tell }
     }
 }
 
-impl Service<Uri> for Through {
-    type Response = ToProxy;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<ToProxy, Self::Error>> + Send>>;
+/// Connections need not be cloned for that.
+impl<C: Service<Uri> + Clone> Clone for Telling<C> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.tell)
+    }
+}
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.tcp.poll_ready(cx)
+impl<C> Service<Uri> for Telling<C>
+where
+    C: Service<Uri, Response: 'static, Error: 'static, Future: Send + 'static>,
+{
+    type Response = Told<C::Response>;
+    type Error = C::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Told<C::Response>, C::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
+        self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let mark = self.mark;
-        let connecting = self.tcp.call(self.proxy.clone());
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let tell = self.tell;
+        let connecting = self.inner.call(uri);
         Box::pin(async move {
             let io = connecting.await?;
-            Ok(ToProxy { io, mark })
+            Ok(Told { io, tell })
         })
     }
 }
 
-/// A connection to a proxy.
+/// A connection that says what it was told to.
 #[derive(Debug)]
-pub(crate) struct ToProxy {
-    io: TokioIo<TcpStream>,
-    mark: Mark,
+pub(crate) struct Told<T> {
+    io: T,
+    tell: fn(&T) -> Connected,
 }
 
-impl Connection for ToProxy {
+impl<T> Connection for Told<T> {
     fn connected(&self) -> Connected {
-        self.io.connected().proxy(true).extra(self.mark)
+        (self.tell)(&self.io)
     }
 }
 
-impl Read for ToProxy {
+impl<T: Read + Unpin> Read for Told<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -70,7 +75,7 @@ impl Read for ToProxy {
     }
 }
 
-impl Write for ToProxy {
+impl<T: Write + Unpin> Write for Told<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
