@@ -13,10 +13,11 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
-    CloseAfterResponse, Connecting, ConnectionHandle, IdleAwareConnector, IdleAwareIo,
-    IdleAwareLayer, KeepAlive, KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy,
-    KeepAliveService, OpaqueConnections, Origin, OriginMatcher, PolicyError, ResponseFuture,
-    Retired, SafetyMargin, Stats,
+    CloseAfterResponse, Connecting, ConnectionHandle, Evidence, EvidenceKind, FreshConnection,
+    IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive, KeepAliveBuilder, KeepAliveHint,
+    KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn, OpaqueConnections, Origin,
+    OriginMatcher, OriginSnapshot, PolicyError, ResponseFuture, Retired, SafetyMargin, Sentinel,
+    Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -48,6 +49,16 @@ mod plain_data {
     assert_impl_all!(KeepAliveHint: Copy, Debug, Default, Display, Eq, Hash);
     assert_impl_all!(CloseAfterResponse: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(CloseAfterResponse: Copy, Debug, Default, Eq);
+    assert_impl_all!(FreshConnection: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(FreshConnection: Copy, Debug, Default, Eq);
+    assert_impl_all!(Learn: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Learn: Copy, Debug, Default, Eq);
+    assert_impl_all!(OriginSnapshot: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(OriginSnapshot: Clone, Debug, Display, PartialEq);
+    assert_impl_all!(Evidence: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Evidence: Copy, Debug, PartialEq);
+    assert_impl_all!(EvidenceKind: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(EvidenceKind: Copy, Debug, Eq);
     assert_impl_all!(Origin: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Origin: Clone, Debug, Display, Eq, Hash);
     assert_impl_all!(OriginMatcher: Send, Sync, Unpin, Clone, Debug, Display);
@@ -106,6 +117,7 @@ mod wrappers {
     assert_not_impl_any!(Connecting<Plain>: Send, Sync, Unpin, Debug);
     assert_impl_all!(Connecting<Sendable>: Send);
     assert_impl_all!(Connecting<std::future::Ready<Result<Transport, Plain>>>: Future);
+    assert_impl_all!(Sentinel: Future<Output = ()>, Send, Unpin, Debug);
 
     assert_impl_all!(IdleAwareIo<()>: Send, Sync, Unpin, Debug);
     assert_not_impl_any!(IdleAwareIo<Plain>: Send, Sync, Unpin, Debug);
