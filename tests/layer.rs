@@ -488,7 +488,7 @@ mod a_response_with_a_connection {
         let (io, _far_ends) = connection(connector);
         let mut client = Client::new(layer);
         let mut answer = answer(Version::HTTP_11, &[field]);
-        answer.extensions_mut().insert(io.handle().clone());
+        answer.extensions_mut().insert(io.handle());
 
         let (_, response) = client.exchange(get("http://server.test/"), answer);
 
@@ -496,7 +496,7 @@ mod a_response_with_a_connection {
             response.extensions().get::<ConnectionHandle>().is_some(),
             "the handle stays where it was"
         );
-        io.handle().clone()
+        io.handle()
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Pair {
             .wall_clock(move || wall.wall())
             .build()
             .unwrap();
-        let wire = Wire::new(setup.is_vectored, fault);
+        let wire = Wire::shared(setup.is_vectored, fault);
         let mut connector = keep_alive.connector(Connector(Some(Transport(wire.clone()))));
         let connecting = pin!(connector.call(Uri::from_static("http://server.test/")));
         let polled = connecting.poll(&mut Context::from_waker(Waker::noop()));
@@ -90,7 +90,7 @@ impl Pair {
         };
         let handle = io.handle().follow();
         let builder = setup.builder();
-        let bare = Wire::new(setup.is_vectored, Fault::None);
+        let bare = Wire::shared(setup.is_vectored, Fault::None);
         Self {
             setup,
             clock,

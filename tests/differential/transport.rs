@@ -62,7 +62,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(is_vectored: bool, fault: Fault) -> Shared {
+    pub(super) fn shared(is_vectored: bool, fault: Fault) -> Shared {
         Shared(Arc::new(RwLock::new(Self {
             incoming: VecDeque::new(),
             end: None,

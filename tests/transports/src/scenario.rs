@@ -43,24 +43,25 @@ impl Facts {
     }
 }
 
+/// What hyper-util's client takes for a connection.
+pub trait Transport:
+    Connection + hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static
+{
+}
+
+impl<T> Transport for T where
+    T: Connection + hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static
+{
+}
+
 /// A connector that hyper-util's client takes, and this crate too.
 pub trait Connector:
-    Service<Uri, Response: Connection + hyper::rt::Read + hyper::rt::Write, Error: Debug>
-    + Connect
-    + Clone
-    + Send
-    + Sync
-    + 'static
+    Service<Uri, Response: Transport, Error: Debug> + Connect + Clone + Send + Sync + 'static
 {
 }
 
 impl<C> Connector for C where
-    C: Service<Uri, Response: Connection + hyper::rt::Read + hyper::rt::Write, Error: Debug>
-        + Connect
-        + Clone
-        + Send
-        + Sync
-        + 'static
+    C: Service<Uri, Response: Transport, Error: Debug> + Connect + Clone + Send + Sync + 'static
 {
 }
 
@@ -208,8 +209,7 @@ fn is_stale(failure: &(dyn std::error::Error + 'static)) -> bool {
 /// What the transport says is what the connection in this crate says, and more.
 async fn extras_and_flags_survive<C>(connector: C, uri: &str, facts: Facts)
 where
-    C: Service<Uri, Response: Connection + hyper::rt::Read + hyper::rt::Write, Error: Debug>
-        + Clone,
+    C: Service<Uri, Response: Transport, Error: Debug> + Clone,
 {
     let uri: Uri = uri.parse().unwrap();
     let bare = connector.clone().oneshot(uri.clone()).await.unwrap();
