@@ -92,18 +92,18 @@ pub(super) mod seconds_or_none {
 
 /// A point in time, in seconds since 1970-01-01 00:00:00 UTC.
 pub(super) mod unix_time {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     use super::{
         Deserialize, Deserializer, EXPECTED_SECONDS, Error, Serializer, Unexpected, seconds,
     };
+    use crate::clock;
 
     pub(in super::super) fn serialize<S: Serializer>(
         time: &SystemTime,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH);
-        serializer.serialize_f64(since.map_or(0.0, |since| Duration::as_secs_f64(&since)))
+        serializer.serialize_f64(clock::since_epoch(*time).as_secs_f64())
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -111,8 +111,7 @@ pub(super) mod unix_time {
     ) -> Result<SystemTime, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
         let since = seconds::duration(seconds)?;
-        SystemTime::UNIX_EPOCH
-            .checked_add(since)
+        clock::after_epoch(since)
             .ok_or_else(|| D::Error::invalid_value(Unexpected::Float(seconds), &EXPECTED_SECONDS))
     }
 }
