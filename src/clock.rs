@@ -105,19 +105,6 @@ impl Clock {
     }
 }
 
-/// How a wall clock's time is written down; zero for what is before that.
-#[cfg(feature = "serde")]
-pub(crate) fn since_epoch(time: SystemTime) -> std::time::Duration {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
-/// What was written so; `None` beyond what the clock can tell.
-#[cfg(feature = "serde")]
-pub(crate) fn after_epoch(since: std::time::Duration) -> Option<SystemTime> {
-    SystemTime::UNIX_EPOCH.checked_add(since)
-}
-
 /// The system's wall clock.
 fn system_time() -> SystemTime {
     #[expect(

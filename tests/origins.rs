@@ -222,7 +222,7 @@ mod saved {
 
     #[test]
     fn it_is_written_for_people_too() {
-        let saved = r#"{"origin":"https://server.test:8443","taken":1760000000.5,"hint":60.0,"rtt":0.0125,
+        let saved = r#"{"origin":"https://server.test:8443","taken":{"secs_since_epoch":1760000000,"nanos_since_epoch":0},"hint":60.0,"rtt":0.0125,
             "evidence":[{"kind":"closed","idle":30.08,"slack":0.0,"age":1.5,"by_sentinel":true},
                         {"kind":"failed","idle":29.9,"slack":0.1,"age":100.0},
                         {"kind":"survived","idle":20.0,"slack":0.0,"age":0.0}]}"#;
@@ -242,6 +242,8 @@ mod saved {
         assert_eq!(again["evidence"][0]["idle"], 30.08);
     }
 
+    const EPOCH: &str = r#"{"secs_since_epoch":0,"nanos_since_epoch":0}"#;
+
     #[test]
     fn what_makes_no_sense_is_refused_with_what_was_expected() {
         let origin = "an origin, such as \"https://example.com:8443\"";
@@ -254,9 +256,18 @@ mod saved {
             ("origin", "\"https://exa mple.com\"", origin),
             ("origin", "\"\"", origin),
             ("origin", "7", origin),
-            ("taken", "-1.0", seconds),
-            ("taken", "1e300", seconds),
-            ("taken", "null", "f64"),
+            ("taken", "-1.0", "struct SystemTime"),
+            (
+                "taken",
+                r#"{"secs_since_epoch":-1,"nanos_since_epoch":0}"#,
+                "expected u64",
+            ),
+            (
+                "taken",
+                r#"{"secs_since_epoch":18446744073709551615,"nanos_since_epoch":1}"#,
+                "overflow",
+            ),
+            ("taken", "null", "struct SystemTime"),
             ("hint", "-0.1", seconds),
             ("hint", "1e20", seconds),
             ("hint", "\"60s\"", "f64"),
@@ -274,7 +285,7 @@ mod saved {
         ] {
             let fields = [
                 ("origin", "\"http://a\""),
-                ("taken", "0.0"),
+                ("taken", EPOCH),
                 ("hint", "null"),
             ]
             .into_iter()
@@ -301,7 +312,8 @@ mod saved {
                             "by_sentinel": true,
                         });
                         let saved = serde_json::json!({
-                            "origin": "http://server.test", "taken": 0.0,
+                            "origin": "http://server.test",
+                            "taken": {"secs_since_epoch": 0, "nanos_since_epoch": 0},
                             "hint": idle, "rtt": slack, "evidence": vec![evidence; 100],
                         });
                         let known: OriginSnapshot = serde_json::from_value(saved).unwrap();

@@ -89,29 +89,3 @@ pub(super) mod seconds_or_none {
         seconds.map(seconds::duration).transpose()
     }
 }
-
-/// A point in time, in seconds since 1970-01-01 00:00:00 UTC.
-pub(super) mod unix_time {
-    use std::time::SystemTime;
-
-    use super::{
-        Deserialize, Deserializer, EXPECTED_SECONDS, Error, Serializer, Unexpected, seconds,
-    };
-    use crate::clock;
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        time: &SystemTime,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(clock::since_epoch(*time).as_secs_f64())
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<SystemTime, D::Error> {
-        let seconds = f64::deserialize(deserializer)?;
-        let since = seconds::duration(seconds)?;
-        clock::after_epoch(since)
-            .ok_or_else(|| D::Error::invalid_value(Unexpected::Float(seconds), &EXPECTED_SECONDS))
-    }
-}

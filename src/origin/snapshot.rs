@@ -23,7 +23,6 @@ pub struct OriginSnapshot {
     /// The origin.
     pub origin: Origin,
     /// When this was so, by the wall clock.
-    #[cfg_attr(feature = "serde", serde(with = "super::saved::unix_time"))]
     pub taken: SystemTime,
     /// For how long a connection to it may idle, if its last response came at once; `None` if none is
     /// reused.
