@@ -94,7 +94,8 @@ async fn a_body_decompressed_to_its_end_frees_the_connection() {
 #[tokio::test(start_paused = true)]
 async fn and_it_closes_at_its_deadline() {
     let rig = Rig::of(server().hint("timeout=2"));
-    fetch(&rig.stack(), get(FIRST, "/sized")).await.unwrap();
+    let stack = rig.stack();
+    fetch(&stack, get(FIRST, "/sized")).await.unwrap();
     let finished = Instant::now();
 
     rig.first.closed(1).await;

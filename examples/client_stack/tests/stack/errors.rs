@@ -5,26 +5,28 @@ use std::fmt;
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::vec;
 
 use client_stack::authority::CertificateAuthority;
 use client_stack::clients::{guarded, https, plain};
 use client_stack::hosts::Hosts;
 use client_stack::stack::{BoxError, stack};
-use client_stack::support::errors::{find, texts};
+use client_stack::support::errors::{chain, find, texts};
 use client_stack::support::link::Link;
 use client_stack::support::server::Server;
-use client_stack::users::fetch;
+use client_stack::users::{fetch, get};
 use http::{Request, Uri};
 use http_keepalive::{IdleAwareConnector, KeepAlive};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tokio_rustls::rustls;
 use tower::{Service, service_fn};
 
-use super::rig::PATIENCE;
+use super::rig::{FIRST, PATIENCE, RTT, Rig};
 
 /// What a request fails with through the stack, which is what it fails with without this crate.
 async fn failure<C>(connector: C, uri: &str) -> BoxError
@@ -60,12 +62,11 @@ async fn a_refused_connection() {
 
     let failure = failure(https(tls, tcp()), &format!("https://{nobody}/")).await;
 
-    let cause = find::<io::Error>(&*failure).expect("the system's own error");
-    let causes = texts(&*failure).join("\n");
-    assert!(
-        cause.kind() == io::ErrorKind::ConnectionRefused || causes.contains("refused"),
-        "{causes}"
-    );
+    let refused = chain(&*failure)
+        .into_iter()
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    assert!(refused, "{failure:?}");
 }
 
 /// What a resolver of one's own fails with.
@@ -109,4 +110,24 @@ async fn a_certificate_that_does_not_verify() {
         matches!(cause, Some(rustls::Error::InvalidCertificate(_))),
         "{failure:?}"
     );
+}
+
+/// The race itself, where the server says no goodbye of TLS: not `IncompleteMessage`, as over TCP.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_closes_without_close_notify() {
+    let timeout = Duration::from_secs(1);
+    let server = Server::builder().idle_timeout(timeout);
+    let rig = Rig::new(server, Server::builder(), Link::new().latency(RTT / 2));
+    let stack = rig.plain_stack();
+    fetch(&stack, get(FIRST, "/")).await.unwrap();
+    sleep(timeout - RTT / 2).await;
+
+    let failure = fetch(&stack, get(FIRST, "/")).await.unwrap_err();
+
+    let causes = texts(&*failure).join("\n");
+    assert!(causes.contains("close_notify"), "{causes}");
+    let cause = find::<io::Error>(&*failure).map(io::Error::kind);
+    assert_eq!(cause, Some(io::ErrorKind::UnexpectedEof));
+    let error: &hyper::Error = find(&*failure).expect("hyper's own error");
+    assert!(!error.is_incomplete_message());
 }

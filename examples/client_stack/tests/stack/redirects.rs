@@ -9,12 +9,12 @@ use client_stack::support::link::Link;
 use client_stack::support::server::{Body, Server, ServerBuilder, full};
 use client_stack::users::{fetch, get, post};
 use http::{HeaderValue, Request, Response, header::LOCATION};
-use http_keepalive::ConnectionHandle;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 use tower::ServiceBuilder;
-use tower::util::MapResponseLayer;
 use tower_http::follow_redirect::{FollowRedirectLayer, RequestUri};
+use tower_http::trace::{OnResponse, TraceLayer};
+use tracing::Span;
 
 use super::rig::{FIRST, PATIENCE, RTT, Rig, SECOND, Stack, connection, hint};
 
@@ -76,8 +76,8 @@ async fn each_origin_s_hint_counts_for_its_own_connection() {
 #[tokio::test(start_paused = true)]
 async fn each_connection_closes_at_its_own_origin_s_deadline() {
     let rig = rig(Link::new());
-    let answer = fetch(&rig.stack(), get(FIRST, "/moved")).await;
-    answer.unwrap();
+    let stack = rig.stack();
+    fetch(&stack, get(FIRST, "/moved")).await.unwrap();
     let finished = Instant::now();
 
     rig.first.closed(1).await;
@@ -134,9 +134,9 @@ async fn within_follow_redirect_a_layer_sees_each_hop_and_outside_the_last() {
     let rig = rig(Link::new());
     let [hops, ends] = [Seen::default(), Seen::default()];
     let stack = ServiceBuilder::new()
-        .layer(MapResponseLayer::new(ends.recorder()))
+        .layer(TraceLayer::new_for_http().on_response(ends.clone()))
         .layer(FollowRedirectLayer::new())
-        .layer(MapResponseLayer::new(hops.recorder()))
+        .layer(TraceLayer::new_for_http().on_response(hops.clone()))
         .service(rig.guarded());
 
     fetch(&stack, get(FIRST, "/moved")).await.unwrap();
@@ -145,21 +145,18 @@ async fn within_follow_redirect_a_layer_sees_each_hop_and_outside_the_last() {
     assert_eq!(ends.origins(), [SECOND]);
 }
 
-/// The origins of responses.
+/// The origins of the connections that responses came on.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 
-impl Seen {
-    fn recorder(&self) -> impl Fn(Response<Incoming>) -> Response<Incoming> + Clone + Send + use<> {
-        let seen = self.clone();
-        move |response| {
-            let connection: &ConnectionHandle = response.extensions().get().unwrap();
-            let origin = connection.origin().unwrap().host().to_owned();
-            seen.0.lock().unwrap().push(origin);
-            response
-        }
+impl<B> OnResponse<B> for Seen {
+    fn on_response(self, response: &Response<B>, _: Duration, _: &Span) {
+        let origin = connection(response).origin().unwrap().host().to_owned();
+        self.0.lock().unwrap().push(origin);
     }
+}
 
+impl Seen {
     fn origins(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
