@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
-use super::rig::{FIRST, Rig, Stack, connection};
+use super::rig::{FIRST, Rig, Stack, closed, connection};
 
 /// How long the end of a chunked body is late.
 const LATE: Duration = Duration::from_millis(500);
@@ -98,7 +98,7 @@ async fn and_it_closes_at_its_deadline() {
     fetch(&stack, get(FIRST, "/sized")).await.unwrap();
     let finished = Instant::now();
 
-    rig.first.closed(1).await;
+    closed(&rig.first, 1).await;
 
     assert_eq!(finished.elapsed(), Duration::from_millis(1_500));
 }
@@ -119,13 +119,13 @@ async fn without_this_crate_it_is_freed_too_and_stays_open() {
 async fn costs_the_connection<S: Stack>(rig: &Rig, stack: S) {
     let large = stack.clone().oneshot(get(FIRST, "/large")).await.unwrap();
     drop(large);
-    rig.first.closed(1).await;
+    closed(&rig.first, 1).await;
     fetch(&stack, get(FIRST, "/sized")).await.unwrap();
     assert_eq!(rig.first.connections(), 2);
 
     let error = fetch(&stack, get(FIRST, "/corrupt")).await.unwrap_err();
     assert!(error.to_string().contains("gzip"), "{error:?}");
-    rig.first.closed(2).await;
+    closed(&rig.first, 2).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use tower_http::follow_redirect::{FollowRedirectLayer, RequestUri};
 use tower_http::trace::{OnResponse, TraceLayer};
 use tracing::Span;
 
-use super::rig::{FIRST, PATIENCE, RTT, Rig, SECOND, Stack, connection, hint};
+use super::rig::{FIRST, PATIENCE, RTT, Rig, SECOND, Stack, closed, connection, hint};
 
 /// The first origin's idle timeout, and what it says with its redirect, and only then.
 const T: Duration = Duration::from_secs(1);
@@ -80,10 +80,10 @@ async fn each_connection_closes_at_its_own_origin_s_deadline() {
     fetch(&stack, get(FIRST, "/moved")).await.unwrap();
     let finished = Instant::now();
 
-    rig.first.closed(1).await;
+    closed(&rig.first, 1).await;
     assert_eq!(finished.elapsed(), KEPT);
 
-    rig.second.closed(1).await;
+    closed(&rig.second, 1).await;
     assert_eq!(finished.elapsed(), Duration::from_secs(59));
 }
 

@@ -17,6 +17,7 @@ use http_keepalive::{
 };
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{self, Client};
+use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 use tower::Service;
 
@@ -111,6 +112,14 @@ where
     B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
 {
     type Body = B;
+}
+
+/// Waits until so many connections to a server have ended. What would wait for ever is a failure, after
+/// an hour of virtual time.
+pub(crate) async fn closed(server: &Server, connections: usize) {
+    let hour = Duration::from_secs(3_600);
+    let closed = timeout(hour, server.closed(connections)).await;
+    closed.expect("nothing more is closed");
 }
 
 /// The connection that a response came on.

@@ -22,7 +22,7 @@ use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_http::timeout::{TimeoutError, TimeoutLayer};
 
-use super::rig::{FIRST, PATIENCE, Rig, SECOND, Stack, connection};
+use super::rig::{FIRST, PATIENCE, Rig, SECOND, Stack, closed, connection};
 
 /// Answers late, or stops in the middle, where it is asked to.
 fn server() -> ServerBuilder {
@@ -63,7 +63,7 @@ async fn is_not_used_again<S: Stack>(rig: &Rig, stack: S, path: &str) {
         }
         Err(error) => assert!(find::<TimeoutError>(&*error).is_some(), "{error:?}"),
     }
-    rig.first.closed(1).await;
+    closed(&rig.first, 1).await;
     assert_eq!(started.elapsed(), PATIENCE.answer, "closed at once");
     let response = fetch(&stack, get(FIRST, "/")).await.unwrap();
     assert_eq!(rig.first.connections(), 2);
@@ -123,7 +123,7 @@ async fn tower_s_own_timeout_is_an_error_and_does_the_same_to_the_connection() {
     let error = fetch(&stack, get(FIRST, "/slow")).await.unwrap_err();
 
     assert!(error.is::<Elapsed>(), "{error:?}");
-    rig.first.closed(1).await;
+    closed(&rig.first, 1).await;
     let response = fetch(&stack, get(FIRST, "/")).await.unwrap();
     assert!(!connection(&response).is_reused());
 }
