@@ -9,9 +9,9 @@
 //!
 //! Two origins in this process, behind TLS and a link with 40 ms of latency each way. `news.test`
 //! closes after 2 s, which it says if it is asked; its stories are at `store.test`, to which it
-//! redirects, which compresses, closes after 5 s and says nothing. Users read a story, think until
-//! about when the first closes, comment, think until about when the second does, and look at a picture.
-//! Once, each of them asks for something that takes longer than they wait.
+//! redirects, which compresses, closes after 5 s and says nothing. Users read a story and turn its
+//! page, think until about when the first closes, comment, think until about when the second does, and
+//! look at a picture. Once, each of them asks for something that takes longer than they wait.
 
 #![allow(clippy::disallowed_methods, reason = "this is not the library")]
 

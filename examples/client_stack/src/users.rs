@@ -21,8 +21,8 @@ use crate::stack::BoxError;
 /// Beyond the stack's own timeouts, so that those are what ends a request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Requests of each round: a story, a comment, a picture.
-pub const ROUND: u32 = 3;
+/// Requests of each round: a story of two pages, a comment, a picture.
+pub const ROUND: u32 = 4;
 
 /// What users know of origins, by name: what the connection to each was told last.
 pub type Hints = BTreeMap<String, Option<KeepAliveHint>>;
@@ -36,16 +36,21 @@ pub struct Habits {
 }
 
 impl Habits {
-    /// How long a user thinks before the comment: until about when the news's server closes.
+    /// How long a user thinks before the comment, since the second page: until about when the news's
+    /// server closes, which was not asked for that.
     fn before_comment(&self, user: u32, round: u32) -> Duration {
         let (from, step) = self.window(user + 3 * round);
-        NEWS_TIMEOUT.saturating_sub(from) + step
+        NEWS_TIMEOUT.saturating_sub(from + self.to_turn_the_page()) + step
     }
 
     /// And before the picture, since the comment: until about when the store's server closes.
     fn before_picture(&self, user: u32, round: u32) -> Duration {
         let (from, step) = self.window(user * 5 + round);
-        STORE_TIMEOUT.saturating_sub(NEWS_TIMEOUT + from) + step
+        (STORE_TIMEOUT + self.to_turn_the_page()).saturating_sub(NEWS_TIMEOUT + from) + step
+    }
+
+    fn to_turn_the_page(&self) -> Duration {
+        BREAK + self.round_trip
     }
 
     /// A window of seven round trips around a server's timeout: by how much it begins before that, and
@@ -68,7 +73,7 @@ impl Habits {
     }
 }
 
-/// Between two rounds.
+/// Between two pages, and between two rounds.
 const BREAK: Duration = Duration::from_millis(500);
 
 /// What became of the requests of one user, or of many.
@@ -118,6 +123,8 @@ where
         let user = self.number;
         for round in 0..self.habits.rounds {
             self.ask(get(NEWS, "/story")).await;
+            sleep(BREAK).await;
+            self.ask(get(STORE, "/story/2")).await;
             sleep(self.habits.before_comment(user, round)).await;
             self.ask(post(NEWS, "/comment")).await;
             sleep(self.habits.before_picture(user, round)).await;

@@ -20,7 +20,7 @@ async fn with_this_crate_no_request_fails_and_without_it_some_do() {
     assert!(without.tally.failed > 0, "the control");
     assert_eq!(with.tally.failed, 0, "{:?}", with.tally.failures);
     for client in [without, with] {
-        assert_eq!(client.tally.requests, 20 * (6 * 3 + 1));
+        assert_eq!(client.tally.requests, 20 * (6 * 4 + 1));
     }
     assert!(with.reused > 0, "connections are reused nevertheless");
     assert!(keep_alive.stats().retired.idle_deadline > 0);
