@@ -40,16 +40,16 @@ impl Habits {
     /// server closes, which was not asked for that.
     fn before_comment(&self, user: u32, round: u32) -> Duration {
         let (from, step) = self.window(user + 3 * round);
-        NEWS_TIMEOUT.saturating_sub(from + self.to_turn_the_page()) + step
+        NEWS_TIMEOUT.saturating_sub(from + self.page_turn()) + step
     }
 
     /// And before the picture, since the comment: until about when the store's server closes.
     fn before_picture(&self, user: u32, round: u32) -> Duration {
         let (from, step) = self.window(user * 5 + round);
-        (STORE_TIMEOUT + self.to_turn_the_page()).saturating_sub(NEWS_TIMEOUT + from) + step
+        (STORE_TIMEOUT + self.page_turn()).saturating_sub(NEWS_TIMEOUT + from) + step
     }
 
-    fn to_turn_the_page(&self) -> Duration {
+    fn page_turn(&self) -> Duration {
         BREAK + self.round_trip
     }
 
