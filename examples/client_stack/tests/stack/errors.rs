@@ -11,7 +11,7 @@ use std::vec;
 use client_stack::authority::CertificateAuthority;
 use client_stack::clients::{guarded, https, plain};
 use client_stack::hosts::Hosts;
-use client_stack::stack::{BoxError, stack};
+use client_stack::stack::{BoxError, Patience, stack};
 use client_stack::support::errors::{chain, find, texts};
 use client_stack::support::link::Link;
 use client_stack::support::server::Server;
@@ -26,7 +26,13 @@ use tokio::time::sleep;
 use tokio_rustls::rustls;
 use tower::{Service, service_fn};
 
-use super::rig::{FIRST, PATIENCE, RTT, Rig};
+use super::rig::{FIRST, RTT, Rig};
+
+/// Two of these run in real time, which is not to decide.
+const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(3_600),
+    piece: Duration::from_secs(3_600),
+};
 
 /// What a request fails with through the stack, which is what it fails with without this crate.
 async fn failure<C>(connector: C, uri: &str) -> BoxError
