@@ -13,5 +13,5 @@ mod report;
 
 pub use self::contest::{Contest, Pace};
 pub use self::progress::progress_bar;
-pub use self::report::{Report, Tell, finish, table};
+pub use self::report::{ClientReport, Report, Tell, finish, table, text};
 pub use crate::support::tally::{Tally, answer};

@@ -66,35 +66,39 @@ impl Tell for Report {
     }
 
     fn text(&self) -> String {
-        let header = [
-            "client",
-            "requests",
-            "failed",
-            "connections",
-            "reused",
-            "retired",
-        ];
-        let rows = self.clients.iter().map(|client| {
-            [
-                client.name.to_owned(),
-                client.tally.requests.to_string(),
-                client.tally.failed.to_string(),
-                client.connections.to_string(),
-                client.reused.to_string(),
-                client.retired(),
-            ]
-        });
-        let table = table(header, &[0, 5], rows);
-        let failures = self
-            .clients
-            .iter()
-            .flat_map(|client| client.tally.lines(client.name));
-        [table.to_string()]
-            .into_iter()
-            .chain(failures)
-            .collect::<Vec<_>>()
-            .join("\n")
+        text(&self.clients)
     }
+}
+
+/// What became of clients: a row each, and their failures below.
+pub fn text(clients: &[ClientReport]) -> String {
+    let header = [
+        "client",
+        "requests",
+        "failed",
+        "connections",
+        "reused",
+        "retired",
+    ];
+    let rows = clients.iter().map(|client| {
+        [
+            client.name.to_owned(),
+            client.tally.requests.to_string(),
+            client.tally.failed.to_string(),
+            client.connections.to_string(),
+            client.reused.to_string(),
+            client.retired(),
+        ]
+    });
+    let table = table(header, &[0, 5], rows);
+    let failures = clients
+        .iter()
+        .flat_map(|client| client.tally.lines(client.name));
+    [table.to_string()]
+        .into_iter()
+        .chain(failures)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl ClientReport {
@@ -124,7 +128,7 @@ impl ClientReport {
         }
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let retired: Map<_, _> = self
             .reasons()
             .map(|(reason, times)| (reason.replace(' ', "_"), times.into()))

@@ -8,10 +8,14 @@
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
 //! | a pool other than hyper-util's own, or connections driven by hand | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
+//! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
 //!
 //! The modules hold nothing but these pages.
+
+#[doc = include_str!("client_stack.md")]
+pub mod client_stack {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
