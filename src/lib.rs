@@ -94,6 +94,8 @@
 //!   what this crate would keep; where servers are to be kept longer, raise it or set it to `None`.
 //!   Its `retry_canceled_requests` must stay on, as it is by default.
 //!
+//! [`guide::client_stack`] has the order among tower-http's layers.
+//!
 //! # Defaults
 //!
 //! | | |
