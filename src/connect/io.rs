@@ -181,83 +181,106 @@ impl<T> Tap<T> {
 
 impl<T: AsyncRead> AsyncRead for Tap<T> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.standing {
-            Standing::Opaque => self.transport().poll_read(cx, buf),
-            Standing::Busy => self.poll_read_followed(cx, buf),
-            Standing::Idle if self.is_flushing => self.poll_read_followed(cx, buf),
-            Standing::Idle => {
+            Standing::Opaque => return self.transport().poll_read(cx, buf),
+            Standing::Idle if !self.is_flushing => {
                 let now = self.connection.keep_alive().clock().read();
-                if self.timer.is_fresh(cx, &now) && !self.connection.is_disturbed() {
-                    return self.poll_read_followed(cx, buf);
+                if !self.timer.is_fresh(cx, &now) || self.connection.is_disturbed() {
+                    return self.poll_read_asked(cx, buf, &now);
                 }
-                self.as_mut().project().timer.on_fresh(None);
-                let (until, fresh_until) = match self.connection.before_read(&now, cx.waker()) {
-                    BeforeRead::Read { until, fresh_until } => (until, fresh_until),
-                    BeforeRead::Eof { watch } => {
-                        *self.as_mut().project().watch |= watch;
-                        return Poll::Ready(Ok(()));
-                    }
-                };
-                let read = self.as_mut().poll_read_followed(cx, buf);
-                let (Poll::Pending, Some(until)) = (&read, until) else {
-                    return read;
-                };
-                let this = self.project();
-                let clock = this.connection.keep_alive().clock();
-                if this.timer.poll(cx, clock, &now, until).is_ready() {
-                    // Time is up, or the timer is early: either way it is to be asked once more.
-                    cx.waker().wake_by_ref();
-                } else {
-                    this.timer.on_fresh(fresh_until);
-                }
-                Poll::Pending
             }
+            Standing::Idle | Standing::Busy => {}
         }
+        self.poll_read_followed(cx, buf)
     }
 }
 
 impl<T: AsyncRead> Tap<T> {
+    /// Reads if the connection may still be used, and has it looked at when its time is up.
+    #[cold]
+    #[inline(never)]
+    fn poll_read_asked(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        now: &Now,
+    ) -> Poll<io::Result<()>> {
+        self.as_mut().project().timer.on_fresh(None);
+        let (until, fresh_until) = match self.connection.before_read(now, cx.waker()) {
+            BeforeRead::Read { until, fresh_until } => (until, fresh_until),
+            BeforeRead::Eof { watch } => {
+                *self.as_mut().project().watch |= watch;
+                return Poll::Ready(Ok(()));
+            }
+        };
+        let read = self.as_mut().poll_read_followed(cx, buf);
+        let (Poll::Pending, Some(until)) = (&read, until) else {
+            return read;
+        };
+        let this = self.project();
+        let clock = this.connection.keep_alive().clock();
+        if this.timer.poll(cx, clock, now, until).is_ready() {
+            // Time is up, or the timer is early: either way it is to be asked once more.
+            cx.waker().wake_by_ref();
+        } else {
+            this.timer.on_fresh(fresh_until);
+        }
+        Poll::Pending
+    }
+
+    #[inline(always)]
     fn poll_read_followed(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let room = buf.remaining() > 0;
         let read = self.as_mut().transport().poll_read(cx, buf);
-        let this = self.project();
-        match &read {
-            Poll::Pending => {}
-            Poll::Ready(Err(_)) => this.connection.on_end(Cause::Error),
-            Poll::Ready(Ok(())) => {
-                let bytes = buf.filled().get(before..).unwrap_or_default();
-                if !bytes.is_empty() {
-                    let first = std::mem::take(this.awaits_response);
-                    let now = first.then(|| this.connection.keep_alive().clock().read());
-                    let defers = now.as_ref().is_some_and(|now| {
-                        this.timer.is_fresh(cx, now)
-                            && !this.connection.is_disturbed()
-                            && this.connection.defer(bytes, now)
-                    });
-                    if defers {
-                        *this.standing = Standing::Idle;
-                        return read;
-                    }
-                    let moved = this.connection.on_read(bytes, now);
-                    *this.standing = moved.standing;
-                    if moved.standing == Standing::Idle {
-                        this.timer.on_fresh(moved.fresh_until);
-                    }
-                } else if room {
-                    this.connection.on_end(Cause::Eof);
-                }
-            }
+        if read.is_ready() {
+            self.on_read(cx, buf, before, &read);
         }
         read
+    }
+
+    /// Tells what was read into the buffer, behind what was there before.
+    fn on_read(
+        self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        buf: &ReadBuf<'_>,
+        before: usize,
+        read: &Poll<io::Result<()>>,
+    ) {
+        let this = self.project();
+        if let Poll::Ready(Err(_)) = read {
+            return this.connection.on_end(Cause::Error);
+        }
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        if bytes.is_empty() {
+            if buf.remaining() > 0 {
+                this.connection.on_end(Cause::Eof);
+            }
+            return;
+        }
+        let first = std::mem::take(this.awaits_response);
+        let now = first.then(|| this.connection.keep_alive().clock().read());
+        let defers = now.as_ref().is_some_and(|now| {
+            this.timer.is_fresh(cx, now)
+                && !this.connection.is_disturbed()
+                && this.connection.defer(bytes, now)
+        });
+        if defers {
+            *this.standing = Standing::Idle;
+            return;
+        }
+        let moved = this.connection.on_read(bytes, now);
+        *this.standing = moved.standing;
+        if moved.standing == Standing::Idle {
+            this.timer.on_fresh(moved.fresh_until);
+        }
     }
 }
 
