@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::uri::{Authority, Scheme};
 use http::{Response, Uri, Version};
@@ -82,15 +82,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
+        // Looked at where it lies: it is large.
+        let mut polled = this.inner.poll(cx);
+        let Poll::Ready(Ok(response)) = &mut polled else {
+            return polled;
+        };
         let http2 = response.version() > Version::HTTP_11;
         if let Some(asked) = this.asked {
             this.keep_alive.store().on_version(|| asked.origin(), http2);
         }
         if !http2 {
-            let is_silent = !heed_hint(this.keep_alive, &mut response);
+            let is_silent = !heed_hint(this.keep_alive, response);
             if this.asked.as_ref().is_some_and(|asked| asked.hint) {
-                settle(this.keep_alive, &response, is_silent);
+                settle(this.keep_alive, response, is_silent);
             }
         }
         if *this.close {
@@ -99,9 +103,9 @@ where
             handle.into_iter().for_each(ConnectionHandle::retire);
         }
         if *this.strips {
-            strip_response(&mut response);
+            strip_response(response);
         }
-        Poll::Ready(Ok(response))
+        polled
     }
 }
 

@@ -244,6 +244,16 @@ fn plain_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// Reads all `Keep-Alive` fields of a message, without allocating. `None` if there is none.
 pub(crate) fn parse(headers: &HeaderMap) -> Option<Parsed> {
+    let first = headers.get(&KEEP_ALIVE)?;
+    if headers.len() == headers.keys_len() {
+        // No field is there twice.
+        if let Some(hint) = plain(first.as_bytes()) {
+            return Some(Parsed {
+                hint: Some(hint),
+                invalid: false,
+            });
+        }
+    }
     let mut parsed: Option<Parsed> = None;
     for value in headers.get_all(&KEEP_ALIVE) {
         parsed.get_or_insert_default().read(value);
