@@ -309,14 +309,23 @@ impl Exchange {
         Some(happened)
     }
 
-    /// A response has ended that came in one piece, so that there is no skew.
+    /// A response has ended that came in one piece, so that there is no skew: what is left of `finish`.
+    #[inline]
     fn on_response_ended(&mut self, at: Moment) {
+        let before = (self.skew, self.rtt);
         self.tracker.on_response_ended();
         self.anchor.begin();
-        if self.answered.is_none() {
-            self.answered = Some(Span::new(at.since(&self.since)));
+        let answered = self
+            .answered
+            .unwrap_or_else(|| Span::new(at.since(&self.since)));
+        self.phase = Phase::Idle;
+        self.since = at;
+        self.skew = Span::ZERO;
+        // What is put aside is no 408.
+        self.rtt = self.rtt.min(answered);
+        if before != (self.skew, self.rtt) || self.requests == 1 {
+            self.allowance = None;
         }
-        self.finish(0, at);
     }
 
     fn on_progress(&mut self, progress: Result<Progress, Opaque>) -> Happened {

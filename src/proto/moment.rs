@@ -70,7 +70,15 @@ impl Reading {
 /// No more than a reading reaches.
 #[inline]
 fn nanoseconds(time: Duration) -> i64 {
-    i64::try_from(saturating_nanoseconds(time)).unwrap_or(i64::MAX)
+    const SECOND: i64 = 1_000_000_000;
+    const MOST: u64 = i64::MAX.unsigned_abs() / SECOND.unsigned_abs();
+    match i64::try_from(time.as_secs()) {
+        // So many do not overflow.
+        Ok(seconds) if time.as_secs() < MOST => seconds
+            .wrapping_mul(SECOND)
+            .wrapping_add(i64::from(time.subsec_nanos())),
+        _ => i64::try_from(saturating_nanoseconds(time)).unwrap_or(i64::MAX),
+    }
 }
 
 /// No more than the number holds. What `Duration` itself gives takes twice as wide a number.

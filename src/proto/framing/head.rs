@@ -110,9 +110,17 @@ impl Head {
     /// Walks on. Returns what lies behind the head once its end is found, `None` before that.
     pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
         let mut at = 0;
-        if self.kind == Kind::Response && self.walked == 0 {
+        if self.walked == 0 {
             // Nearly always the first line shows at once what it is, and is passed over.
-            self.start = plain_status_line(bytes);
+            match self.kind {
+                Kind::Response => self.start = plain_status_line(bytes),
+                Kind::Request => {
+                    if let Some((method, behind)) = plain_request_line(bytes) {
+                        self.start = Some(Start::Request(method));
+                        at = bytes.len().saturating_sub(behind.len());
+                    }
+                }
+            }
         }
         loop {
             let is_behind_start = self.start.is_some() && self.partial.is_empty();
@@ -317,6 +325,19 @@ fn plain_status_line(bytes: &[u8]) -> Option<Start> {
         return None;
     }
     status_line(line).ok()
+}
+
+/// The request line that the bytes begin with, if it is one as nearly all are, and what lies behind it.
+/// Others may be as good.
+fn plain_request_line(bytes: &[u8]) -> Option<(Method, &[u8])> {
+    let ([b'G', b'E', b'T', b' ', target @ ..] | [b'P', b'O', b'S', b'T', b' ', target @ ..]) =
+        bytes
+    else {
+        return None;
+    };
+    let (line, behind) = target.split_at_checked(memchr::memchr(b'\n', target)?)?;
+    let is_http_1 = line.ends_with(b" HTTP/1.1\r");
+    is_http_1.then_some((Method::Other, behind.get(1..)?))
 }
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3).
