@@ -1,0 +1,82 @@
+//! A server that says nothing of its timeout.
+
+use std::time::Duration;
+
+use http_keepalive::{KeepAlivePolicy, Learn};
+
+use super::load::{Asking, Load};
+use super::origin::{Origin, Plan};
+use super::{full, keep_alive};
+use crate::support::client::{guarded, plain};
+
+/// The server's timeouts to try.
+const TIMEOUTS: [Duration; 3] = [
+    Duration::from_secs(5),
+    Duration::from_secs(60),
+    Duration::from_secs(75),
+];
+
+fn load(timeout: Duration) -> Load {
+    Load {
+        users: 20,
+        lasts: 33 * timeout,
+        gaps: timeout / 10..timeout * 12 / 10,
+        seed: 4,
+    }
+}
+
+async fn asking(policy: KeepAlivePolicy, timeout: Duration) -> Asking {
+    let origin = Origin::new(move || Plan::fin(timeout));
+    let keep_alive = keep_alive(policy);
+    let client = || guarded(&keep_alive, origin.connector());
+    load(timeout).run(&origin, client).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn fails_no_request_and_is_known_within_three_closes() {
+    for timeout in TIMEOUTS {
+        let asking = asking(full(), timeout).await;
+
+        assert_eq!(asking.failed(), 0, "{timeout:?}: {asking:?}");
+        let settled = asking.after(3);
+        println!("{timeout:?}: {asking:?}; settled {settled:?}");
+        assert!(settled.requests() > 500, "{timeout:?}: {settled:?}");
+        assert!(settled.percent() >= 95.0, "{timeout:?}: {settled:?}");
+    }
+}
+
+/// The control: the guess stands for ever.
+#[tokio::test(start_paused = true)]
+async fn without_learning_a_guess_that_is_too_short_reconnects() {
+    for (learn, timeout, most) in [
+        (Learn::Off, TIMEOUTS[0], 95.0),
+        (Learn::Off, TIMEOUTS[1], 1.0),
+        (Learn::Shorten, TIMEOUTS[2], 1.0),
+    ] {
+        let asking = asking(full().learn(learn), timeout).await;
+
+        println!("{learn:?} {timeout:?}: {asking:?}");
+        assert_eq!(asking.failed(), 0, "{learn:?} {timeout:?}: {asking:?}");
+        assert!(asking.percent() < most, "{learn:?} {timeout:?}: {asking:?}");
+    }
+}
+
+/// The other control.
+#[tokio::test(start_paused = true)]
+async fn without_learning_a_guess_that_is_too_long_fails() {
+    for timeout in TIMEOUTS {
+        let too_long = KeepAlivePolicy::default()
+            .learn(Learn::Off)
+            .max_idle(timeout * 5 / 4);
+        let asking = asking(too_long, timeout).await;
+        println!("too long {timeout:?}: {asking:?}");
+        assert!(asking.failed() > 0, "{timeout:?}: {asking:?}");
+
+        let origin = Origin::new(move || Plan::fin(timeout));
+        let asking = load(timeout)
+            .run(&origin, || plain(origin.connector()))
+            .await;
+        println!("plain {timeout:?}: {asking:?}");
+        assert!(asking.failed() > 0, "{timeout:?}: {asking:?}");
+    }
+}
