@@ -54,7 +54,7 @@ async fn a_shorter_timeout_costs_a_request_at_most_and_is_known_within_two_close
         for policy in [full(), shortening] {
             let change = change(&keep_alive(policy), LONG, SHORT, seed).await;
 
-            println!("{seed} {:?} {change:?}", policy);
+            println!("{seed} {change:?}");
             assert_eq!(change.before.failed(), 0, "{change:?}");
             assert!(change.after.failed() <= 1, "{change:?}");
             assert_eq!(change.settled.failed(), 0, "{change:?}");
