@@ -21,7 +21,7 @@ use crate::support::wire::{Wire, WireConnector, wires};
 /// How the server ends an idle connection, unless the next request comes before.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Counted from when it wrote the last response, or accepted the connection. `None` is never.
+    /// Counted from when it wrote the last response. `None` is never.
     pub after: Option<Duration>,
     pub farewell: Farewell,
 }
@@ -191,7 +191,8 @@ impl Inner {
     }
 
     async fn serve(self: Arc<Self>, number: usize, mut end: LinkEnd) {
-        let mut plan = self.plan();
+        // The first request of a connection is on its way.
+        let mut plan = Plan::never();
         let mut requests = 0;
         loop {
             let request = read_request(&mut end);

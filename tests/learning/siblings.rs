@@ -67,9 +67,8 @@ async fn none_is_lost_where_one_of_them_closed() {
         let mut plans = 0;
         let origin = Origin::new(move || {
             plans += 1;
-            // One for each that is accepted, and one for each that has answered.
             match plans {
-                _ if plans == IDLE + 1 => Plan::fin(10 * SECOND),
+                1 => Plan::fin(10 * SECOND),
                 _ => Plan::silence(10 * SECOND),
             }
         });
@@ -91,7 +90,7 @@ async fn what_has_idled_for_less_is_used_on() {
     let mut plans = 0;
     let origin = Origin::new(move || {
         plans += 1;
-        Plan::fin(if plans == IDLE + 1 { 10 } else { 60 } * SECOND)
+        Plan::fin(if plans == 1 { 10 } else { 60 } * SECOND)
     });
     let client = guarded(&keep_alive, origin.connector());
     fill(&client, URI, IDLE).await;
