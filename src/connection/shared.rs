@@ -206,7 +206,13 @@ impl Connection {
             let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
             (vigil, exchange.is_hinted(policy))
         });
-        Some(Watch::new(self.keep_alive.clone(), origin, self.place, vigil, hinted))
+        Some(Watch::new(
+            self.keep_alive.clone(),
+            origin,
+            self.place,
+            vigil,
+            hinted,
+        ))
     }
 
     /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.

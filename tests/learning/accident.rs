@@ -25,7 +25,7 @@ async fn asking(policy: KeepAlivePolicy, timeout: Duration, seed: u64) -> Asking
     });
     let load = Load {
         users: 10,
-        lasts: 100 * timeout,
+        lasts: 60 * timeout,
         gaps: timeout / 10..timeout * 12 / 10,
         seed,
     };
@@ -36,17 +36,17 @@ async fn asking(policy: KeepAlivePolicy, timeout: Duration, seed: u64) -> Asking
 
 #[tokio::test(start_paused = true)]
 async fn accidents_do_not_shrink_reuse_for_ever() {
-    for (seed, seconds) in [(0, 60), (1, 60), (2, 5)] {
+    for (seed, seconds) in [(0, 60), (2, 5)] {
         let timeout = Duration::from_secs(seconds);
         let shortening = full().learn(Learn::Shorten).max_idle(timeout);
         for policy in [full(), shortening] {
-            let asking = asking(policy, timeout, seed).await;
-            let settled = asking.after(3);
+            let asking = asking(policy, timeout, seed).await.after(3);
 
-            println!("{timeout:?}: {settled:?}, {}", settled.percent_by_least());
-            if false {assert!(settled.percent() > 80.0, "{timeout:?}: {settled:?}");}
+            let by_least = asking.percent_by_least();
+            println!("{timeout:?}: {asking:?}, by the least close {by_least:.2} %");
+            assert!(asking.requests() > 500, "{timeout:?}: {asking:?}");
+            assert!(asking.percent() >= 80.0, "{timeout:?}: {asking:?}");
             // The control: who takes the shortest time that was ever seen for the timeout.
-            let by_least = settled.percent_by_least();
             assert!(by_least < 30.0, "{timeout:?}: {by_least}");
         }
     }

@@ -23,10 +23,10 @@ struct Change {
 }
 
 /// Has a server wait for `from`, until that may be known, and then for `to`.
-async fn change(keep_alive: &KeepAlive, from: Duration, to: Duration, seed: u64) -> Change {
+async fn change(keep_alive: &KeepAlive, [from, to]: [Duration; 2], seed: u64) -> Change {
     let origin = Origin::new(move || Plan::fin(from));
     let load = Load {
-        users: 10,
+        users: if from < to { 10 } else { 5 },
         lasts: 20 * LONG,
         gaps: to / 10..to * 12 / 10,
         seed,
@@ -35,6 +35,9 @@ async fn change(keep_alive: &KeepAlive, from: Duration, to: Duration, seed: u64)
     let change = async {
         sleep_until(at).await;
         origin.set(move || Plan::fin(to));
+        // By then, idle times that began before are over where they were shorter, and none that began
+        // since is.
+        sleep_until(at + SHORT).await;
         origin.closes()
     };
     let client = || guarded(keep_alive, origin.connector());
@@ -49,12 +52,12 @@ async fn change(keep_alive: &KeepAlive, from: Duration, to: Duration, seed: u64)
 
 #[tokio::test(start_paused = true)]
 async fn a_shorter_timeout_costs_a_request_at_most_and_is_known_within_two_closes() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let shortening = full().learn(Learn::Shorten).max_idle(LONG);
         for policy in [full(), shortening] {
-            let change = change(&keep_alive(policy), LONG, SHORT, seed).await;
+            let change = change(&keep_alive(policy), [LONG, SHORT], seed).await;
 
-            println!("{seed} {change:?}");
+            println!("{change:?}");
             assert_eq!(change.before.failed(), 0, "{change:?}");
             assert!(change.after.failed() <= 1, "{change:?}");
             assert_eq!(change.settled.failed(), 0, "{change:?}");
@@ -68,16 +71,16 @@ async fn a_shorter_timeout_costs_a_request_at_most_and_is_known_within_two_close
 async fn without_learning_a_shorter_timeout_costs_many() {
     let policy = full().learn(Learn::Off).max_idle(LONG);
 
-    let change = change(&keep_alive(policy), LONG, SHORT, 0).await;
+    let change = change(&keep_alive(policy), [LONG, SHORT], 0).await;
 
     println!("{change:?}");
     assert_eq!(change.before.failed(), 0, "{change:?}");
-    assert!(change.after.failed() >= 10, "{change:?}");
+    assert!(change.after.failed() >= 5, "{change:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_longer_timeout_is_known_from_sentinels_alone() {
-    let change = change(&keep_alive(full()), SHORT, LONG, 0).await;
+    let change = change(&keep_alive(full()), [SHORT, LONG], 0).await;
 
     println!("{change:?}");
     let failed = change.before.failed() + change.after.failed();
@@ -91,7 +94,7 @@ async fn a_longer_timeout_is_known_from_sentinels_alone() {
 async fn without_sentinels_a_longer_timeout_is_not_known() {
     let keep_alive = builder(full()).sentinels(0).build().unwrap();
 
-    let change = change(&keep_alive, SHORT, LONG, 0).await;
+    let change = change(&keep_alive, [SHORT, LONG], 0).await;
 
     println!("{change:?}");
     assert!(change.after.percent() < 1.0, "{change:?}");

@@ -128,7 +128,11 @@ impl Asking {
     /// Those that were made after so many closes.
     pub fn after(&self, closes: usize) -> Self {
         let all = self.0.iter();
-        Self(all.filter(|asked| asked.closes >= closes).copied().collect())
+        Self(
+            all.filter(|asked| asked.closes >= closes)
+                .copied()
+                .collect(),
+        )
     }
 
     /// Those that were made before that time, and all others.

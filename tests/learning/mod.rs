@@ -4,11 +4,7 @@
 //! * [`load`]: users with clients of their own, and the oracle that their connections are measured by;
 //! * all others: the promises.
 
-#![allow(
-    unreachable_pub,
-    unnameable_types,
-    reason = "this is not the library"
-)]
+#![allow(unreachable_pub, unnameable_types, reason = "this is not the library")]
 
 mod accident;
 mod change;

@@ -248,7 +248,9 @@ impl Inner {
 
     fn response(&self, requests: u32, number: usize, plan: &Plan) -> String {
         let hint = self.hint.map(|hint| format!("keep-alive: {hint}\r\n"));
-        let waits = plan.after.map_or(u64::MAX, |after| after.as_millis() as u64);
+        let waits = plan
+            .after
+            .map_or(u64::MAX, |after| after.as_millis() as u64);
         format!(
             "HTTP/1.1 200 OK\r\n{}content-length: 2\r\nx-connection: {number}\r\n\
              x-number: {requests}\r\nx-waits: {waits}\r\n\r\nok",

@@ -70,7 +70,11 @@ async fn it_is_closed_at_the_ceiling_and_none_takes_its_place_unasked() {
 
     sleep(10 * ceiling).await;
 
-    let ended: Vec<_> = origin.seen().iter().map(|it| it.ended.unwrap() - written).collect();
+    let ended: Vec<_> = origin
+        .seen()
+        .iter()
+        .map(|it| it.ended.unwrap() - written)
+        .collect();
     let (last, others) = {
         let mut ended = ended;
         ended.sort();

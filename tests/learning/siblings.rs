@@ -54,7 +54,10 @@ async fn one_request_is_lost_and_not_one_for_each_connection() {
 
         assert_eq!(failed(&outcomes), losses, "{learn:?}");
         let strays: usize = origin.seen().iter().map(|it| it.strays).sum();
-        assert_eq!(strays, losses, "{learn:?}: the server saw the lost ones alone");
+        assert_eq!(
+            strays, losses,
+            "{learn:?}: the server saw the lost ones alone"
+        );
         assert_eq!(keep_alive.stats().stale_failures, losses as u64);
     }
 }
@@ -62,7 +65,11 @@ async fn one_request_is_lost_and_not_one_for_each_connection() {
 /// One of them closes, and that is all there is to see.
 #[tokio::test(start_paused = true)]
 async fn none_is_lost_where_one_of_them_closed() {
-    for (learn, losses) in [(Learn::Off, IDLE - 1), (Learn::Shorten, 0), (Learn::Full, 0)] {
+    for (learn, losses) in [
+        (Learn::Off, IDLE - 1),
+        (Learn::Shorten, 0),
+        (Learn::Full, 0),
+    ] {
         let keep_alive = keep_alive(policy(learn));
         let mut plans = 0;
         let origin = Origin::new(move || {
@@ -104,7 +111,11 @@ async fn what_has_idled_for_less_is_used_on() {
 
     let seen = origin.seen();
     let used: Vec<_> = seen.iter().map(|it| it.requests.len()).collect();
-    assert_eq!(used[..2], [1, 1], "the one that closed, and the one that was idle beside it");
+    assert_eq!(
+        used[..2],
+        [1, 1],
+        "the one that closed, and the one that was idle beside it"
+    );
     assert!(used[2..IDLE].iter().all(|used| *used >= 3), "{used:?}");
     assert_eq!(keep_alive.stats().retired.siblings, 1);
 }
@@ -118,7 +129,9 @@ async fn used_before_and_after(retire: impl Fn(&KeepAlive)) -> [usize; 2] {
     let keep_alive = keep_alive(policy(Learn::Off));
     let origins = [ONE, OTHER].map(|_| Origin::with_delay(SECOND, Plan::never));
     let mut reused = [0; 2];
-    let clients = origins.each_ref().map(|it| guarded(&keep_alive, it.connector()));
+    let clients = origins
+        .each_ref()
+        .map(|it| guarded(&keep_alive, it.connector()));
     for (client, uri) in clients.iter().zip([ONE, OTHER]) {
         fill(client, uri, IDLE).await;
     }
@@ -131,7 +144,11 @@ async fn used_before_and_after(retire: impl Fn(&KeepAlive)) -> [usize; 2] {
     retire(&keep_alive);
 
     let response = under_way.await.unwrap().unwrap();
-    assert_eq!(number(&response, "x-number"), 2, "it was on an old connection");
+    assert_eq!(
+        number(&response, "x-number"),
+        2,
+        "it was on an old connection"
+    );
     let busy = number(&response, "x-connection") as usize;
     for ((client, uri), (origin, reused)) in clients
         .iter()
@@ -140,9 +157,17 @@ async fn used_before_and_after(retire: impl Fn(&KeepAlive)) -> [usize; 2] {
     {
         fill(client, uri, IDLE).await;
         let seen = origin.seen();
-        *reused = seen.iter().take(IDLE).filter(|it| it.requests.len() > 1).count();
+        *reused = seen
+            .iter()
+            .take(IDLE)
+            .filter(|it| it.requests.len() > 1)
+            .count();
     }
-    assert_eq!(origins[0].seen()[busy].requests.len(), 3, "it had not been idle");
+    assert_eq!(
+        origins[0].seen()[busy].requests.len(),
+        3,
+        "it had not been idle"
+    );
     reused
 }
 
