@@ -6,7 +6,8 @@ use http_keepalive::{KeepAlive, Learn};
 use tokio::time::{Instant, sleep_until};
 
 use super::load::{Asking, Load};
-use super::origin::{Origin, Plan};
+use super::origin::Origin;
+use super::plan::Plan;
 use super::{builder, full, keep_alive};
 use crate::support::client::guarded;
 
@@ -20,6 +21,8 @@ struct Change {
     after: Asking,
     /// What was asked once the server had closed twice since.
     settled: Asking,
+    /// What was asked in the last minutes.
+    last: Asking,
 }
 
 /// Has a server wait for `from`, until that may be known, and then for `to`.
@@ -44,6 +47,7 @@ async fn change(keep_alive: &KeepAlive, [from, to]: [Duration; 2], seed: u64) ->
     let (all, closes) = tokio::join!(load.run(&origin, client), change);
     let (before, after) = all.split(at);
     Change {
+        last: after.split(at + 5 * LONG).1,
         settled: after.after(closes + 2),
         before,
         after,
@@ -78,24 +82,36 @@ async fn without_learning_a_shorter_timeout_costs_many() {
     assert!(change.after.failed() >= 5, "{change:?}");
 }
 
+/// It is found anew, or as far as policy allows.
 #[tokio::test(start_paused = true)]
 async fn a_longer_timeout_is_known_from_sentinels_alone() {
-    let change = change(&keep_alive(full()), [SHORT, LONG], 0).await;
+    let shortening = full().learn(Learn::Shorten).max_idle(LONG);
+    for policy in [full(), shortening] {
+        let change = change(&keep_alive(policy), [SHORT, LONG], 0).await;
 
-    println!("{change:?}");
-    let failed = change.before.failed() + change.after.failed();
-    assert_eq!(failed, 0, "{change:?}");
-    assert!(change.settled.requests() > 100, "{change:?}");
-    assert!(change.settled.percent() >= 95.0, "{change:?}");
+        println!("{change:?}");
+        let failed = change.before.failed() + change.after.failed();
+        assert_eq!(failed, 0, "{change:?}");
+        assert!(change.last.requests() > 100, "{change:?}");
+        assert!(change.last.percent() >= 95.0, "{change:?}");
+        if policy == full() {
+            assert!(change.settled.requests() > 100, "{change:?}");
+            assert!(change.settled.percent() >= 95.0, "{change:?}");
+        }
+    }
 }
 
 /// The control.
 #[tokio::test(start_paused = true)]
 async fn without_sentinels_a_longer_timeout_is_not_known() {
-    let keep_alive = builder(full()).sentinels(0).build().unwrap();
+    let shortening = full().learn(Learn::Shorten).max_idle(LONG);
+    for policy in [full(), shortening] {
+        let keep_alive = builder(policy).sentinels(0).build().unwrap();
 
-    let change = change(&keep_alive, [SHORT, LONG], 0).await;
+        let change = change(&keep_alive, [SHORT, LONG], 0).await;
 
-    println!("{change:?}");
-    assert!(change.after.percent() < 1.0, "{change:?}");
+        println!("{change:?}");
+        assert!(change.last.requests() > 100, "{change:?}");
+        assert!(change.last.percent() < 20.0, "{change:?}");
+    }
 }

@@ -8,7 +8,8 @@ use rand_xorshift::XorShiftRng;
 use tokio::time::sleep;
 
 use super::load::Load;
-use super::origin::{Farewell, Origin, Plan};
+use super::origin::Origin;
+use super::plan::{Farewell, Plan};
 use super::{SECOND, full, keep_alive};
 use crate::support::client::{guarded, plain};
 

@@ -1,6 +1,6 @@
 //! The promises, a file each, and what they are tried with.
 //!
-//! * [`origin`]: a server that plans for each idle time how it ends;
+//! * [`origin`]: a server that [plans](plan) for each idle time how it ends;
 //! * [`load`]: users with clients of their own, and the oracle that their connections are measured by;
 //! * all others: the promises.
 
@@ -12,6 +12,7 @@ mod hint;
 mod hostile;
 mod load;
 mod origin;
+mod plan;
 mod sentinels;
 mod siblings;
 mod silent;

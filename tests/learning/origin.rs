@@ -11,56 +11,15 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::client::legacy::connect::Connected;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::select;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
 
 use super::RTT;
+use super::plan::{Farewell, Plan};
 use crate::support::link::{Link, LinkEnd};
 use crate::support::wire::{Wire, WireConnector, wires};
-
-/// How the server ends an idle connection, unless the next request comes before.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Counted from when it wrote the last response. `None` is never.
-    pub after: Option<Duration>,
-    pub farewell: Farewell,
-}
-
-/// What the client sees of that.
-#[derive(Clone, Copy, Debug)]
-pub enum Farewell {
-    Fin,
-    Reset,
-    /// Bytes that answer no request, and FIN.
-    Bytes(&'static [u8]),
-    /// The same without FIN: the server goes on to wait.
-    OnlyBytes(&'static [u8]),
-    /// Nothing, until the next request is met with RST: a load balancer that has forgotten.
-    Silence,
-}
-
-impl Plan {
-    pub fn fin(after: Duration) -> Self {
-        Self {
-            after: Some(after),
-            farewell: Farewell::Fin,
-        }
-    }
-
-    pub fn silence(after: Duration) -> Self {
-        Self {
-            farewell: Farewell::Silence,
-            ..Self::fin(after)
-        }
-    }
-
-    pub fn never() -> Self {
-        Self {
-            after: None,
-            farewell: Farewell::Fin,
-        }
-    }
-}
 
 /// What happened on one connection.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +47,7 @@ struct Inner {
     plan: Mutex<Box<dyn FnMut() -> Plan + Send>>,
     seen: Mutex<Vec<Seen>>,
     most_open: AtomicUsize,
+    deploy: Notify,
 }
 
 impl Origin {
@@ -116,6 +76,7 @@ impl Origin {
             plan: Mutex::new(Box::new(plan)),
             seen: Mutex::default(),
             most_open: AtomicUsize::new(0),
+            deploy: Notify::new(),
         });
         let server = Arc::clone(&inner);
         tokio::spawn(async move {
@@ -137,6 +98,11 @@ impl Origin {
     /// What happens with idle times that begin from now on.
     pub fn set(&self, plan: impl FnMut() -> Plan + Send + 'static) {
         *self.inner.plan.lock().unwrap() = Box::new(plan);
+    }
+
+    /// Closes all connections that are idle now, whatever was planned.
+    pub fn deploy(&self) {
+        self.inner.deploy.notify_waiters();
     }
 
     /// What happened on each connection, in the order in which they were accepted.
@@ -196,9 +162,18 @@ impl Inner {
         let mut requests = 0;
         loop {
             let request = read_request(&mut end);
-            let came = match plan.after {
-                Some(after) => timeout(after, request).await.ok(),
-                None => Some(request.await),
+            let came = async {
+                match plan.after {
+                    Some(after) => timeout(after, request).await.ok(),
+                    None => Some(request.await),
+                }
+            };
+            let came = select! {
+                biased;
+                came = came => came,
+                () = self.deploy.notified() => {
+                    return self.seen()[number].ended = Some(Instant::now());
+                }
             };
             match came {
                 None => {

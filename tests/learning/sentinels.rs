@@ -7,7 +7,8 @@ use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::load::ask;
-use super::origin::{Connector, Origin, Plan};
+use super::origin::{Connector, Origin};
+use super::plan::Plan;
 use super::{MILLISECOND, RTT, SECOND, URI, builder, full, keep_alive};
 use crate::support::client::{Guarded, exchange, guarded, plain, plain_with_idle_timeout, post};
 use crate::support::idle::fill;

@@ -6,7 +6,8 @@ use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn, Origin as Key};
 use tokio::time::sleep;
 
 use super::load::{Outcome, number, outcome};
-use super::origin::{Connector, Origin, Plan};
+use super::origin::{Connector, Origin};
+use super::plan::Plan;
 use super::{RTT, SECOND, URI, keep_alive};
 use crate::support::client::{Guarded, exchange, guarded, post};
 use crate::support::idle::fill;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http_keepalive::{KeepAlivePolicy, Learn};
 
 use super::load::{Asking, Load};
-use super::origin::{Origin, Plan};
+use super::origin::Origin;
+use super::plan::Plan;
 use super::{full, keep_alive};
 use crate::support::client::{guarded, plain};
 
