@@ -27,7 +27,7 @@ async fn asking(policy: KeepAlivePolicy, timeout: Duration, seed: u64) -> Asking
     });
     let load = Load {
         users: 10,
-        lasts: 60 * timeout,
+        lasts: 45 * timeout,
         gaps: timeout / 10..timeout * 12 / 10,
         seed,
     };
@@ -46,7 +46,7 @@ async fn accidents_do_not_shrink_reuse_for_ever() {
 
             let by_least = asking.percent_by_least();
             println!("{timeout:?}: {asking:?}, by the least close {by_least:.2} %");
-            assert!(asking.requests() > 500, "{timeout:?}: {asking:?}");
+            assert!(asking.requests() > 400, "{timeout:?}: {asking:?}");
             assert!(asking.percent() >= 80.0, "{timeout:?}: {asking:?}");
             // The control: who takes the shortest time that was ever seen for the timeout.
             assert!(by_least < 30.0, "{timeout:?}: {by_least}");

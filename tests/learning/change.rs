@@ -30,7 +30,7 @@ async fn change(keep_alive: &KeepAlive, [from, to]: [Duration; 2], seed: u64) ->
     let origin = Origin::new(move || Plan::fin(from));
     let load = Load {
         users: if from < to { 10 } else { 5 },
-        lasts: 20 * LONG,
+        lasts: 16 * LONG,
         gaps: to / 10..to * 12 / 10,
         seed,
     };

@@ -20,7 +20,7 @@ const TIMEOUTS: [Duration; 3] = [
 fn load(timeout: Duration) -> Load {
     Load {
         users: 20,
-        lasts: 25 * timeout,
+        lasts: 20 * timeout,
         gaps: timeout / 10..timeout * 12 / 10,
         seed: 4,
     }
@@ -82,4 +82,23 @@ async fn without_learning_a_guess_that_is_too_long_fails() {
         println!("{timeout:?}: {asking:?}");
         assert!(asking.failed() > 0, "{timeout:?}: {asking:?}");
     }
+}
+
+/// Those that are under way when the first one shows it are all that can be lost.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_below_the_guess_costs_no_more_than_the_first_exchanges() {
+    let timeout = Duration::from_secs(2);
+    for policy in [full(), KeepAlivePolicy::default()] {
+        let asking = asking(policy, timeout).await;
+
+        println!("{timeout:?}: {asking:?}");
+        assert!(asking.failed() <= 2, "{asking:?}");
+        assert_eq!(asking.after(1).failed(), 0, "{asking:?}");
+    }
+
+    // The control.
+    let off = KeepAlivePolicy::default().learn(Learn::Off);
+    let asking = asking(off, timeout).await;
+    println!("{timeout:?}: {asking:?}");
+    assert!(asking.failed() > 20, "{asking:?}");
 }
