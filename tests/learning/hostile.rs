@@ -9,11 +9,10 @@ use tokio::time::sleep;
 
 use super::load::Load;
 use super::origin::Origin;
-use super::plan::{Farewell, Plan};
+use super::plan::{Farewell, Plan, TIMED_OUT};
 use super::{SECOND, full, keep_alive};
 use crate::support::client::{guarded, plain};
 
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
 const JUNK: &[u8] = b"\x00\xff\r\n\r\nHTTP/1.1 999";
 const ANOTHER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
 

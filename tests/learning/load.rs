@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use http_keepalive::ConnectionHandle;
 use rand::{Rng, SeedableRng};
 use rand_xorshift::XorShiftRng;
 use tokio::task::JoinSet;
@@ -96,6 +97,13 @@ impl Load {
 /// A request, and its whole response.
 pub async fn ask<S: HttpClient>(client: &S) -> Result<Response<Bytes>, String> {
     answer(exchange(client, post(URI, "")), PATIENCE).await
+}
+
+/// For how long the connection may idle that a new request is made on.
+pub async fn allowed<S: HttpClient>(client: &S, uri: &str) -> Duration {
+    let response = exchange(client, post(uri, "")).await.unwrap();
+    let handle = response.extensions().get::<ConnectionHandle>().unwrap();
+    handle.deadline().unwrap() - Instant::now().into_std()
 }
 
 pub fn outcome(answer: &Result<Response<Bytes>, String>) -> Outcome {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// What some servers say before they close an idle connection.
+pub const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
+
 /// How the server ends an idle connection, unless the next request comes before.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {

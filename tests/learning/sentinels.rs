@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn};
+use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::load::ask;
-use super::origin::{Connector, Origin};
+use super::load::{allowed, ask};
+use super::origin::Origin;
 use super::plan::Plan;
 use super::{MILLISECOND, RTT, SECOND, URI, builder, full, keep_alive};
-use crate::support::client::{Guarded, exchange, guarded, plain, plain_with_idle_timeout, post};
+use crate::support::client::{guarded, plain, plain_with_idle_timeout};
 use crate::support::idle::fill;
 
 /// How many connections, or origins.
@@ -18,13 +18,6 @@ const MANY: usize = 100;
 
 fn uri(origin: usize) -> String {
     format!("http://server-{origin}.test/")
-}
-
-/// How long the connection may idle that a new exchange is made on.
-async fn allowed(client: &Guarded<Connector>, uri: &str) -> Duration {
-    let response = exchange(client, post(uri, "")).await.unwrap();
-    let handle = response.extensions().get::<ConnectionHandle>().unwrap();
-    handle.deadline().unwrap() - Instant::now().into_std()
 }
 
 /// How many sockets the server sees while nothing is asked of it.

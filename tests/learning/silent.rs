@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http_keepalive::{KeepAlivePolicy, Learn};
+use tokio::time::sleep;
 
-use super::load::{Asking, Load};
+use super::load::{Asking, Load, allowed, ask};
 use super::origin::Origin;
-use super::plan::Plan;
-use super::{full, keep_alive};
+use super::plan::{Farewell, Plan, TIMED_OUT};
+use super::{MILLISECOND, URI, full, keep_alive};
 use crate::support::client::{guarded, plain};
 
 /// The server's timeouts to try.
@@ -101,4 +102,35 @@ async fn a_timeout_below_the_guess_costs_no_more_than_the_first_exchanges() {
     let asking = asking(off, timeout).await;
     println!("{timeout:?}: {asking:?}");
     assert!(asking.failed() > 20, "{asking:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_is_one_by_whatever_it_shows() {
+    let second = Duration::from_secs(1);
+    for (farewell, is_close) in [
+        (Farewell::Fin, true),
+        (Farewell::Reset, true),
+        (Farewell::Bytes(TIMED_OUT), true),
+        (Farewell::OnlyBytes(TIMED_OUT), true),
+        // The controls.
+        (Farewell::Bytes(b"HTTP/1.1 500 Oops\r\n\r\n"), false),
+        (Farewell::Silence, false),
+    ] {
+        let policy = KeepAlivePolicy::default().max_idle(60 * second);
+        let keep_alive = keep_alive(policy);
+        let origin = Origin::new(move || Plan {
+            after: Some(10 * second),
+            farewell,
+        });
+        let client = guarded(&keep_alive, origin.connector());
+        drop(ask(&client).await.unwrap());
+        sleep(20 * second).await;
+
+        let allowed = allowed(&guarded(&keep_alive, origin.connector()), URI).await;
+
+        // Less the default margin.
+        let expected = if is_close { 9 * second } else { 59 * second };
+        let off = allowed.abs_diff(expected);
+        assert!(off < 5 * MILLISECOND, "{farewell:?}: {allowed:?}");
+    }
 }
