@@ -1,7 +1,6 @@
 //! What connections that are left open to learn cost, and that it is bounded.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn};
 use tokio::time::{Instant, sleep, sleep_until};
