@@ -245,9 +245,10 @@ pub enum Learn {
     Off,
     /// What was seen only shortens what policy and hint allow. The default.
     ///
-    /// Where a timeout was seen but once, one connection to that origin is left open when it is not
-    /// used any more, until the server closes it, or until policy and hint would have closed it: it
-    /// tells an accident from a timeout. It is given to no request.
+    /// Where it does, one connection to that origin is left open when it is not used any more, until the
+    /// server closes it, or until policy and hint would have closed it, or a quarter longer than what was
+    /// seen: it tells an accident from a timeout, and whether the server waits longer by now. It is
+    /// given to no request.
     #[default]
     Shorten,
     /// Where a server gives no hint, what was seen also lengthens what is allowed: to the timeout that

@@ -166,7 +166,8 @@ impl Connection {
         let was_retired = state.exchange.is_retired();
         let until = match state.exchange.verdict(policy, &now) {
             Some(Verdict::Retire(_)) => {
-                let vigil = (!was_retired).then(|| state.exchange.vigil(policy, &now));
+                let refuted = || self.refuted_beyond();
+                let vigil = (!was_retired).then(|| state.exchange.vigil(policy, refuted(), &now));
                 let hinted = state.exchange.is_hinted(policy);
                 drop(state);
                 let watch = vigil.flatten().is_some() && self.take_watch(hinted);
@@ -203,9 +204,10 @@ impl Connection {
         let origin = self.origin.clone()?;
         let now = self.keep_alive.clock().now();
         let policy = self.policy();
+        let refuted = self.refuted_beyond();
         let (vigil, hinted) = self.look(|exchange| {
             let seen = exchange.open(&now);
-            let vigil = exchange.vigil(policy, &now);
+            let vigil = exchange.vigil(policy, refuted, &now);
             // Its time may just have run out.
             let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
             (vigil, exchange.is_hinted(policy))
@@ -241,6 +243,12 @@ impl Connection {
             exchange.on_stale(stale, policy, now);
         }
         exchange.settle(policy, || self.findings());
+    }
+
+    /// The idle time that would refute what binds the origin's connections.
+    fn refuted_beyond(&self) -> Option<Duration> {
+        let learning = self.learning()?;
+        learning.look(|known| known.bound().map(|bound| bound.refuted_beyond()))
     }
 
     fn findings(&self) -> Findings {

@@ -18,6 +18,9 @@ use crate::policy::{KeepAlivePolicy, Learn};
 /// about the network (RFC 9110 §15.5.9).
 const REQUEST_TIMEOUT: u16 = 408;
 
+/// How much longer than needed a sentinel is left open to refute a bound.
+const SURPLUS: Duration = Duration::from_millis(1);
+
 /// What a connection is doing.
 ///
 /// ```text
@@ -585,8 +588,14 @@ impl Exchange {
     }
 
     /// Left open beyond its deadline, to learn how long the server waits; `None` where there is nothing
-    /// to learn, or the connection is closed for another reason.
-    pub(crate) fn vigil(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Vigil> {
+    /// to learn, or the connection is closed for another reason. `refuted`: the idle time that would
+    /// refute the bound.
+    pub(crate) fn vigil(
+        &self,
+        policy: &KeepAlivePolicy,
+        refuted: Option<Duration>,
+        now: &Moment,
+    ) -> Option<Vigil> {
         let is_over = matches!(
             self.retired,
             Some(Reason::IdleDeadline | Reason::NoIdleAllowed)
@@ -599,7 +608,12 @@ impl Exchange {
             until = until.max(policy.learn_ceiling);
         }
         let seen = self.open(now);
-        (seen.idle.duration() < until).then(|| Vigil::new(seen, until))
+        if seen.idle.duration() >= until {
+            return None;
+        }
+        // A bound that is not much shorter than what policy allows is no less to be refuted.
+        let until = refuted.map_or(until, |refuted| until.max(refuted.saturating_add(SURPLUS)));
+        Some(Vigil::new(seen, until))
     }
 
     /// Whether it is not to be used again.

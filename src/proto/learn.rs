@@ -74,7 +74,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// The idle time beyond which a survival speaks against it.
-    fn refuted_beyond(&self) -> Duration {
+    pub(crate) fn refuted_beyond(&self) -> Duration {
         let idle = self.seen.idle.duration();
         idle.saturating_add(idle / 4)
             .saturating_add(self.seen.slack.duration())
@@ -213,16 +213,12 @@ impl Learned {
     /// Whether a connection that is not used any more would teach something if it were left open;
     /// `hinted`: whether the server names its timeout.
     pub(crate) fn wants_sentinel(&self, policy: &KeepAlivePolicy, hinted: bool) -> bool {
-        let is_unconfirmed = || {
-            let limits = self.limits.iter().flatten();
-            limits
-                .clone()
-                .any(|limit| self.binds(limit) && !self.is_confirmed(limit))
-        };
         match policy.learn {
             Learn::Off => false,
             Learn::Full if !hinted => true,
-            Learn::Full | Learn::Shorten => is_unconfirmed(),
+            // What binds keeps connections from surviving it: nothing else could ever refute it. Two
+            // accidents that look alike are confirmed, and still accidents.
+            Learn::Full | Learn::Shorten => self.bound().is_some(),
         }
     }
 

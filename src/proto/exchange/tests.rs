@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::vigil::Look;
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -1804,4 +1805,46 @@ mod lifetimes {
         assert!(all[0] >= Moment::at(1_800_000).monotonic);
         assert!(all[99] <= Moment::at(3_600_000).monotonic);
     }
+}
+
+/// For how long a connection that was given up after 4 s is left open, where so much would refute what
+/// was learned.
+fn watched_for(policy: KeepAlivePolicy, refuted: Option<u64>) -> Option<Duration> {
+    let mut life = Life::idle().with(policy.safety_margin(Duration::ZERO));
+    let bound = Findings {
+        bound: Some(Span::new(secs(4))),
+        ..Findings::default()
+    };
+    life.exchange.forget_allowance();
+    life.exchange.settle(&life.policy, || bound);
+    let mut now = Moment::at(4_000);
+    assert!(matches!(
+        life.exchange.verdict(&life.policy, &now),
+        Some(Verdict::Retire(Reason::IdleDeadline))
+    ));
+    let mut vigil = life.exchange.vigil(&life.policy, refuted.map(ms), &now)?;
+    loop {
+        now = Moment {
+            monotonic: vigil.due(),
+            ..Moment::epoch()
+        };
+        if let Look::Over(_) = vigil.on_open(&now) {
+            return Some(now.since(&Moment::epoch()));
+        }
+    }
+}
+
+#[test]
+fn a_sentinel_is_left_open_for_as_long_as_policy_allows_or_until_it_refutes_what_binds() {
+    let shorten = KeepAlivePolicy::default().max_idle(secs(5));
+    assert_eq!(watched_for(shorten, None), Some(secs(5)));
+    assert_eq!(watched_for(shorten, Some(4_500)), Some(secs(5)));
+    assert_eq!(watched_for(shorten, Some(5_100)), Some(ms(5_101)));
+    assert_eq!(
+        watched_for(shorten.max_idle(secs(4)), Some(5_100)),
+        None,
+        "what binds shortens nothing"
+    );
+    let full = shorten.learn(Learn::Full).learn_ceiling(secs(60));
+    assert_eq!(watched_for(full, Some(5_100)), Some(secs(60)));
 }

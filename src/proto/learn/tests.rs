@@ -184,6 +184,28 @@ fn a_server_that_waits_longer_than_before_is_seen_to() {
 }
 
 #[test]
+fn a_sentinel_is_wanted_as_long_as_something_binds_or_nothing_else_tells() {
+    let wanted = |learn: Learn, hinted: bool, seen: &[Seen]| {
+        let policy = KeepAlivePolicy::default().learn(learn);
+        learned(seen).wants_sentinel(&policy, hinted)
+    };
+    let confirmed = [L(close(10_000, 3_000)), L(close(20_000, 3_000))];
+    let refuted = [&confirmed[..], &[S(evidence(30_000, 4_000, true))]].concat();
+    for (seen, binds) in [
+        (&confirmed[..0], false),
+        (&confirmed[..1], true),
+        (&confirmed, true),
+        (&refuted, false),
+    ] {
+        for hinted in [false, true] {
+            assert!(!wanted(Learn::Off, hinted, seen));
+            assert_eq!(wanted(Learn::Shorten, hinted, seen), binds);
+            assert_eq!(wanted(Learn::Full, hinted, seen), binds || !hinted);
+        }
+    }
+}
+
+#[test]
 fn what_is_old_is_forgotten() {
     let mut learned = learned(&[L(close(60_000, 60_000)), S(evidence(60_000, 60_000, true))]);
     learned.forget(&Moment::at(60_000 + 1_799_999), AGE);

@@ -1,0 +1,117 @@
+//! A server whose timeout is changed while it runs.
+
+use std::time::Duration;
+
+use http_keepalive::{KeepAlive, Learn};
+use tokio::time::{Instant, sleep_until};
+
+use super::load::{Asking, Load};
+use super::origin::Origin;
+use super::plan::Plan;
+use super::{builder, full, keep_alive};
+use crate::support::client::guarded;
+
+const SHORT: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
+
+/// What became of a load whose gaps suit the timeout that comes.
+#[derive(Debug)]
+struct Change {
+    before: Asking,
+    after: Asking,
+    /// What was asked once the server had closed twice since.
+    settled: Asking,
+    /// What was asked in the last minutes.
+    last: Asking,
+}
+
+/// Has a server wait for `from`, until that may be known, and then for `to`.
+async fn change(keep_alive: &KeepAlive, [from, to]: [Duration; 2], seed: u64) -> Change {
+    let origin = Origin::new(move || Plan::fin(from));
+    let load = Load {
+        users: if from < to { 10 } else { 5 },
+        lasts: 16 * LONG,
+        gaps: to / 10..to * 12 / 10,
+        seed,
+    };
+    let at = Instant::now() + 4 * LONG;
+    let change = async {
+        sleep_until(at).await;
+        origin.set(move || Plan::fin(to));
+        // By then, idle times that began before are over where they were shorter, and none that began
+        // since is.
+        sleep_until(at + SHORT).await;
+        origin.closes()
+    };
+    let client = || guarded(keep_alive, origin.connector());
+    let (all, closes) = tokio::join!(load.run(&origin, client), change);
+    let (before, after) = all.split(at);
+    Change {
+        last: after.split(at + 5 * LONG).1,
+        settled: after.after(closes + 2),
+        before,
+        after,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_timeout_costs_a_request_at_most_and_is_known_within_two_closes() {
+    for seed in 0..2 {
+        let shortening = full().learn(Learn::Shorten).max_idle(LONG);
+        for policy in [full(), shortening] {
+            let change = change(&keep_alive(policy), [LONG, SHORT], seed).await;
+
+            println!("{change:?}");
+            assert_eq!(change.before.failed(), 0, "{change:?}");
+            assert!(change.after.failed() <= 1, "{change:?}");
+            assert_eq!(change.settled.failed(), 0, "{change:?}");
+            assert!(change.settled.percent() >= 95.0, "{change:?}");
+        }
+    }
+}
+
+/// The control.
+#[tokio::test(start_paused = true)]
+async fn without_learning_a_shorter_timeout_costs_many() {
+    let policy = full().learn(Learn::Off).max_idle(LONG);
+
+    let change = change(&keep_alive(policy), [LONG, SHORT], 0).await;
+
+    println!("{change:?}");
+    assert_eq!(change.before.failed(), 0, "{change:?}");
+    assert!(change.after.failed() >= 5, "{change:?}");
+}
+
+/// It is found anew, or as far as policy allows.
+#[tokio::test(start_paused = true)]
+async fn a_longer_timeout_is_known_from_sentinels_alone() {
+    let shortening = full().learn(Learn::Shorten).max_idle(LONG);
+    for policy in [full(), shortening] {
+        let change = change(&keep_alive(policy), [SHORT, LONG], 0).await;
+
+        println!("{change:?}");
+        let failed = change.before.failed() + change.after.failed();
+        assert_eq!(failed, 0, "{change:?}");
+        assert!(change.last.requests() > 100, "{change:?}");
+        assert!(change.last.percent() >= 95.0, "{change:?}");
+        if policy == full() {
+            assert!(change.settled.requests() > 100, "{change:?}");
+            assert!(change.settled.percent() >= 95.0, "{change:?}");
+        }
+    }
+}
+
+/// The control.
+#[tokio::test(start_paused = true)]
+async fn without_sentinels_a_longer_timeout_is_not_known() {
+    let shortening = full().learn(Learn::Shorten).max_idle(LONG);
+    for policy in [full(), shortening] {
+        let keep_alive = builder(policy).sentinels(0).build().unwrap();
+
+        let change = change(&keep_alive, [SHORT, LONG], 0).await;
+
+        println!("{change:?}");
+        assert!(change.last.requests() > 100, "{change:?}");
+        assert!(change.last.percent() < 20.0, "{change:?}");
+    }
+}

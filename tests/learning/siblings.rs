@@ -1,0 +1,184 @@
+//! Connections that idle beside one that turned out to be closed.
+
+use std::time::Duration;
+
+use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn, Origin as Key};
+use tokio::time::sleep;
+
+use super::load::{Outcome, number, outcome};
+use super::origin::{Connector, Origin};
+use super::plan::Plan;
+use super::{RTT, SECOND, URI, keep_alive};
+use crate::support::client::{Guarded, exchange, guarded, post};
+use crate::support::idle::fill;
+use crate::support::tally::answer;
+
+/// How many connections idle in the pool.
+const IDLE: usize = 20;
+
+/// What policy allows, though no server here keeps to it.
+fn policy(learn: Learn) -> KeepAlivePolicy {
+    let long = Duration::from_secs(60);
+    KeepAlivePolicy::default().max_idle(long).learn(learn)
+}
+
+async fn ask(client: &Guarded<Connector>, uri: &str) -> Outcome {
+    let request = post(uri, "");
+    outcome(&answer(exchange(client, request), 5 * SECOND).await)
+}
+
+/// Makes as many requests as connections idle, one after the other.
+async fn ask_all(client: &Guarded<Connector>) -> Vec<Outcome> {
+    let mut all = Vec::new();
+    for _ in 0..IDLE {
+        all.push(ask(client, URI).await);
+    }
+    all
+}
+
+fn failed(outcomes: &[Outcome]) -> usize {
+    let failed = |it: &&Outcome| **it == Outcome::Failed;
+    outcomes.iter().filter(failed).count()
+}
+
+/// A load balancer has forgotten all of them, and says so only to who sends something.
+#[tokio::test(start_paused = true)]
+async fn one_request_is_lost_and_not_one_for_each_connection() {
+    for (learn, losses) in [(Learn::Off, IDLE), (Learn::Shorten, 1), (Learn::Full, 1)] {
+        let keep_alive = keep_alive(policy(learn));
+        let origin = Origin::new(|| Plan::silence(10 * SECOND));
+        let client = guarded(&keep_alive, origin.connector());
+        fill(&client, URI, IDLE).await;
+        sleep(20 * SECOND).await;
+
+        let outcomes = ask_all(&client).await;
+
+        assert_eq!(failed(&outcomes), losses, "{learn:?}");
+        let strays: usize = origin.seen().iter().map(|it| it.strays).sum();
+        assert_eq!(
+            strays, losses,
+            "{learn:?}: the server saw the lost ones alone"
+        );
+        assert_eq!(keep_alive.stats().stale_failures, losses as u64);
+    }
+}
+
+/// One of them closes, and that is all there is to see.
+#[tokio::test(start_paused = true)]
+async fn none_is_lost_where_one_of_them_closed() {
+    for (learn, losses) in [
+        (Learn::Off, IDLE - 1),
+        (Learn::Shorten, 0),
+        (Learn::Full, 0),
+    ] {
+        let keep_alive = keep_alive(policy(learn));
+        let mut plans = 0;
+        let origin = Origin::new(move || {
+            plans += 1;
+            match plans {
+                1 => Plan::fin(10 * SECOND),
+                _ => Plan::silence(10 * SECOND),
+            }
+        });
+        let client = guarded(&keep_alive, origin.connector());
+        fill(&client, URI, IDLE).await;
+        sleep(15 * SECOND).await;
+        assert_eq!(origin.closes(), 1);
+
+        let outcomes = ask_all(&client).await;
+
+        assert_eq!(failed(&outcomes), losses, "{learn:?}");
+    }
+}
+
+/// Those that have idled for less are as good as they were.
+#[tokio::test(start_paused = true)]
+async fn what_has_idled_for_less_is_used_on() {
+    let keep_alive = keep_alive(policy(Learn::Shorten));
+    let mut plans = 0;
+    let origin = Origin::new(move || {
+        plans += 1;
+        Plan::fin(if plans == 1 { 10 } else { 60 } * SECOND)
+    });
+    let client = guarded(&keep_alive, origin.connector());
+    fill(&client, URI, IDLE).await;
+    sleep(5 * SECOND).await;
+    // They are used anew, all but the one that closes and another.
+    fill(&client, URI, IDLE - 2).await;
+    sleep(6 * SECOND).await;
+    assert_eq!(origin.closes(), 1);
+
+    fill(&client, URI, IDLE).await;
+
+    let seen = origin.seen();
+    let used: Vec<_> = seen.iter().map(|it| it.requests.len()).collect();
+    assert_eq!(
+        used[..2],
+        [1, 1],
+        "the one that closed, and the one that was idle beside it"
+    );
+    assert!(used[2..IDLE].iter().all(|used| *used >= 3), "{used:?}");
+    assert_eq!(keep_alive.stats().retired.siblings, 1);
+}
+
+const ONE: &str = "http://one.test/";
+const OTHER: &str = "http://other.test/";
+
+/// Which connections serve each origin's requests, `IDLE` at once: first, and after `retire`, which
+/// comes while a request to the first origin is under way.
+async fn used_before_and_after(retire: impl Fn(&KeepAlive)) -> [usize; 2] {
+    let keep_alive = keep_alive(policy(Learn::Off));
+    let origins = [ONE, OTHER].map(|_| Origin::with_delay(SECOND, Plan::never));
+    let mut reused = [0; 2];
+    let clients = origins
+        .each_ref()
+        .map(|it| guarded(&keep_alive, it.connector()));
+    for (client, uri) in clients.iter().zip([ONE, OTHER]) {
+        fill(client, uri, IDLE).await;
+    }
+    let under_way = tokio::spawn({
+        let client = clients[0].clone();
+        async move { exchange(&client, post(ONE, "")).await }
+    });
+    sleep(RTT + SECOND / 2).await;
+
+    retire(&keep_alive);
+
+    let response = under_way.await.unwrap().unwrap();
+    assert_eq!(
+        number(&response, "x-number"),
+        2,
+        "it was on an old connection"
+    );
+    let busy = number(&response, "x-connection") as usize;
+    for ((client, uri), (origin, reused)) in clients
+        .iter()
+        .zip([ONE, OTHER])
+        .zip(origins.iter().zip(&mut reused))
+    {
+        fill(client, uri, IDLE).await;
+        let seen = origin.seen();
+        *reused = seen
+            .iter()
+            .take(IDLE)
+            .filter(|it| it.requests.len() > 1)
+            .count();
+    }
+    assert_eq!(
+        origins[0].seen()[busy].requests.len(),
+        3,
+        "it had not been idle"
+    );
+    reused
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_idle_ones_of_one_origin_or_of_all_are_retired_by_hand() {
+    // The control.
+    assert_eq!(used_before_and_after(|_| {}).await, [IDLE, IDLE]);
+
+    let one = Key::of(&ONE.parse().unwrap()).unwrap();
+    let retire_one = |keep_alive: &KeepAlive| keep_alive.retire_idle(&one);
+    assert_eq!(used_before_and_after(retire_one).await, [1, IDLE]);
+    assert_eq!(used_before_and_after(KeepAlive::retire_all).await, [1, 0]);
+}
