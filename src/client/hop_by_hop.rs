@@ -4,7 +4,7 @@
 //! the one to the server, nor the other way round.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 
@@ -103,6 +103,7 @@ fn put_upgrade(headers: &mut HeaderMap, upgrade: Option<Vec<HeaderValue>>) {
 }
 
 fn strip(headers: &mut HeaderMap, named: Vec<HeaderName>, keeps_te: bool) {
+    announce_no_more(headers, &named);
     for name in named {
         if !(keeps_te && name == TE) {
             headers.remove(name);
@@ -116,6 +117,34 @@ fn strip(headers: &mut HeaderMap, named: Vec<HeaderName>, keeps_te: bool) {
     if is_chunked_alone(headers) {
         headers.remove(TRANSFER_ENCODING);
     }
+}
+
+/// Has those fields not announced as trailers: hyper writes none in HTTP/1 that is not.
+fn announce_no_more(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let is_gone = |name: &&[u8]| {
+        let name = HeaderName::from_bytes(name.trim_ascii());
+        name.is_ok_and(|name| names.contains(&name))
+    };
+    let announces =
+        |field: &HeaderValue| field.as_bytes().split(is_comma).any(|name| is_gone(&name));
+    if !headers.get_all(TRAILER).into_iter().any(announces) {
+        return;
+    }
+    let names = headers.get_all(TRAILER).into_iter();
+    let names = names.flat_map(|field| field.as_bytes().split(is_comma));
+    let kept: Vec<_> = names
+        .filter(|name| !is_gone(name))
+        .filter_map(|name| HeaderValue::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !name.is_empty())
+        .collect();
+    headers.remove(TRAILER);
+    for name in kept {
+        headers.append(TRAILER, name);
+    }
+}
+
+fn is_comma(byte: &u8) -> bool {
+    *byte == b','
 }
 
 /// Whether the only coding is the one that hyper takes off and puts on by itself. It leaves others in
@@ -239,6 +268,32 @@ mod tests {
         ];
         assert_eq!(request(Version::HTTP_11, all).len(), all.len());
         assert_eq!(response(200, all).len(), all.len());
+    }
+
+    #[test]
+    fn a_trailer_that_connection_names_is_not_announced() {
+        let all: Fields = &[
+            ("connection", b"X-Hop"),
+            ("trailer", b"x-hop, Digest ,,not a name"),
+            ("trailer", b"X-HOP"),
+            ("trailer", b"x-end"),
+        ];
+        let expected = fields(&[
+            ("trailer", "Digest"),
+            ("trailer", "not a name"),
+            ("trailer", "x-end"),
+        ]);
+        assert_eq!(request(Version::HTTP_11, all), expected);
+        assert_eq!(response(200, all), expected);
+
+        let alone: Fields = &[("connection", b"x-hop"), ("trailer", b"x-hop")];
+        assert_eq!(response(200, alone), fields(NONE));
+        let other: Fields = &[("connection", b"x-hop"), ("trailer", b"x-end,  x-two")];
+        assert_eq!(
+            response(200, other),
+            fields(&[("trailer", "x-end,  x-two")]),
+            "as it was"
+        );
     }
 
     #[test]

@@ -81,9 +81,9 @@ impl KeepAliveLayer {
     /// and in a response that answers one, 101 or 426. One to HTTP by another name (`h2c`) does not, as
     /// what is then said would pass the proxy unseen.
     ///
-    /// What `Connection` names is removed from heads, not from trailers behind a body. `Trailer` stays,
-    /// and `Proxy-Authorization` and its kin too: they are no business of a connection, but of whoever
-    /// checks them.
+    /// What `Connection` names is removed from heads, and from what `Trailer` announces: in HTTP/1 hyper
+    /// writes no trailer behind a body that is not announced. In HTTP/2 those pass. `Proxy-Authorization`
+    /// and its kin stay: they are no business of a connection, but of whoever checks them.
     ///
     /// A proxy that adds fields of its own should remove those of its client *before* that, with
     /// [`strip_hop_by_hop`](crate::strip_hop_by_hop); else the client can have them removed here.
