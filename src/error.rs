@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A [`KeepAlivePolicy`](crate::KeepAlivePolicy) holds a value that makes no sense.
+/// A [`KeepAlivePolicy`](crate::KeepAlivePolicy) holds a value that makes no sense, or is meant for what
+/// names no origin.
 ///
 /// The text says which, and what was expected; it is for people, and not part of the API.
 #[derive(Clone, Eq, PartialEq)]

@@ -48,7 +48,7 @@
 //! ```
 //!
 //! Both halves work alone. The connector without the layer goes by
-//! [`max_idle`](KeepAlivePolicy::max_idle); the layer without the connector adds the header, and
+//! [`max_idle`](KeepAlivePolicy::max_idle), and by what it sees servers do; the layer without the connector adds the header, and
 //! leaves a [`KeepAliveHint`] in the extensions of responses. Together, the hint is told by the
 //! [`ConnectionHandle`] in those extensions.
 //!
@@ -79,7 +79,8 @@
 //! What servers do is watched, and kept per origin: when they close idle connections, and how long they
 //! leave them open. By default that only ever shortens what policy and hint allow
 //! ([`Learn::Shorten`]): a server that closes after 2 s, or sooner than it says, is met with one surprise
-//! and not with many. [`Learn::Full`] also finds out how long a silent server waits, without risking a
+//! and not with many. Where it shortens something, one connection to that origin is left open and watched,
+//! to see whether the server waits longer. [`Learn::Full`] also finds out how long a silent server waits, without risking a
 //! request: one connection per origin is left open when it is not used any more, until the server closes
 //! it. See [`guide::learning`], and [`KeepAlive::origins`] for what was found.
 //!
@@ -110,10 +111,29 @@
 //! | origins that something is known of | 1024 |
 //! | clock and timer | tokio's |
 //!
-//! See [`KeepAlivePolicy`] for each of them, and for the rule they go into.
+//! | connections left open to learn | at most 64 |
+//! | the longest timeout that is learned | 600 s |
+//! | lifetime of a connection, requests on it | no end |
 //!
-//! For servers and their timeouts, what is learned of them, error texts, reverse proxies, and for moving over from what is done
+//! See [`KeepAlivePolicy`] and [`KeepAliveBuilder`] for each of them, and for the rule they go into.
+//!
+//! For servers and their timeouts, what is learned of them, error texts, reverse proxies, tower-http's
+//! layers, other pools, reqwest, machines and processes that sleep, and for moving over from what is done
 //! today, see the [`guide`].
+//!
+//! # More to set
+//!
+//! * Some origins differ: [`KeepAliveBuilder::policy_for`], by origin, host, domain, or a closure
+//!   ([`OriginMatcher`]).
+//! * Addresses change behind a name, or a load balancer is to see new connections:
+//!   [`max_lifetime`](KeepAlivePolicy::max_lifetime), spread by
+//!   [`lifetime_jitter`](KeepAlivePolicy::lifetime_jitter). A thousand connections are not to end in the
+//!   same instant: [`idle_jitter`](KeepAlivePolicy::idle_jitter).
+//! * A server closes after so many requests, and does not say so:
+//!   [`max_requests`](KeepAlivePolicy::max_requests).
+//! * One request needs a new connection: [`FreshConnection`]; its connection is to end with it:
+//!   [`CloseAfterResponse`].
+//! * After a deploy, or a change of networks: [`KeepAlive::retire_idle`], [`KeepAlive::retire_all`].
 //!
 //! # What it does not do
 //!
@@ -136,7 +156,7 @@
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
 //! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only; with feature
-//! `rustls` of `hyper-rustls` too, with `reqwest` of that.
+//! `rustls` of `hyper-rustls` too, with `reqwest` of that, with `serde` its traits.
 //!
 //! # Features
 //!

@@ -134,7 +134,11 @@ impl KeepAlivePolicy {
 
     /// Whether a server's hint counts. It does by default.
     ///
-    /// Switched off, hints are still parsed and left in the extensions of responses.
+    /// Switched off, hints are still counted ([`Stats::hints`](crate::Stats::hints)), and the fields stay
+    /// in the response; [`ConnectionHandle::hint`](crate::ConnectionHandle::hint) and
+    /// [`OriginSnapshot::hint`](crate::OriginSnapshot::hint) are then `None`. Only a layer whose responses
+    /// come on no connection of its own `KeepAlive` leaves a [`KeepAliveHint`](crate::KeepAliveHint) in
+    /// their extensions.
     pub fn hints(mut self, honoured: bool) -> Self {
         self.hints = honoured;
         self
@@ -233,7 +237,7 @@ impl KeepAlivePolicy {
 ///
 /// A server that closes an idle connection has shown its timeout, more or less; a request that failed
 /// on a reused one, that it is no longer. That is kept per origin, and expected of it from then on. A
-/// connection that is used later after a longer time, or is still open, shows that it was an accident,
+/// later connection that is used, or is still open, after a longer time shows that it was an accident,
 /// such as a deploy.
 ///
 /// A single close that stands against others that were open for longer changes nothing before it is
@@ -247,8 +251,8 @@ pub enum Learn {
     ///
     /// Where it does, one connection to that origin is left open when it is not used any more, until the
     /// server closes it, or until policy and hint would have closed it, or a quarter longer than what was
-    /// seen: it tells an accident from a timeout, and whether the server waits longer by now. It is
-    /// given to no request.
+    /// seen, whichever of these two is later: it tells an accident from a timeout, and whether the server
+    /// waits longer by now. It is given to no request.
     #[default]
     Shorten,
     /// Where a server gives no hint, what was seen also lengthens what is allowed: to the timeout that
@@ -264,8 +268,8 @@ pub enum Learn {
 
 /// How much sooner than the server the client gives an idle connection up.
 ///
-/// Whatever is chosen, at least two round trips are kept as a margin (but see `Adaptive`), and the skew of the last
-/// response is added; see [`KeepAlivePolicy`]. A round trip is bounded from above by what was
+/// Whatever is chosen, at least two round trips are kept as a margin (but see `Adaptive`), and the skew of
+/// the last response is added; see [`KeepAlivePolicy`]. A round trip is bounded from above by what was
 /// measured on the connection itself: the time that connecting took, and that between a request's
 /// first byte and its response's.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -366,7 +366,7 @@ impl KeepAliveBuilder {
 
     /// What another handle, or another process, [knew](KeepAlive::origins) of origins: this one begins
     /// with that. What is older than [`evidence_age`](KeepAlivePolicy::evidence_age) does not count,
-    /// nor what goes beyond [`origin_capacity`](Self::origin_capacity), the first ones first.
+    /// nor do those beyond [`origin_capacity`](Self::origin_capacity): the first are kept.
     ///
     /// Nothing in it can do more than a server can: at worst connections are opened needlessly, or, as
     /// with a server that changed meanwhile, a first request fails.

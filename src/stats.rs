@@ -26,7 +26,7 @@ pub struct Stats {
     pub closed_while_idle: u64,
     /// Requests on a reused connection that the server closed, or that broke, before the first byte
     /// of the response: the failure that this crate is there to prevent. What is left are servers
-    /// that restart, crash, or close for a reason of their own.
+    /// that restart, crash, or close for a reason of their own, or sooner than was known.
     pub stale_failures: u64,
     /// Responses, as the layer saw them, with a `Keep-Alive` field of at least one valid parameter.
     pub hints: u64,
@@ -48,7 +48,7 @@ pub struct Retired {
     /// [`CloseAfterResponse`](crate::CloseAfterResponse), or
     /// [`FreshConnection`](crate::FreshConnection).
     pub by_hand: u64,
-    /// Idle for as long as policy and hint allow.
+    /// Idle for as long as policy, hint, and what was learned allow.
     pub idle_deadline: u64,
     /// The margin left nothing of the timeout that was expected.
     pub no_idle_allowed: u64,

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! tests/real_servers/install      # on Debian, as root: what is missing
-//! cargo test --test real_servers -- --ignored
+//! cargo test --release --test real_servers -- --ignored
 //! ```
 //!
 //! A server that is not installed is skipped, and said so; where the variable `CI` is set, it is a

@@ -30,7 +30,7 @@ pub struct CloseAfterResponse;
 /// [`IdleAwareConnector`](crate::IdleAwareConnector) takes them off before it connects. What stands
 /// between the two sees that URI, as does an HTTP proxy that is sent the whole of it; both are free to
 /// take it for the number that it is (RFC 3986 §3.2.3). `Host` is as ever. Without that connector the
-/// request has a pool's connections to its own, with other such requests.
+/// pool keeps such requests on connections of their own, which they share with each other.
 ///
 /// ```
 /// let mut request = http::Request::new(());

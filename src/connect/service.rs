@@ -20,14 +20,15 @@ use crate::shared::KeepAlive;
 /// for Unix sockets, a tunnel. Its errors pass through, as do the extras and flags of the
 /// connections; a [`ConnectionHandle`](crate::ConnectionHandle) is added to the extras.
 ///
-/// 1. What passes is looked at, in both directions, to know where messages end. No byte is altered,
-///    delayed, or copied.
+/// 1. What passes is looked at, in both directions, to know where messages end. No byte is altered
+///    or delayed; at most the first 1 KiB of a response is copied, to be looked at later.
 /// 2. Before each read on an idle connection it is decided whether the connection may still be
 ///    used. If not, the read reports EOF. hyper reads before it takes a request, so a request that
 ///    was already waiting for this connection comes back unsent, and hyper-util's client sends it
 ///    on another.
-/// 3. A timer makes sure that this read happens at the deadline, so that the socket closes then. It
-///    is moved only when it fires, not with every request.
+/// 3. A timer makes sure that this read happens at the deadline, so that the socket closes then, unless it
+///    is left open to learn from (see [`Learn`](crate::Learn)): no request is given to it. The timer is
+///    moved only when it fires, not with every request.
 /// 4. While a request or a response is under way nothing is ever done to it, however long it takes.
 /// 5. A connection that was never used is good for its first request from when the client first reads
 ///    from it, for half of the timeout at least, or a second if that is less, whatever the margin: it

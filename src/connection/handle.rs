@@ -15,8 +15,8 @@ use crate::shared::KeepAlive;
 /// how much longer it may be.
 ///
 /// In the extensions of every response that hyper-util's `legacy::Client` got over an
-/// [`IdleAwareConnector`], and in the `connect_info()` of its errors: whether a request that failed was sent on a reused
-/// connection, and after how long, decides whether to send it again. Who drives a connection without
+/// [`IdleAwareConnector`], and in the `connect_info()` of its errors: whether a request that failed was
+/// sent on a reused connection, and after how long, decides whether to send it again. Who drives a connection without
 /// that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
 /// [follows](Self::follow) it.
 ///

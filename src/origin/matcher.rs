@@ -19,8 +19,8 @@ use crate::error::{Expected, PolicyError};
 /// | `"*.example.com"`, `".example.com"` | the hosts below that one, at any depth, but not itself |
 /// | [`OriginMatcher::matching`] | what a closure says |
 ///
-/// Hosts are compared without regard to case, by what the URI says; nothing is resolved. What a text
-/// makes no sense as is refused by [`KeepAliveBuilder::build`](crate::KeepAliveBuilder::build).
+/// Hosts are compared without regard to case, by what the URI says; nothing is resolved. A text that
+/// names no origin is refused by [`KeepAliveBuilder::build`](crate::KeepAliveBuilder::build).
 ///
 /// ```
 /// use http_keepalive::{KeepAlive, KeepAlivePolicy, OriginMatcher};

@@ -76,7 +76,7 @@ pub struct Evidence {
     /// For how long it had been idle.
     #[cfg_attr(feature = "serde", serde(with = "super::saved::seconds"))]
     pub idle: Duration,
-    /// By how much the server may have counted more.
+    /// By how much longer the server may have counted it as idle.
     #[cfg_attr(feature = "serde", serde(with = "super::saved::seconds"))]
     pub slack: Duration,
     /// How long before the snapshot that was.
@@ -203,7 +203,7 @@ impl Evidence {
     }
 }
 
-/// One line, such as `https://example.com: reused within 28.9s; closes after 30.1s (confirmed); hint
+/// One line, such as `https://example.com: reused within 29.1s; closes after 30.1s (confirmed); hint
 /// 60s (contradicted); round trip at most 12ms`.
 impl fmt::Display for OriginSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

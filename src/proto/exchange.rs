@@ -286,8 +286,8 @@ impl Exchange {
 
     /// Puts bytes aside that were read `at` that time, and that it [may](Self::may_defer).
     ///
-    /// Until it is [followed](Self::follow_deferred), or the next request, it is not known whether the connection is
-    /// idle, and it counts as busy.
+    /// Until it is [followed](Self::follow_deferred), or the next request, it is not known whether the
+    /// connection is idle, and it counts as busy.
     pub(crate) fn defer(&mut self, bytes: &[u8], at: Moment) {
         self.deferred
             .get_or_insert_with(|| Box::new(Deferred::new()))

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 
 use super::roots::Roots;
 use super::{HttpsClient, HttpsClientConnector};
-use crate::policy::KeepAlivePolicy;
+use crate::policy::{KeepAlivePolicy, Learn};
 use crate::shared::KeepAlive;
 
 /// Builds a [`HttpsClient`]; made by [`KeepAlive::client`].
@@ -22,7 +22,7 @@ use crate::shared::KeepAlive;
 ///
 /// 1. TLS 1.2 and 1.3 by rustls, with the roots of the platform. `http://` works too.
 /// 2. HTTP/1.1. HTTP/2 on request, where the server chooses it.
-/// 3. hyper-util's pool with a timer, and with an idle timeout that is no shorter than what the
+/// 3. hyper-util's pool with a timer, and with an idle timeout that is no shorter than what any
 ///    policy may allow: on HTTP/1.1 the deadlines of this crate decide, and close.
 /// 4. The process's default `CryptoProvider` of rustls where one is installed, and ring otherwise.
 ///
@@ -61,7 +61,7 @@ impl KeepAlive {
         let mut pool = Client::builder(TokioExecutor::new());
         pool.timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(longest_idle(self.policy()));
+            .pool_idle_timeout(longest_idle(self.policies().all()));
         ClientBuilder {
             keep_alive: self.clone(),
             roots: Roots::default(),
@@ -174,8 +174,39 @@ impl ClientBuilder {
 
 /// No connection is to be idle for longer; `None` where the policy sets no end. hyper-util adds it to
 /// an instant, so it must not be too long for that.
-fn longest_idle(policy: &KeepAlivePolicy) -> Option<Duration> {
+fn longest_idle<'a>(policies: impl Iterator<Item = &'a KeepAlivePolicy>) -> Option<Duration> {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let longest = policy.max_idle.max(policy.hint_ceiling);
-    (longest <= DAY).then_some(longest)
+    let longest = policies.map(|policy| {
+        let longest = policy.max_idle.max(policy.hint_ceiling);
+        match policy.learn {
+            Learn::Full => longest.max(policy.learn_ceiling),
+            Learn::Off | Learn::Shorten => longest,
+        }
+    });
+    longest.max().filter(|longest| *longest <= DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_keeps_connections_as_long_as_any_policy_may_allow() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let policy = KeepAlivePolicy::default();
+        let longest = |policies: &[KeepAlivePolicy]| longest_idle(policies.iter());
+
+        assert_eq!(
+            longest(&[policy]),
+            Some(600 * SECOND),
+            "the ceiling of hints"
+        );
+        let full = policy.learn(Learn::Full).learn_ceiling(3600 * SECOND);
+        assert_eq!(longest(&[policy, full]), Some(3600 * SECOND));
+        let shorten = full.learn(Learn::Shorten);
+        assert_eq!(longest(&[policy, shorten]), Some(600 * SECOND));
+        let patient = policy.max_idle(7200 * SECOND);
+        assert_eq!(longest(&[patient, full]), Some(7200 * SECOND));
+        assert_eq!(longest(&[policy.max_idle(Duration::MAX), policy]), None);
+    }
 }
