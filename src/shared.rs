@@ -2,8 +2,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use hyper::rt::{Executor, Timer};
@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::error::PolicyError;
 use crate::origin::{CAPACITY, Origin, OriginMatcher, OriginSnapshot, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
+use crate::proto::exchange::Told;
 use crate::proto::jitter::Jitter;
 use crate::proto::{Reading, deadline};
 use crate::spawn::{Sentinel, Spawner};
@@ -66,6 +67,23 @@ struct Shared {
     sentinels: AtomicUsize,
 }
 
+/// A [`KeepAlive`], as long as anybody else has it.
+#[derive(Debug)]
+pub(crate) struct WeakKeepAlive {
+    shared: Weak<Shared>,
+    clock: Clock,
+}
+
+impl WeakKeepAlive {
+    pub(crate) fn upgrade(&self) -> Option<KeepAlive> {
+        self.shared.upgrade().map(|shared| KeepAlive { shared })
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
 /// How many connections may have room for bytes that are not followed yet, [`ROOM`] each. All others
 /// follow them at once, which costs more.
 ///
@@ -103,7 +121,7 @@ impl KeepAlive {
         self.shared.policies.of(Some(origin))
     }
 
-    /// What is known of each origin's idle timeout, most recently connected to first.
+    /// What is known of each origin's idle timeout, most recently used first.
     pub fn origins(&self) -> Vec<OriginSnapshot> {
         let now = self.clock().read();
         let (moment, taken) = (self.clock().moment(&now), now.wall);
@@ -120,11 +138,15 @@ impl KeepAlive {
     ///
     /// None is looked for: each closes when it is needed next, or at its deadline. One that was just
     /// opened for a request serves that. Does nothing to requests and responses under way, nor to
-    /// HTTP/2.
+    /// HTTP/2. Where more origins are in use than are [kept](KeepAliveBuilder::origin_capacity), it does
+    /// the same to all of them if need be.
     pub fn retire_idle(&self, origin: &Origin) {
         let now = self.clock().now();
-        if let Some(origin) = self.store().kept(origin) {
-            origin.learning().retire(now.monotonic);
+        match self.store().kept(origin) {
+            Some(origin) => origin.learning().retire(now.monotonic),
+            // It is in use, perhaps, and nobody knows where.
+            None if self.store().has_lost() => self.retire_all(),
+            None => {}
         }
     }
 
@@ -162,6 +184,14 @@ impl KeepAlive {
     /// Gives it back.
     pub(crate) fn end_watch(&self) {
         self.shared.sentinels.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The same, without keeping it.
+    pub(crate) fn downgrade(&self) -> WeakKeepAlive {
+        WeakKeepAlive {
+            shared: Arc::downgrade(&self.shared),
+            clock: self.clock().clone(),
+        }
     }
 
     /// Whether both share everything.
@@ -255,7 +285,12 @@ impl KeepAlive {
             let since = now.wall.duration_since(known.taken).unwrap_or_default();
             let (age, origin) = (policy.evidence_age, known.origin.anew());
             known.teach(origin.learning(), &moment, since, age);
-            self.store().remember(origin, known.told());
+            let told = if since < age {
+                known.told()
+            } else {
+                Told::default()
+            };
+            self.store().remember(origin, told);
         }
     }
 }

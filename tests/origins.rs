@@ -165,6 +165,44 @@ async fn what_was_known_gets_older_in_between() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hint_that_is_too_old_counts_no_more() {
+    let server = Server::builder().hint("timeout=60").build();
+    let known = known_of(&server, KeepAlivePolicy::default(), SECOND).await;
+    for (down, hint) in [(29, Some(60 * SECOND)), (30, None)] {
+        let mut known = known.clone();
+        known.taken = SystemTime::UNIX_EPOCH - down * 60 * SECOND;
+        let [known] = builder()
+            .remember([known])
+            .build()
+            .unwrap()
+            .origins()
+            .try_into()
+            .unwrap();
+        assert_eq!(known.hint, hint);
+    }
+}
+
+/// More are in use than there is room for.
+#[tokio::test(start_paused = true)]
+async fn connections_to_origins_that_were_forgotten_are_retired_all_the_same() {
+    let one = NonZeroUsize::new(1).unwrap();
+    let keep_alive = builder().origin_capacity(one).build().unwrap();
+    let server = Server::builder().build();
+    let client = guarded(&keep_alive, server.connector(Link::new()));
+    let uris = ["http://one.test/", "http://two.test/"];
+    for uri in uris {
+        exchange(&client, get(uri)).await.unwrap();
+    }
+    sleep(SECOND).await;
+
+    let forgotten = http_keepalive::Origin::of(&uris[0].parse().unwrap()).unwrap();
+    keep_alive.retire_idle(&forgotten);
+    exchange(&client, get(uris[0])).await.unwrap();
+
+    assert_eq!(server.connections(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_handles_that_began_alike_learn_apart() {
     let (server, known) = seen_to_close().await;
     let begin = builder().remember([known]);

@@ -20,8 +20,7 @@ pub(super) fn keep<T>(mut transport: Pin<&mut Option<T>>, watch: Watch)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if let Some(transport) = transport.take() {
-        let keep_alive = watch.keep_alive().clone();
+    if let (Some(transport), Some(keep_alive)) = (transport.take(), watch.keep_alive().upgrade()) {
         keep_alive
             .spawner()
             .spawn(Sentinel::new(watch_over(transport, watch)));
@@ -29,8 +28,7 @@ where
 }
 
 async fn watch_over<T: AsyncRead + AsyncWrite + Unpin>(mut transport: T, mut watch: Watch) {
-    let keep_alive = watch.keep_alive().clone();
-    let clock = keep_alive.clock();
+    let clock = &watch.keep_alive().clock().clone();
     while let Some(due) = watch.due() {
         let mut sleep = clock.sleep_until(due);
         let closed = poll_fn(|cx| match poll_close(&mut transport, cx) {

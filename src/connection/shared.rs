@@ -162,7 +162,8 @@ impl Connection {
         let policy = self.policy();
         let mut state = self.followed();
         self.disturbed.store(false, Ordering::Relaxed);
-        self.catch_up(&mut state.exchange, &now);
+        let version = self.catch_up(&mut state.exchange, &now);
+        self.saw(version);
         let was_retired = state.exchange.is_retired();
         let until = match state.exchange.verdict(policy, &now) {
             Some(Verdict::Retire(_)) => {
@@ -212,13 +213,7 @@ impl Connection {
             let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
             (vigil, exchange.is_hinted(policy))
         });
-        Some(Watch::new(
-            self.keep_alive.clone(),
-            origin,
-            self.place,
-            vigil,
-            hinted,
-        ))
+        Some(Watch::new(&self.keep_alive, origin, *policy, vigil, hinted))
     }
 
     /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.
@@ -228,12 +223,12 @@ impl Connection {
             || self.seen.load(Ordering::Relaxed) != version(self.origin.as_ref(), &self.keep_alive)
     }
 
-    /// Takes into account what was learned since.
-    fn catch_up(&self, exchange: &mut Exchange, now: &Moment) {
+    /// Takes into account what was learned since. Returns the version that this is of, for the transport:
+    /// only with an answer to whether it may read on has it [`seen`](Self::saw) that.
+    fn catch_up(&self, exchange: &mut Exchange, now: &Moment) -> u32 {
         let policy = self.policy();
         let version = version(self.origin.as_ref(), &self.keep_alive);
         if self.seen.load(Ordering::Relaxed) != version {
-            self.seen.store(version, Ordering::Relaxed);
             exchange.forget_allowance();
             let by_hand = self.keep_alive.stale();
             let stale = self
@@ -243,6 +238,12 @@ impl Connection {
             exchange.on_stale(stale, policy, now);
         }
         exchange.settle(policy, || self.findings());
+        version
+    }
+
+    /// The transport has an answer, or is given a time until when it needs none.
+    fn saw(&self, version: u32) {
+        self.seen.store(version, Ordering::Relaxed);
     }
 
     /// The idle time that would refute what binds the origin's connections.
@@ -347,7 +348,10 @@ impl Connection {
                 state.exchange.survival(happened, more_than, &now)
             });
             state.exchange.at(happened, policy.response_window, now);
-            self.catch_up(&mut state.exchange, &now);
+            let version = self.catch_up(&mut state.exchange, &now);
+            if state.exchange.is_idle() {
+                self.saw(version);
+            }
             fresh_until = state.exchange.fresh_until(policy);
         }
         let standing = state.standing();

@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
-use crate::origin::{Origin, Place};
+use crate::origin::Origin;
 use crate::policy::KeepAlivePolicy;
 use crate::proto::Now;
 use crate::proto::vigil::{Look, Vigil};
-use crate::shared::KeepAlive;
+use crate::shared::{KeepAlive, WeakKeepAlive};
 
 /// One of the places that there are for sentinels, and what its connection tells. Gives the place back
 /// when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    keep_alive: KeepAlive,
+    /// Not for longer than anybody else has it: nobody could use what is learned.
+    keep_alive: WeakKeepAlive,
     origin: Origin,
-    /// Which policy it follows.
-    place: Place,
+    policy: KeepAlivePolicy,
     vigil: Vigil,
     hinted: bool,
 }
@@ -23,16 +23,16 @@ pub(crate) struct Watch {
 impl Watch {
     /// For a place that was taken.
     pub(super) fn new(
-        keep_alive: KeepAlive,
+        keep_alive: &KeepAlive,
         origin: Origin,
-        place: Place,
+        policy: KeepAlivePolicy,
         vigil: Vigil,
         hinted: bool,
     ) -> Self {
         Self {
-            keep_alive,
+            keep_alive: keep_alive.downgrade(),
             origin,
-            place,
+            policy,
             vigil,
             hinted,
         }
@@ -50,12 +50,9 @@ impl Watch {
         is_free
     }
 
-    pub(crate) fn keep_alive(&self) -> &KeepAlive {
+    /// What it was taken from.
+    pub(crate) fn keep_alive(&self) -> &WeakKeepAlive {
         &self.keep_alive
-    }
-
-    fn policy(&self) -> &KeepAlivePolicy {
-        self.keep_alive.policies().at(self.place)
     }
 
     /// When the connection is to be looked at, whatever comes; `None` beyond what the clock can tell.
@@ -67,7 +64,7 @@ impl Watch {
     pub(crate) fn on_close(&self, now: &Now) {
         let now = self.keep_alive.clock().moment(now);
         if let Some(limit) = self.vigil.on_close(&now) {
-            let age = self.policy().evidence_age;
+            let age = self.policy.evidence_age;
             self.origin.learning().on_limit(limit, age);
         }
     }
@@ -79,18 +76,22 @@ impl Watch {
             Look::On(news) => (news, true),
             Look::Over(news) => (news, false),
         };
-        let policy = self.policy();
+        let policy = &self.policy;
         let learning = self.origin.learning();
         if let Some(news) = news {
             learning.on_survival(news, policy.evidence_age);
         }
-        is_on && learning.look(|known| known.wants_sentinel(policy, self.hinted))
+        is_on
+            && self.keep_alive.upgrade().is_some()
+            && learning.look(|known| known.wants_sentinel(policy, self.hinted))
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.origin.learning().end_watch();
-        self.keep_alive.end_watch();
+        if let Some(keep_alive) = self.keep_alive.upgrade() {
+            keep_alive.end_watch();
+        }
     }
 }

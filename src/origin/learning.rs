@@ -20,6 +20,7 @@ pub(crate) struct Learning {
     bound: AtomicU64,
     spread: AtomicU64,
     survived: AtomicU64,
+    failed: AtomicU64,
     /// A shorter idle time teaches nothing.
     worth: AtomicU64,
     /// The least upper bound of a round trip that was seen, for people.
@@ -40,6 +41,7 @@ impl Default for Learning {
             bound: AtomicU64::new(NONE),
             spread: AtomicU64::new(NONE),
             survived: AtomicU64::new(NONE),
+            failed: AtomicU64::new(NONE),
             worth: AtomicU64::new(0),
             rtt: AtomicU64::new(NONE),
             watched: AtomicBool::new(false),
@@ -61,6 +63,7 @@ impl Learning {
             bound: read(&self.bound),
             spread: read(&self.spread),
             survived: read(&self.survived),
+            failed: read(&self.failed),
         }
     }
 
@@ -155,6 +158,7 @@ impl Learning {
         write(&self.bound, after.bound);
         write(&self.spread, after.spread);
         write(&self.survived, after.survived);
+        write(&self.failed, after.failed);
         let worth = known.worth_more_than();
         self.worth.store(worth.nanoseconds(), Ordering::Relaxed);
         if before != after {

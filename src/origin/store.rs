@@ -14,6 +14,9 @@ use crate::proto::exchange::Told;
 /// How many origins are remembered, unless it is said.
 pub(crate) const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
+/// How many origins that are in use are passed over to find one that is not.
+const LOOKS: usize = 8;
+
 /// What is known of one origin.
 #[derive(Clone, Copy, Debug, Default)]
 struct Knowledge {
@@ -29,6 +32,8 @@ pub(crate) struct Origins {
     capacity: NonZeroUsize,
     /// Whether any origin was ever seen to speak HTTP/2: lets everybody else pass without a lookup.
     any_http2: AtomicBool,
+    /// Whether an origin was forgotten that was in use.
+    has_lost: AtomicBool,
     asked: Asked,
 }
 
@@ -40,8 +45,14 @@ impl Origins {
             known: Mutex::new(LruCache::unbounded()),
             capacity,
             any_http2: AtomicBool::new(false),
+            has_lost: AtomicBool::new(false),
             asked: Asked::new(),
         }
+    }
+
+    /// Whether an origin was forgotten that was in use.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost.load(Ordering::Relaxed)
     }
 
     /// How many are kept at most.
@@ -139,15 +150,17 @@ impl Origins {
         knowledge: Knowledge,
     ) {
         if known.len() >= self.capacity.get() {
-            // What was learned of an origin is to reach all its connections.
-            for _ in 0..known.len() {
+            // What was learned of an origin is to reach all its connections. But not at any price.
+            for _ in 0..LOOKS.min(known.len()) {
                 match known.pop_lru() {
                     Some((kept, knowledge)) if kept.is_shared() => known.put(kept, knowledge),
                     _ => break,
                 };
             }
             if known.len() >= self.capacity.get() {
-                known.pop_lru();
+                let lost = known.pop_lru();
+                let in_use = lost.is_some_and(|(kept, _)| kept.is_shared());
+                self.has_lost.fetch_or(in_use, Ordering::Relaxed);
             }
         }
         known.put(origin, knowledge);

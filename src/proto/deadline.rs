@@ -235,7 +235,10 @@ fn learned(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Dura
         (Learn::Shorten, _) | (Learn::Full, true) => None,
         (Learn::Full, false) => {
             let confirmed = bound.filter(|_| findings.spread.is_some());
-            findings.survived.map(Span::duration).max(confirmed)
+            let open = findings.survived.map(Span::duration).max(confirmed);
+            // That no close came does not mean that a request would have been answered.
+            let failed = findings.failed.map_or(Duration::MAX, Span::duration);
+            open.map(|open| open.min(failed))
         }
     };
     let longer = longer.map(|longer| longer.min(policy.learn_ceiling));

@@ -9,7 +9,7 @@ use super::end::{Cause, End};
 use super::framing::{Opaque, Progress, Tracker};
 use super::jitter::Jitter;
 use super::keep_alive::KeepAliveHint;
-use super::learn::{Evidence, Findings, Kind, Limit};
+use super::learn::{Evidence, Findings, Kind, Limit, SLOP};
 use super::vigil::Vigil;
 use super::{Moment, Reading, Span};
 use crate::policy::{KeepAlivePolicy, Learn};
@@ -20,6 +20,9 @@ const REQUEST_TIMEOUT: u16 = 408;
 
 /// How much longer than needed a sentinel is left open to refute a bound.
 const SURPLUS: Duration = Duration::from_millis(1);
+
+/// How long it takes, besides a round trip, until a request on a connection that was closed has failed.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What a connection is doing.
 ///
@@ -527,22 +530,40 @@ impl Exchange {
             return None;
         }
         match self.phase {
-            Phase::Idle => Some(Limit {
-                seen: self.open(now),
+            Phase::Idle => self.closed(now).map(|seen| Limit {
+                seen,
                 kind: Kind::Close,
             }),
-            Phase::Busy | Phase::Sending if self.is_unanswered_again() => Some(Limit {
-                seen: Evidence {
-                    since: self.since.saturating_sub(self.idle_before.duration()),
-                    at: *now,
-                    idle: self.idle_before,
-                    slack: self.rtt,
-                    watched: false,
-                },
-                kind: Kind::Failure,
-            }),
+            Phase::Busy | Phase::Sending if self.is_unanswered_again() && self.is_stale(now) => {
+                Some(Limit {
+                    seen: Evidence {
+                        since: self.since.saturating_sub(self.idle_before.duration()),
+                        at: *now,
+                        idle: self.idle_before,
+                        slack: self.rtt,
+                        watched: false,
+                    },
+                    kind: Kind::Failure,
+                })
+            }
             _ => None,
         }
+    }
+
+    /// The server closes the idle connection. `None` where that is no idle timer's doing: no server is so
+    /// quick that let the connection serve several requests. It takes so many, perhaps.
+    fn closed(&self, now: &Moment) -> Option<Evidence> {
+        let seen = self.open(now);
+        let is_at_once = seen.idle.duration() <= SLOP;
+        (self.requests == 1 || !is_at_once).then_some(seen)
+    }
+
+    /// Whether a request that fails now without an answer fails as one does on a connection that was
+    /// closed: soon, and not between requests in quick succession.
+    fn is_stale(&self, now: &Moment) -> bool {
+        let soon = self.rtt.duration().saturating_add(SOON);
+        let is_at_once = self.idle_before.duration() <= SLOP;
+        now.since(&self.since) <= soon && (self.requests == 2 || !is_at_once)
     }
 
     /// The idle connection is still open.
@@ -600,7 +621,8 @@ impl Exchange {
             self.retired,
             Some(Reason::IdleDeadline | Reason::NoIdleAllowed)
         );
-        if self.phase != Phase::Idle || !is_over {
+        // Of what drained slowly it is not known since when the server counts.
+        if self.phase != Phase::Idle || !is_over || self.skew.duration() > SLOP {
             return None;
         }
         let mut until = self.unlearned(policy);

@@ -28,7 +28,7 @@ const KEPT: usize = 8;
 const HISTORY: usize = 2;
 
 /// What timers and schedulers are off by, whatever the timeout.
-const SLOP: Duration = Duration::from_millis(100);
+pub(crate) const SLOP: Duration = Duration::from_millis(100);
 
 /// What is seen of an idle connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,6 +81,13 @@ impl Limit {
             .saturating_add(SLOP)
     }
 
+    /// The longest timeout that it may stand for.
+    fn latest(&self) -> Duration {
+        let idle = self.seen.idle.duration();
+        idle.saturating_add(self.seen.slack.duration())
+            .saturating_add(SLOP)
+    }
+
     /// Whether both may be the same timeout.
     fn is_near(&self, other: &Self) -> bool {
         let (a, b) = (self.seen.idle.duration(), other.seen.idle.duration());
@@ -101,6 +108,8 @@ pub(crate) struct Findings {
     pub(crate) spread: Option<Span>,
     /// The longest idle time that a sentinel was left open for.
     pub(crate) survived: Option<Span>,
+    /// The least idle time after which a request failed, unless one was answered later after a longer.
+    pub(crate) failed: Option<Span>,
 }
 
 /// What is known of one origin's idle timeout: a bounded number of facts.
@@ -108,6 +117,9 @@ pub(crate) struct Findings {
 pub(crate) struct Learned {
     limits: [Option<Limit>; KEPT],
     survivals: [Option<Evidence>; KEPT],
+    /// See [`Findings::failed`]. Between the two there may be something that forgets connections without
+    /// a word: one that is only listened to never hears of it.
+    failed: Option<Evidence>,
 }
 
 impl Learned {
@@ -116,8 +128,11 @@ impl Learned {
     pub(crate) fn on_limit(&mut self, limit: Limit, age: Duration) -> bool {
         let now = limit.seen.at;
         self.forget(&now, age);
-        // It was open until then.
-        self.on_survival(limit.seen, age);
+        match limit.kind {
+            // It was open until then.
+            Kind::Close => self.on_survival(limit.seen, age),
+            Kind::Failure => self.on_failure(limit.seen),
+        }
         if self.pairs(&limit) {
             // The server has changed: what it did before is no argument any more.
             let changed = limit.refuted_beyond();
@@ -131,14 +146,24 @@ impl Learned {
         self.binds(&limit)
     }
 
+    fn on_failure(&mut self, seen: Evidence) {
+        if self.failed.is_none_or(|failed| seen.idle <= failed.idle) {
+            self.failed = Some(seen);
+        }
+    }
+
     /// A connection was used again, or is still open, after so much idle time.
     pub(crate) fn on_survival(&mut self, survival: Evidence, age: Duration) {
         self.forget(&survival.at, age);
+        // Both clocks, as in `Moment::since`: began before is not later.
+        let is_later = |seen: &Evidence| seen.at.monotonic <= survival.since.monotonic;
         let refutes = |limit: &Limit| {
-            // Both clocks, as in `Moment::since`: began before is not later.
-            limit.seen.at.monotonic <= survival.since.monotonic
-                && survival.idle.duration() > limit.refuted_beyond()
+            is_later(&limit.seen) && survival.idle.duration() > limit.refuted_beyond()
         };
+        let was_answered = |failed: &Evidence| {
+            !survival.watched && is_later(failed) && survival.idle > failed.idle
+        };
+        self.failed = self.failed.filter(|failed| !was_answered(failed));
         self.limits
             .iter_mut()
             .for_each(|place| *place = place.filter(|limit| !refutes(limit)));
@@ -164,6 +189,9 @@ impl Learned {
         survivals: impl Iterator<Item = Evidence>,
     ) {
         for limit in limits {
+            if limit.kind == Kind::Failure {
+                self.on_failure(limit.seen);
+            }
             *oldest(&mut self.limits, |limit| limit.seen.at) = Some(limit);
         }
         for survival in survivals {
@@ -187,8 +215,8 @@ impl Learned {
         for place in &mut self.limits {
             *place = place.filter(|limit| is_recent(&limit.seen.at));
         }
-        for place in &mut self.survivals {
-            *place = place.filter(|survival| is_recent(&survival.at));
+        for place in self.survivals.iter_mut().chain([&mut self.failed]) {
+            *place = place.filter(|seen| is_recent(&seen.at));
         }
     }
 
@@ -207,6 +235,7 @@ impl Learned {
                 .filter(|survival| survival.watched)
                 .map(|survival| survival.idle)
                 .max(),
+            failed: self.failed.map(|failed| failed.idle),
         }
     }
 
@@ -234,21 +263,27 @@ impl Learned {
 
     /// Whether the server is seen to close sooner than it says.
     pub(crate) fn contradicts(&self, hint: Duration) -> bool {
-        self.bound().is_some_and(|limit| {
-            let latest = limit.seen.idle.duration();
-            latest
-                .saturating_add(limit.seen.slack.duration())
-                .saturating_add(SLOP)
-                < hint
-        })
+        self.bound().is_some_and(|limit| limit.latest() < hint)
     }
 
     /// The least limit that binds.
     pub(crate) fn bound(&self) -> Option<Limit> {
         self.limits()
-            .filter(|(_, binds)| *binds)
+            .filter(|(limit, binds)| *binds && !self.is_outdone(limit))
             .map(|(limit, _)| *limit)
             .min_by_key(|limit| limit.seen.idle)
+    }
+
+    /// Whether another close says the same more precisely: where the server may have counted more, by how
+    /// much is what the other tells.
+    fn is_outdone(&self, limit: &Limit) -> bool {
+        let latest = limit.latest();
+        let others = self.limits.iter().flatten();
+        limit.kind == Kind::Close
+            && others
+                .filter(|other| other.kind == Kind::Close && other.seen.slack < limit.seen.slack)
+                .map(|other| other.seen.idle)
+                .any(|idle| limit.seen.idle <= idle && idle.duration() <= latest)
     }
 
     fn binds(&self, limit: &Limit) -> bool {
@@ -281,7 +316,7 @@ impl Learned {
     fn spread(&self, bound: &Limit) -> Span {
         let near = self.limits.iter().flatten();
         let most = near
-            .filter(|limit| limit.is_near(bound))
+            .filter(|limit| limit.is_near(bound) && !self.is_outdone(limit))
             .map(|limit| {
                 let (idle, slack) = (limit.seen.idle.duration(), limit.seen.slack.duration());
                 idle.saturating_add(slack)

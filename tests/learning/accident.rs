@@ -5,12 +5,12 @@ use std::time::Duration;
 use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn};
 use rand::{Rng, SeedableRng};
 use rand_xorshift::XorShiftRng;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::load::{Asking, Load};
+use super::load::{Asking, Load, ask};
 use super::origin::Origin;
 use super::plan::Plan;
-use super::{builder, full, keep_alive};
+use super::{MILLISECOND, builder, full, keep_alive};
 use crate::support::client::guarded;
 
 /// Of so many idle times, one ends early, at any time before the server's timeout.
@@ -34,6 +34,33 @@ async fn asking(policy: KeepAlivePolicy, timeout: Duration, seed: u64) -> Asking
     let keep_alive = keep_alive(policy);
     let client = || guarded(&keep_alive, origin.connector());
     load.run(&origin, client).await
+}
+
+/// A server that takes ten requests on a connection, and does not say so. Its closes have nothing to do
+/// with idle times.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_closes_after_so_many_requests_keeps_its_reuse() {
+    const REQUESTS: usize = 400;
+    for learn in [Learn::Off, Learn::Shorten, Learn::Full] {
+        let keep_alive = keep_alive(KeepAlivePolicy::default().learn(learn));
+        let mut plans = 0;
+        let origin = Origin::new(move || {
+            plans += 1;
+            if plans % 10 == 0 {
+                Plan::fin(Duration::ZERO)
+            } else {
+                Plan::never()
+            }
+        });
+        let client = guarded(&keep_alive, origin.connector());
+        for _ in 0..REQUESTS {
+            ask(&client).await.unwrap();
+            // The close has come by then.
+            sleep(50 * MILLISECOND).await;
+        }
+        assert_eq!(origin.closes(), REQUESTS / 10, "{learn:?}");
+        assert_eq!(origin.connections(), REQUESTS / 10, "{learn:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

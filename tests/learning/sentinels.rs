@@ -128,6 +128,26 @@ async fn it_goes_with_what_is_left_of_the_connection_not_with_the_client() {
     assert!(allowed.abs_diff(known) < 5 * MILLISECOND, "{allowed:?}");
 }
 
+/// Nobody could use what it learns.
+#[tokio::test(start_paused = true)]
+async fn it_goes_with_the_last_who_could_use_what_it_learns() {
+    for (keeps, left) in [(true, 1), (false, 0)] {
+        let keep_alive = keep_alive(full());
+        let origin = Origin::new(Plan::never);
+        let client = guarded(&keep_alive, origin.connector());
+        drop(ask(&client).await.unwrap());
+        sleep(10 * SECOND).await;
+        assert_eq!(origin.open(), 1);
+
+        let kept = keeps.then(|| keep_alive.clone());
+        drop((client, keep_alive));
+        sleep(10 * SECOND).await;
+
+        assert_eq!(origin.open(), left);
+        drop(kept);
+    }
+}
+
 /// The pool's own timeout, if it is shorter, leaves nothing to watch.
 #[tokio::test(start_paused = true)]
 async fn where_the_pool_lets_go_first_there_is_none() {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn, Origin as Key};
-use tokio::time::sleep;
+use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn, Origin as Key};
+use tokio::time::{Instant, sleep};
 
 use super::load::{Outcome, number, outcome};
 use super::origin::{Connector, Origin};
@@ -88,6 +88,29 @@ async fn none_is_lost_where_one_of_them_closed() {
         let outcomes = ask_all(&client).await;
 
         assert_eq!(failed(&outcomes), losses, "{learn:?}");
+    }
+}
+
+/// To ask a handle is no use of its connection.
+#[tokio::test(start_paused = true)]
+async fn whoever_looks_at_a_connection_does_not_have_it_used() {
+    for looks in [false, true] {
+        let keep_alive = keep_alive(policy(Learn::Shorten));
+        let origin = Origin::new(Plan::never);
+        let client = guarded(&keep_alive, origin.connector());
+        let response = exchange(&client, post(URI, "")).await.unwrap();
+        let handle = response.extensions().get::<ConnectionHandle>().unwrap();
+        sleep(SECOND).await;
+        keep_alive.retire_all();
+
+        if looks {
+            assert!(handle.deadline() <= Some(Instant::now().into_std()));
+            assert!(format!("{handle:?}").contains("deadline"));
+        }
+        exchange(&client, post(URI, "")).await.unwrap();
+
+        assert_eq!(origin.connections(), 2);
+        assert_eq!(keep_alive.stats().retired.siblings, 1);
     }
 }
 

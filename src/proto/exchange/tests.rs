@@ -1848,3 +1848,85 @@ fn a_sentinel_is_left_open_for_as_long_as_policy_allows_or_until_it_refutes_what
     let full = shorten.learn(Learn::Full).learn_ceiling(secs(60));
     assert_eq!(watched_for(full, Some(5_100)), Some(secs(60)));
 }
+
+// What the end of a connection tells of the server's timeout.
+
+/// The idle time that it is taken for, in milliseconds, if the connection ends at that time.
+fn told(life: &Life, cause: Cause, millis: u64) -> Option<u128> {
+    let limit = life.exchange.limit(cause, &Moment::at(millis))?;
+    Some(limit.seen.idle.duration().as_millis())
+}
+
+#[test]
+fn a_close_tells_how_long_the_server_waited() {
+    let life = Life::idle();
+    assert_eq!(told(&life, Cause::Eof, 3_000), Some(3_000));
+    assert_eq!(told(&life, Cause::Error, 3_000), Some(3_000));
+    assert_eq!(told(&life, Cause::Dropped, 3_000), None, "this side did it");
+    assert_eq!(
+        told(&life, Cause::Eof, 0),
+        Some(0),
+        "it keeps none, perhaps"
+    );
+}
+
+#[test]
+fn a_close_at_once_after_several_requests_is_no_idle_timers() {
+    let mut life = Life::idle();
+    life.exchange_at(2_000);
+    assert_eq!(told(&life, Cause::Eof, 2_100), None);
+    assert_eq!(told(&life, Cause::Eof, 2_101), Some(101));
+}
+
+#[test]
+fn a_failure_tells_how_long_the_connection_had_been_idle() {
+    let mut life = Life::idle();
+    life.write(GET, 4_000);
+    assert_eq!(told(&life, Cause::Eof, 4_010), Some(4_000));
+    assert_eq!(told(&life, Cause::Error, 5_000), Some(4_000));
+    assert_eq!(
+        told(&life, Cause::Eof, 5_001),
+        None,
+        "the server worked on it"
+    );
+
+    let mut slow = Life::connected_after(300);
+    slow.write(GET, 1_000);
+    slow.read(OK, 1_300);
+    slow.write(GET, 4_000);
+    assert_eq!(told(&slow, Cause::Eof, 5_300), Some(2_700));
+    assert_eq!(told(&slow, Cause::Eof, 5_301), None, "a round trip more");
+}
+
+#[test]
+fn a_failure_between_requests_in_quick_succession_is_no_idle_timers() {
+    let mut life = Life::idle();
+    life.write(GET, 100);
+    assert_eq!(told(&life, Cause::Eof, 110), Some(100), "the second");
+    life.read(OK, 110);
+    life.write(GET, 210);
+    assert_eq!(told(&life, Cause::Eof, 220), None, "the third");
+    life.read(OK, 220);
+    life.write(GET, 321);
+    assert_eq!(told(&life, Cause::Eof, 330), Some(101));
+}
+
+#[test]
+fn what_drained_slowly_is_no_sentinel() {
+    for (slow, is_watched) in [(0, true), (100, true), (101, false), (20_000, false)] {
+        let policy = KeepAlivePolicy::default()
+            .max_idle(secs(60))
+            .learn(Learn::Full);
+        let mut life = Life::connected().with(policy);
+        life.write(GET, 0);
+        life.read(OK_4, 0);
+        life.read("body", slow);
+        let now = Moment::at(slow + 59_000);
+        assert!(matches!(
+            life.exchange.verdict(&life.policy, &now),
+            Some(Verdict::Retire(Reason::IdleDeadline))
+        ));
+        let vigil = life.exchange.vigil(&life.policy, None, &now);
+        assert_eq!(vigil.is_some(), is_watched, "{slow} ms");
+    }
+}

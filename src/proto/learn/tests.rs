@@ -265,9 +265,12 @@ proptest! {
             if is_limit {
                 let kind = if failed { Kind::Failure } else { Kind::Close };
                 limits.push(seen.idle);
-                let binds = learned.on_limit(Limit { seen, kind }, AGE);
+                let limit = Limit { seen, kind };
+                let binds = learned.on_limit(limit, AGE);
                 prop_assert!(binds || !failed);
-                prop_assert!(!binds || learned.findings().bound <= Some(seen.idle));
+                // Another may tell the same more precisely.
+                let latest = Some(Span::new(limit.latest()));
+                prop_assert!(!binds || learned.findings().bound <= latest);
             } else {
                 learned.on_survival(seen, AGE);
             }
@@ -280,4 +283,61 @@ proptest! {
         learned.forget(&Moment::at(now.saturating_add(2_000_000)), AGE);
         prop_assert_eq!(learned.findings(), Findings::default());
     }
+}
+
+/// Something forgets connections after six minutes without a word. A request finds out; who only listens
+/// does not.
+#[test]
+fn what_failed_caps_what_a_sentinel_hears_nothing_of() {
+    let minute = 60_000;
+    let deaf = evidence(20 * minute, 10 * minute, true);
+    let seen = [L(failure(6 * minute, 6 * minute)), S(deaf)];
+    let findings = learned(&seen).findings();
+    assert_eq!(findings.bound, None, "the server waits longer");
+    assert_eq!(findings.survived, Some(deaf.idle));
+    assert_eq!(findings.failed, Some(failure(0, 6 * minute).seen.idle));
+
+    let answered = evidence(29 * minute, 7 * minute, false);
+    let findings = learned(&[&seen[..], &[S(answered)]].concat()).findings();
+    assert_eq!(
+        findings.failed, None,
+        "a request that is answered shows otherwise"
+    );
+
+    let shorter = evidence(29 * minute, 5 * minute, false);
+    let findings = learned(&[&seen[..], &[S(shorter)]].concat()).findings();
+    assert!(findings.failed.is_some());
+
+    let mut old = learned(&seen);
+    old.forget(&Moment::at(40 * minute), AGE);
+    assert_eq!(old.findings().failed, None);
+}
+
+#[test]
+fn a_failure_is_no_survival() {
+    let seen = [L(failure(10_000, 6_000)), L(failure(30_000, 9_000))];
+    assert_eq!(bound(&seen), Some(6_000), "the later one refutes nothing");
+}
+
+/// A response drained slowly: the server began to count up to 20 s before.
+#[test]
+fn a_close_that_is_not_precise_gives_way_to_one_that_is() {
+    let slack = Span::new(Duration::from_secs(20));
+    let mut vague = watched(48_000, 48_000);
+    vague.seen.slack = slack;
+    assert_eq!(bound(&[L(vague)]), Some(48_000), "for want of a better one");
+
+    let precise = watched(120_000, 60_000);
+    let known = learned(&[L(vague), L(precise)]).findings();
+    assert_eq!(known.bound, Some(precise.seen.idle));
+    assert_eq!(known.spread, Some(Span::ZERO));
+
+    let sooner = watched(120_000, 40_000);
+    assert_eq!(bound(&[L(vague), L(sooner)]), Some(40_000));
+    let later = watched(120_000, 70_000);
+    assert_eq!(
+        bound(&[L(vague), L(later)]),
+        Some(48_000),
+        "that is another"
+    );
 }
