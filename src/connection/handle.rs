@@ -115,7 +115,8 @@ impl ConnectionHandle {
         (hint != KeepAliveHint::new()).then_some(hint)
     }
 
-    /// From when on the connection will not be used for another request.
+    /// From when on the connection will not be used for another request, as things stand: a later hint
+    /// changes that, and what is learned meanwhile of how long the server waits.
     ///
     /// `None` while a request or a response is under way, if nothing limits it, and on connections
     /// that are not followed. The instant of the call, or one before it, if it is not to be used

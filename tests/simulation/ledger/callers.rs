@@ -1,5 +1,6 @@
 //! What the callers tell.
 
+use http_keepalive::Learn;
 use tokio::time::Instant;
 
 use super::{Cause, Event, Ledger, Request};
@@ -99,7 +100,12 @@ impl Ledger {
         let mut state = self.state();
         state.note(Event::Answered(id));
         state.counts.answered += 1;
-        state.connections[connection].promised = promised;
+        // Where a server is seen to wait longer than was thought, what was named may come later. But what
+        // is over is over.
+        let is_final = state.world.policy.learn == Learn::Off;
+        let now = state.process.now();
+        let holds = |end: &std::time::Instant| is_final || *end <= now;
+        state.connections[connection].promised = promised.filter(holds);
         if state.requests[id as usize].arrivals != 1 {
             state.violation(&format!("request {id} was answered and never arrived"));
         }
