@@ -12,7 +12,6 @@ use crate::clock::Clock;
 use crate::error::PolicyError;
 use crate::origin::{CAPACITY, Origin, OriginMatcher, OriginSnapshot, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
-use crate::proto::exchange::Told;
 use crate::proto::jitter::Jitter;
 use crate::proto::{Reading, deadline};
 use crate::spawn::{Sentinel, Spawner};
@@ -285,12 +284,7 @@ impl KeepAlive {
             let since = now.wall.duration_since(known.taken).unwrap_or_default();
             let (age, origin) = (policy.evidence_age, known.origin.anew());
             known.teach(origin.learning(), &moment, since, age);
-            let told = if since < age {
-                known.told()
-            } else {
-                Told::default()
-            };
-            self.store().remember(origin, told);
+            self.store().remember(origin, known.told(since, age));
         }
     }
 }

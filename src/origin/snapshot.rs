@@ -147,10 +147,10 @@ impl OriginSnapshot {
         }
     }
 
-    /// What it says on a connection.
-    pub(crate) fn told(&self) -> Told {
+    /// What it says on a connection, unless that was so long `since` that it counts no more.
+    pub(crate) fn told(&self, since: Duration, age: Duration) -> Told {
         Told {
-            timeout: self.hint,
+            timeout: self.hint.filter(|_| since < age),
             requests: None,
         }
     }
