@@ -504,6 +504,83 @@ mod http2 {
     }
 }
 
+mod what_comes_while_nothing_is_awaited {
+    use super::*;
+
+    const GET: &str = "GET / HTTP/1.1\r\nhost: server.test\r\n\r\n";
+
+    /// Reads so many bytes, with room for no more than `room` of them at once.
+    async fn read(io: &mut (impl AsyncRead + Unpin), bytes: usize, room: usize) -> Vec<u8> {
+        let mut read = Vec::new();
+        while read.len() < bytes {
+            let mut buf = vec![0; room.min(bytes - read.len())];
+            let came = some_day(io.read(&mut buf)).await.unwrap();
+            assert!(came > 0, "no end before its time");
+            read.extend_from_slice(&buf[..came]);
+        }
+        read
+    }
+
+    /// Waits for something to read, as a client does that has nothing to send.
+    async fn await_nothing(io: &mut (impl AsyncRead + Unpin)) {
+        let mut buf = [0];
+        let read = tokio::time::timeout(GOOD_FOR / 8, io.read(&mut buf)).await;
+        assert!(read.is_err(), "{read:?}");
+    }
+
+    /// A body may, behind a head that came by itself: it is not known yet that there is one.
+    #[tokio::test(start_paused = true)]
+    async fn comes_whole_whatever_room_there_is_for_it() {
+        let body = &noise()[..10_000];
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n";
+        for room in [1, 7, 1_000, 2_047, 2_048, 2_049, 20_000] {
+            let keep_alive = brief();
+            let (connector, mut far_ends) = wires(Link::new(), Connected::new);
+            let mut io = TokioIo::new(connect(&mut keep_alive.connector(connector)).await);
+            let mut peer = far_ends.peer().await;
+
+            // Often enough that nothing is to be learned from a reuse any more.
+            for _ in 0..20 {
+                io.write_all(GET.as_bytes()).await.unwrap();
+                peer.request().await.unwrap();
+                peer.send(head).await;
+                assert_eq!(read(&mut io, head.len(), room).await, head.as_bytes());
+                peer.send(body).await;
+                assert!(read(&mut io, body.len(), room).await == body, "room {room}");
+                await_nothing(&mut io).await;
+            }
+            peer.send("farewell").await;
+            assert_eq!(read(&mut io, 8, room).await, b"farewell", "room {room}");
+
+            let stats = keep_alive.stats();
+            assert_eq!((stats.exchanges, stats.reused), (20, 19), "room {room}");
+            assert_eq!(
+                (stats.opaque.unsolicited, stats.opaque.total()),
+                (1, 1),
+                "room {room}: only the farewell answers no request"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn may_be_nothing_at_all_if_there_is_no_room() {
+        let keep_alive = brief();
+        let (connector, mut far_ends) = wires(Link::new(), Connected::new);
+        let mut io = TokioIo::new(connect(&mut keep_alive.connector(connector)).await);
+        let mut peer = far_ends.peer().await;
+        io.write_all(GET.as_bytes()).await.unwrap();
+        peer.serve("").await;
+        let response = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        read(&mut io, response.len(), 1_000).await;
+
+        peer.send("farewell").await;
+        assert_eq!(io.read(&mut []).await.unwrap(), 0, "that is not the end");
+
+        assert_eq!(read(&mut io, 8, 8).await, b"farewell");
+        assert_eq!(keep_alive.stats().closed_while_idle, 0);
+    }
+}
+
 mod what_the_transport_says_of_itself {
     use super::*;
 
