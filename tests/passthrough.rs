@@ -30,7 +30,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use support::client::{exchange, get, guarded, keep_alive, plain};
 use support::link::{Link, LinkEnd};
 use support::server::{LinkInfo, Server, full};
-use support::wire::{FarEnds, Wire, WireConnector, wires};
+use support::wire::{FarEnds, Peer, Wire, WireConnector, wires};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -43,9 +43,11 @@ const GOOD_FOR: Duration = Duration::from_millis(750);
 /// Longer than any deadline.
 const LONG: Duration = Duration::from_secs(3600);
 
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: server.test\r\n\r\n";
+
 /// Bytes that would be HTTP if they were on an HTTP connection, and some that would not.
 const LOOKALIKES: [&[u8]; 5] = [
-    b"GET / HTTP/1.1\r\nhost: server.test\r\n\r\n",
+    GET,
     b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"0\r\n\r\n",
@@ -507,7 +509,12 @@ mod http2 {
 mod what_comes_while_nothing_is_awaited {
     use super::*;
 
-    const GET: &str = "GET / HTTP/1.1\r\nhost: server.test\r\n\r\n";
+    /// A connection, driven by hand at both ends.
+    async fn open(keep_alive: &KeepAlive) -> (TokioIo<IdleAwareIo<Wire>>, Peer) {
+        let (connector, mut far_ends) = wires(Link::new(), Connected::new);
+        let io = connect(&mut keep_alive.connector(connector)).await;
+        (TokioIo::new(io), far_ends.peer().await)
+    }
 
     /// Reads so many bytes, with room for no more than `room` of them at once.
     async fn read(io: &mut (impl AsyncRead + Unpin), bytes: usize, room: usize) -> Vec<u8> {
@@ -533,18 +540,17 @@ mod what_comes_while_nothing_is_awaited {
     async fn comes_whole_whatever_room_there_is_for_it() {
         let body = &noise()[..10_000];
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n";
-        for room in [1, 7, 1_000, 2_047, 2_048, 2_049, 20_000] {
+        let whole = head.len();
+        for room in [1, 7, whole - 1, whole, whole + 1, 1_000, 20_000] {
             let keep_alive = brief();
-            let (connector, mut far_ends) = wires(Link::new(), Connected::new);
-            let mut io = TokioIo::new(connect(&mut keep_alive.connector(connector)).await);
-            let mut peer = far_ends.peer().await;
+            let (mut io, mut peer) = open(&keep_alive).await;
 
             // Often enough that nothing is to be learned from a reuse any more.
             for _ in 0..20 {
-                io.write_all(GET.as_bytes()).await.unwrap();
+                io.write_all(GET).await.unwrap();
                 peer.request().await.unwrap();
                 peer.send(head).await;
-                assert_eq!(read(&mut io, head.len(), room).await, head.as_bytes());
+                assert_eq!(read(&mut io, whole, room).await, head.as_bytes());
                 peer.send(body).await;
                 assert!(read(&mut io, body.len(), room).await == body, "room {room}");
                 await_nothing(&mut io).await;
@@ -565,10 +571,8 @@ mod what_comes_while_nothing_is_awaited {
     #[tokio::test(start_paused = true)]
     async fn may_be_nothing_at_all_if_there_is_no_room() {
         let keep_alive = brief();
-        let (connector, mut far_ends) = wires(Link::new(), Connected::new);
-        let mut io = TokioIo::new(connect(&mut keep_alive.connector(connector)).await);
-        let mut peer = far_ends.peer().await;
-        io.write_all(GET.as_bytes()).await.unwrap();
+        let (mut io, mut peer) = open(&keep_alive).await;
+        io.write_all(GET).await.unwrap();
         peer.serve("").await;
         let response = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         read(&mut io, response.len(), 1_000).await;
