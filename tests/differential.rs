@@ -28,6 +28,8 @@ const ANSWER: u8 = 7;
 const DELIVER: u8 = 10;
 const RAW: u8 = 16;
 const ROOM: u8 = 19;
+const STICK: u8 = 20;
+const END: u8 = 21;
 const TAKE: u8 = 23;
 const ADVANCE: u8 = 26;
 const RETIRE: u8 = 29;
@@ -125,6 +127,17 @@ fn it_closes_in_time_whichever_task_drives_it() {
         let tally = run(&after(DEFAULT_POLICY, &[GET, OK, &[MOVE], why, GET]));
 
         assert_eq!((tally.retired, tally.reused), (1, 0));
+    }
+}
+
+#[test]
+fn the_server_closes_what_was_retired_and_could_not_be_flushed_so_far() {
+    for end in [0, 1] {
+        let end = [END, end];
+        let operations = [&[STICK, 0], GET, OK, &[RETIRE | AT_ONCE], &end];
+        let tally = run(&after(DEFAULT_POLICY, &operations));
+
+        assert_eq!((tally.idle, tally.retired), (2, 0));
     }
 }
 

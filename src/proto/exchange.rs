@@ -735,15 +735,18 @@ impl Exchange {
     }
 
     fn idle_end(&self, cause: Cause, policy: &KeepAlivePolicy) -> End {
-        match (self.retired, self.allowance(policy), cause) {
-            (Some(reason), _, _) => End::Retired(reason),
+        if cause != Cause::Dropped {
+            // What is retired ends so if it could not be closed yet: what was written is not flushed.
+            return End::PeerIdle;
+        }
+        match (self.retired, self.allowance(policy)) {
+            (Some(reason), _) => End::Retired(reason),
             // Closed by whoever drives the connection, and it would have been by this crate.
-            (None, Allowance::Never(reason), Cause::Dropped) => End::Retired(reason),
-            (None, _, Cause::Dropped) if !deadline::takes_more(policy, self.requests.into()) => {
+            (None, Allowance::Never(reason)) => End::Retired(reason),
+            (None, _) if !deadline::takes_more(policy, self.requests.into()) => {
                 End::Retired(Reason::MaxRequests)
             }
-            (None, _, Cause::Dropped) => End::Client,
-            (None, _, Cause::Eof | Cause::Error) => End::PeerIdle,
+            (None, _) => End::Client,
         }
     }
 
