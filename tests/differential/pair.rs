@@ -61,8 +61,6 @@ pub(super) struct Pair {
     outbox: Vec<u8>,
     /// How many requests it has made up an answer for.
     answered: usize,
-    /// A request was sent before the one before it was out.
-    overlaps: bool,
     pub(super) is_well_formed: bool,
     pub(super) is_miscounted: bool,
     /// Whether the handle gave a deadline when everybody was at rest.
@@ -100,7 +98,6 @@ impl Pair {
             bare: Client::new(&builder, bare.clone(), Transport(bare)),
             outbox: Vec::new(),
             answered: 0,
-            overlaps: false,
             is_well_formed: true,
             is_miscounted: false,
             is_idle: false,
@@ -185,7 +182,6 @@ impl Pair {
         let is_first = self.bare.calls.is_empty();
         let is_ready = self.bare.standing() == Standing::Ready && !self.is_miscounted;
         if is_first || is_ready {
-            self.overlaps = self.bare.wire.borrow().is_blocked();
             self.is_well_formed &= message.is_well_formed();
             self.is_miscounted |= !message.is_well_formed();
             self.both(|client| client.send(message));
@@ -221,9 +217,12 @@ impl Pair {
         let Some(call) = self.bare.calls.last() else {
             return false;
         };
-        if self.overlaps && wire.is_blocked() {
-            return false;
-        }
-        wire.written()[call.written_before..].contains(&b'\n')
+        // Behind what was still to be written of the request before, if anything was.
+        let begin = call.message.begin();
+        let written = &wire.written()[call.written_before..];
+        let found = written
+            .windows(begin.len())
+            .position(|bytes| bytes == begin.as_bytes());
+        found.is_some_and(|at| written[at..].contains(&b'\n'))
     }
 }

@@ -56,14 +56,22 @@ impl Message {
         self.fields < WELL_FORMED && (self.fields != 6 || !self.payload.is_none())
     }
 
-    pub(super) fn request(&self, gate: Gate) -> Request<Upload> {
-        let target = match self.method {
+    fn target(&self) -> &'static str {
+        match self.method {
             "CONNECT" => "a:80",
             _ => "/",
-        };
+        }
+    }
+
+    /// What hyper writes first of it; no body holds that.
+    pub(super) fn begin(&self) -> String {
+        format!("{} {} HTTP/1.", self.method, self.target())
+    }
+
+    pub(super) fn request(&self, gate: Gate) -> Request<Upload> {
         let mut request = Request::builder()
             .method(self.method)
-            .uri(target)
+            .uri(self.target())
             .version(self.version);
         for (name, value) in FIELDS[self.fields] {
             request = request.header(*name, *value);
