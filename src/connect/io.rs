@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect;
 use hyper_util::rt::TokioIo;
 use pin_project::{pin_project, pinned_drop};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncRead;
 
 use super::sentinel;
 use super::timer::IdleTimer;
@@ -20,127 +21,16 @@ use crate::proto::Now;
 use crate::proto::end::Cause;
 use crate::proto::framing::Opaque;
 
+/// How much an idle read takes by way of the stack: what hyper reads at once, unless much comes.
+const IDLE_READ: usize = 8192;
+
 /// A transport that reports EOF when it has been idle for too long: what an
 /// [`IdleAwareConnector`](crate::IdleAwareConnector) connects.
 ///
 /// Reads and writes as the transport within does, and hands on what that says of itself, with a
 /// [`ConnectionHandle`] added to its extras.
-#[pin_project]
-pub struct IdleAwareIo<T> {
-    /// hyper's traits outside and inside, tokio's between them: with those, what was read can be
-    /// looked at without a copy.
-    #[pin]
-    io: TokioIo<Tap<TokioIo<T>>>,
-}
-
-impl<T> IdleAwareIo<T> {
-    pub(super) fn new(transport: T, connection: Connection) -> Self
-    where
-        T: Read + Write + connect::Connection + Unpin + Send + 'static,
-    {
-        let http2 = transport.connected().is_negotiated_h2();
-        if http2 {
-            connection.on_opaque(Opaque::Http2);
-        }
-        Self {
-            io: TokioIo::new(Tap {
-                transport: Some(TokioIo::new(transport)),
-                keep: sentinel::keep,
-                connection: Followed(Arc::new(connection)),
-                timer: IdleTimer::default(),
-                standing: if http2 {
-                    Standing::Opaque
-                } else {
-                    Standing::Idle
-                },
-                awaits_response: false,
-                is_flushing: false,
-                watch: false,
-            }),
-        }
-    }
-
-    /// The handle of this connection, following it from request to request.
-    pub fn handle(&self) -> ConnectionHandle {
-        let Followed(connection) = &self.io.inner().connection;
-        ConnectionHandle::following(Arc::clone(connection))
-    }
-
-    /// The transport within.
-    pub fn get_ref(&self) -> &T {
-        let Some(transport) = &self.io.inner().transport else {
-            unreachable!("it is taken when this is dropped");
-        };
-        transport.inner()
-    }
-
-    /// Unwraps the transport within, which is not followed from here on.
-    pub fn into_inner(self) -> T {
-        let Some(transport) = self.io.into_inner().transport.take() else {
-            unreachable!("it is taken when this is dropped");
-        };
-        transport.into_inner()
-    }
-}
-
-impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
-    fn connected(&self) -> connect::Connected {
-        self.get_ref().connected().extra(self.handle())
-    }
-}
-
-impl<T: Read> Read for IdleAwareIo<T> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.project().io.poll_read(cx, buf)
-    }
-}
-
-impl<T: Write> Write for IdleAwareIo<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.project().io.poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.project().io.poll_write_vectored(cx, bufs)
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdleAwareIo")
-            .field("transport", self.get_ref())
-            .field("handle", &self.handle())
-            .finish()
-    }
-}
-
-/// Tells the connection what passes, and asks it before idle reads.
 #[pin_project(PinnedDrop)]
-struct Tap<T> {
+pub struct IdleAwareIo<T> {
     /// There until this is dropped.
     #[pin]
     transport: Option<T>,
@@ -158,8 +48,63 @@ struct Tap<T> {
     watch: bool,
 }
 
+impl<T> IdleAwareIo<T> {
+    pub(super) fn new(transport: T, connection: Connection) -> Self
+    where
+        T: Read + Write + connect::Connection + Unpin + Send + 'static,
+    {
+        let http2 = transport.connected().is_negotiated_h2();
+        if http2 {
+            connection.on_opaque(Opaque::Http2);
+        }
+        Self {
+            transport: Some(transport),
+            keep: sentinel::keep,
+            connection: Followed(Arc::new(connection)),
+            timer: IdleTimer::default(),
+            standing: if http2 {
+                Standing::Opaque
+            } else {
+                Standing::Idle
+            },
+            awaits_response: false,
+            is_flushing: false,
+            watch: false,
+        }
+    }
+
+    /// The handle of this connection, following it from request to request.
+    pub fn handle(&self) -> ConnectionHandle {
+        let Followed(connection) = &self.connection;
+        ConnectionHandle::following(Arc::clone(connection))
+    }
+
+    /// The transport within.
+    pub fn get_ref(&self) -> &T {
+        let Some(transport) = &self.transport else {
+            unreachable!("it is taken when this is dropped");
+        };
+        transport
+    }
+
+    /// Unwraps the transport within, which is not followed from here on.
+    pub fn into_inner(mut self) -> T {
+        let Some(transport) = self.transport.take() else {
+            unreachable!("it is taken when this is dropped");
+        };
+        transport
+    }
+
+    fn transport(self: Pin<&mut Self>) -> Pin<&mut T> {
+        let Some(transport) = self.project().transport.as_pin_mut() else {
+            unreachable!("it is taken when this is dropped");
+        };
+        transport
+    }
+}
+
 #[pinned_drop]
-impl<T> PinnedDrop for Tap<T> {
+impl<T> PinnedDrop for IdleAwareIo<T> {
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
         if *this.watch {
@@ -170,43 +115,42 @@ impl<T> PinnedDrop for Tap<T> {
     }
 }
 
-impl<T> Tap<T> {
-    fn transport(self: Pin<&mut Self>) -> Pin<&mut T> {
-        let Some(transport) = self.project().transport.as_pin_mut() else {
-            unreachable!("it is taken when this is dropped");
-        };
-        transport
+impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
+    fn connected(&self) -> connect::Connected {
+        self.get_ref().connected().extra(self.handle())
     }
 }
 
-impl<T: AsyncRead> AsyncRead for Tap<T> {
+impl<T: Read> Read for IdleAwareIo<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
+        buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         match self.standing {
-            Standing::Opaque => return self.transport().poll_read(cx, buf),
+            Standing::Opaque => self.transport().poll_read(cx, buf),
             Standing::Idle if !self.is_flushing => {
                 let now = self.connection.keep_alive().clock().read();
-                if !self.timer.is_fresh(cx, &now) || self.connection.is_disturbed() {
-                    return self.poll_read_asked(cx, buf, &now);
+                if self.timer.is_fresh(cx, &now) && !self.connection.is_disturbed() {
+                    self.poll_read_fresh(cx, buf)
+                } else {
+                    self.poll_read_asked(cx, buf, &now)
                 }
             }
-            Standing::Idle | Standing::Busy => {}
+            Standing::Idle | Standing::Busy => self.poll_read_followed(cx, buf),
         }
-        self.poll_read_followed(cx, buf)
     }
 }
 
-impl<T: AsyncRead> Tap<T> {
+/// Reading, and what was read.
+impl<T: Read> IdleAwareIo<T> {
     /// Reads if the connection may still be used, and has it looked at when its time is up.
     #[cold]
     #[inline(never)]
     fn poll_read_asked(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
+        buf: ReadBufCursor<'_>,
         now: &Now,
     ) -> Poll<io::Result<()>> {
         self.as_mut().project().timer.on_fresh(None);
@@ -232,46 +176,82 @@ impl<T: AsyncRead> Tap<T> {
         Poll::Pending
     }
 
-    #[inline(always)]
-    fn poll_read_followed(
+    /// Reads where hardly ever anything comes. What does is copied once: that costs nothing as long as
+    /// there is nothing, unlike to make a buffer of hyper's one that can be looked at.
+    #[inline]
+    fn poll_read_fresh(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = self.as_mut().transport().poll_read(cx, buf);
+        let mut room = [MaybeUninit::uninit(); IDLE_READ];
+        let Some(room) = room.get_mut(..buf.remaining()) else {
+            return self.poll_read_followed(cx, buf);
+        };
+        let mut copied = ReadBuf::uninit(room);
+        let read = self.as_mut().transport().poll_read(cx, copied.unfilled());
         if read.is_ready() {
-            self.on_read(cx, buf, before, &read);
+            self.on_read(copied.filled(), buf.remaining(), &read);
+        }
+        if let Poll::Ready(Ok(())) = read {
+            buf.put_slice(copied.filled());
         }
         read
     }
 
-    /// Tells what was read into the buffer, behind what was there before.
-    fn on_read(
+    /// Reads into a buffer of hyper's, by way of tokio's trait, which shows what was read without a
+    /// copy.
+    #[inline]
+    fn poll_read_followed(
         self: Pin<&mut Self>,
-        cx: &Context<'_>,
-        buf: &ReadBuf<'_>,
-        before: usize,
-        read: &Poll<io::Result<()>>,
-    ) {
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut TokioIo::new(Shown(self))).poll_read(cx, buf)
+    }
+}
+
+/// Reads from a transport, and tells what was read.
+struct Shown<'a, T>(Pin<&'a mut IdleAwareIo<T>>);
+
+impl<T: Read> AsyncRead for Shown<'_, T> {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self(io) = &mut *self;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut TokioIo::new(io.as_mut().transport())).poll_read(cx, buf);
+        if read.is_ready() {
+            let bytes = buf.filled().get(before..).unwrap_or_default();
+            let room = bytes.len().saturating_add(buf.remaining());
+            io.as_mut().on_read(bytes, room, &read);
+        }
+        read
+    }
+}
+
+impl<T> IdleAwareIo<T> {
+    /// Tells what was read, where there was room for so much.
+    fn on_read(self: Pin<&mut Self>, bytes: &[u8], room: usize, read: &Poll<io::Result<()>>) {
         let this = self.project();
         if let Poll::Ready(Err(_)) = read {
             return this.connection.on_end(Cause::Error);
         }
-        let bytes = buf.filled().get(before..).unwrap_or_default();
         if bytes.is_empty() {
-            if buf.remaining() > 0 {
+            if room > 0 {
                 this.connection.on_end(Cause::Eof);
             }
             return;
         }
         let first = std::mem::take(this.awaits_response);
         let now = first.then(|| this.connection.keep_alive().clock().read());
-        let defers = now.as_ref().is_some_and(|now| {
-            this.timer.is_fresh(cx, now)
-                && !this.connection.is_disturbed()
-                && this.connection.defer(bytes, now)
-        });
+        // Whether it is fresh, the next read finds out, and has this followed if not.
+        let defers = now
+            .as_ref()
+            .is_some_and(|now| this.timer.may_be_fresh() && this.connection.defer(bytes, now));
         if defers {
             *this.standing = Standing::Idle;
             return;
@@ -282,9 +262,7 @@ impl<T: AsyncRead> Tap<T> {
             this.timer.on_fresh(moved.fresh_until);
         }
     }
-}
 
-impl<T> Tap<T> {
     /// Something is about to be written. Returns the time, if the connection was idle.
     fn before_write(self: Pin<&mut Self>, is_empty: bool) -> Option<Now> {
         let this = self.project();
@@ -338,7 +316,7 @@ impl<T> Tap<T> {
     }
 }
 
-impl<T: AsyncWrite> AsyncWrite for Tap<T> {
+impl<T: Write> Write for IdleAwareIo<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -387,6 +365,15 @@ impl<T: AsyncWrite> AsyncWrite for Tap<T> {
             return Poll::Ready(Ok(()));
         }
         self.transport().poll_shutdown(cx)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for IdleAwareIo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdleAwareIo")
+            .field("transport", self.get_ref())
+            .field("handle", &self.handle())
+            .finish()
     }
 }
 

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use hyper::rt::Sleep;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper::rt::{Read, ReadBuf, Sleep, Write};
 
 use crate::clock::Clock;
 use crate::connection::Watch;
@@ -18,7 +17,7 @@ const SHUTDOWN: Duration = Duration::from_secs(1);
 /// Leaves a transport open, apart from whoever used it, for as long as there is something to learn.
 pub(super) fn keep<T>(mut transport: Pin<&mut Option<T>>, watch: Watch)
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Read + Write + Unpin + Send + 'static,
 {
     if let (Some(transport), Some(keep_alive)) = (transport.take(), watch.keep_alive().upgrade()) {
         keep_alive
@@ -27,7 +26,7 @@ where
     }
 }
 
-async fn watch_over<T: AsyncRead + AsyncWrite + Unpin>(mut transport: T, mut watch: Watch) {
+async fn watch_over<T: Read + Write + Unpin>(mut transport: T, mut watch: Watch) {
     let clock = &watch.keep_alive().clock().clone();
     while let Some(due) = watch.due() {
         let mut sleep = clock.sleep_until(due);
@@ -60,10 +59,12 @@ async fn watch_over<T: AsyncRead + AsyncWrite + Unpin>(mut transport: T, mut wat
 
 /// Ready with the first thing that comes from a server to which nothing was sent: EOF, an error, or a
 /// word of farewell.
-fn poll_close<T: AsyncRead + Unpin>(transport: &mut T, cx: &mut Context<'_>) -> Poll<()> {
+fn poll_close<T: Read + Unpin>(transport: &mut T, cx: &mut Context<'_>) -> Poll<()> {
     let mut bytes = [0; 16];
     let mut buf = ReadBuf::new(&mut bytes);
-    Pin::new(transport).poll_read(cx, &mut buf).map(|_| ())
+    Pin::new(transport)
+        .poll_read(cx, buf.unfilled())
+        .map(|_| ())
 }
 
 /// Ready when that time has come, however early the timer is.

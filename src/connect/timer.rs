@@ -47,6 +47,12 @@ impl IdleTimer {
         now.is_before(&looked_at) && self.wakes(cx)
     }
 
+    /// Whether the connection was fresh when that was looked at.
+    #[inline]
+    pub(super) fn may_be_fresh(&self) -> bool {
+        self.fresh_until.is_some()
+    }
+
     /// The connection has become fresh until then, or has to be asked: the sleep may lie behind.
     pub(super) fn on_fresh(&mut self, until: Option<Now>) {
         self.fresh_until = until
