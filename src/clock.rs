@@ -8,14 +8,14 @@ use std::time::{Instant, SystemTime};
 use hyper::rt::{Sleep, Timer};
 use hyper_util::rt::TokioTimer;
 
-use crate::proto::{Moment, Now, Reading};
+use crate::proto::{Epoch, Moment, Now, Reading};
 
 /// Both clocks, and the timer that goes with the monotonic one. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Clock {
-    timer: Arc<dyn Timer + Send + Sync>,
-    /// What readings of the monotonic clock count from.
-    epoch: Instant,
+    /// In place of tokio's.
+    timer: Option<Arc<dyn Timer + Send + Sync>>,
+    epoch: Epoch,
     /// In place of the system's wall clock.
     wall: Option<Arc<WallClock>>,
 }
@@ -24,16 +24,12 @@ pub(crate) struct Clock {
 pub(crate) type WallClock = dyn Fn() -> SystemTime + Send + Sync;
 
 impl Clock {
-    fn of(timer: Arc<dyn Timer + Send + Sync>, wall: Option<Arc<WallClock>>) -> Self {
-        Self {
-            epoch: timer.now(),
-            timer,
-            wall,
-        }
-    }
-
     pub(crate) fn with_timer(self, timer: Arc<dyn Timer + Send + Sync>) -> Self {
-        Self::of(timer, self.wall)
+        Self {
+            epoch: epoch(timer.now()),
+            timer: Some(timer),
+            ..self
+        }
     }
 
     pub(crate) fn with_wall_clock(self, wall: Arc<WallClock>) -> Self {
@@ -51,7 +47,10 @@ impl Clock {
     #[inline]
     pub(crate) fn read(&self) -> Now {
         Now {
-            monotonic: self.timer.now(),
+            monotonic: match &self.timer {
+                None => tokio_time(),
+                Some(timer) => timer.now(),
+            },
             wall: match &self.wall {
                 None => system_time(),
                 Some(wall) => wall(),
@@ -59,50 +58,53 @@ impl Clock {
         }
     }
 
+    /// What its readings count from.
+    pub(crate) fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Its reading, to be reckoned with.
     pub(crate) fn moment(&self, now: &Now) -> Moment {
-        Moment {
-            monotonic: self.reading(now.monotonic),
-            wall: match now.wall.duration_since(SystemTime::UNIX_EPOCH) {
-                Ok(after) => Reading::after(after),
-                Err(before) => Reading::before(before.duration()),
-            },
-        }
+        self.epoch.moment(now)
     }
 
-    /// What the clocks show at a moment; `None` beyond what they can tell.
+    /// What it shows at a moment; `None` beyond what it can tell.
     pub(crate) fn at(&self, moment: &Moment) -> Option<Now> {
-        Some(Now {
-            monotonic: self.instant(moment.monotonic)?,
-            wall: match moment.wall.offset() {
-                Ok(after) => SystemTime::UNIX_EPOCH.checked_add(after)?,
-                Err(before) => SystemTime::UNIX_EPOCH.checked_sub(before)?,
-            },
-        })
-    }
-
-    fn reading(&self, now: Instant) -> Reading {
-        match now.checked_duration_since(self.epoch) {
-            Some(after) => Reading::after(after),
-            // Built by one clock, used by another that lags behind.
-            None => Reading::before(self.epoch.saturating_duration_since(now)),
-        }
+        self.epoch.at(moment)
     }
 
     /// The instant of a reading of the monotonic clock; `None` beyond what it can tell.
     pub(crate) fn instant(&self, reading: Reading) -> Option<Instant> {
-        match reading.offset() {
-            Ok(after) => self.epoch.checked_add(after),
-            Err(before) => self.epoch.checked_sub(before),
-        }
+        self.epoch.instant(reading)
     }
 
     pub(crate) fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.timer.sleep_until(deadline)
+        match &self.timer {
+            None => TokioTimer::new().sleep_until(deadline),
+            Some(timer) => timer.sleep_until(deadline),
+        }
     }
 
     pub(crate) fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
-        self.timer.reset(sleep, deadline);
+        match &self.timer {
+            None => TokioTimer::new().reset(sleep, deadline),
+            Some(timer) => timer.reset(sleep, deadline),
+        }
     }
+}
+
+/// A wall clock's readings are the same for all processes, so that they can be told each other.
+fn epoch(monotonic: Instant) -> Epoch {
+    Epoch::new(monotonic, SystemTime::UNIX_EPOCH)
+}
+
+/// Tokio's clock, without the detour of a trait object.
+fn tokio_time() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "every reading of tokio's clock is this one"
+    )]
+    tokio::time::Instant::now().into_std()
 }
 
 /// The system's wall clock.
@@ -116,7 +118,11 @@ fn system_time() -> SystemTime {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self::of(Arc::new(TokioTimer::new()), None)
+        Self {
+            timer: None,
+            epoch: epoch(tokio_time()),
+            wall: None,
+        }
     }
 }
 

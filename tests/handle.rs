@@ -515,6 +515,48 @@ mod its_deadline {
         );
     }
 
+    /// How much of the timeout is kept back after these exchanges on a connection that took a second to
+    /// be established: a request is answered after so many milliseconds with so many bytes.
+    async fn kept_back_after(exchanges: &[(u64, usize)]) -> Duration {
+        let policy = KeepAlivePolicy::default().safety_margin(SafetyMargin::adaptive());
+        let server = Server::builder()
+            .handler(|request: Request<Incoming>| async move {
+                let (millis, bytes) = request.uri().path()[1..].split_once('/').unwrap();
+                sleep(Duration::from_millis(millis.parse().unwrap())).await;
+                Response::new(full(vec![7; bytes.parse().unwrap()]))
+            })
+            .build();
+        let connector = server.connector(Link::new());
+        let connector = tower::service_fn(move |uri: Uri| {
+            let connecting = connector.clone().oneshot(uri);
+            Box::pin(async {
+                sleep(Duration::from_secs(1)).await;
+                connecting.await
+            })
+        });
+        let client = guarded(&keep_alive(policy.max_idle(EXPECTED)), connector);
+        let mut last = None;
+        for (millis, bytes) in exchanges {
+            let request = get(&format!("{URI}{millis}/{bytes}"));
+            // Nothing is asked of it in between, nor is there anything to learn.
+            last = Some(handle_of(&client, request).await);
+        }
+        assert_eq!(server.connections(), 1);
+        Instant::now() + EXPECTED - last.as_ref().and_then(deadline).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaves_room_for_the_quickest_answer_to_a_request_that_was_seen() {
+        let at_once = kept_back_after(&[(100, 2)]).await;
+        assert_ne!(kept_back_after(&[(700, 2)]).await, at_once);
+
+        for bytes in [2_000, 20_000] {
+            let small = [(700, 2); 5];
+            let at_last = [&small[..], &[(100, bytes)]].concat();
+            assert_eq!(kept_back_after(&at_last).await, at_once, "{bytes} bytes");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn goes_by_the_hint() {
         let keep_alive = shared();

@@ -80,32 +80,51 @@ where
 {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // Looked at where it lies: it is large.
         let mut polled = this.inner.poll(cx);
-        let Poll::Ready(Ok(response)) = &mut polled else {
-            return polled;
-        };
+        // Looked at where it lies: it is large.
+        if let Poll::Ready(Ok(response)) = &mut polled {
+            let answer = Answer {
+                asked: this.asked.as_ref(),
+                close: *this.close,
+                strips: *this.strips,
+            };
+            answer.heed(this.keep_alive, response);
+        }
+        polled
+    }
+}
+
+/// What matters of a request when its response is there.
+struct Answer<'a> {
+    asked: Option<&'a Asked>,
+    close: bool,
+    strips: bool,
+}
+
+impl Answer<'_> {
+    #[inline(never)]
+    fn heed<B>(&self, keep_alive: &KeepAlive, response: &mut Response<B>) {
         let http2 = response.version() > Version::HTTP_11;
-        if let Some(asked) = this.asked {
-            this.keep_alive.store().on_version(|| asked.origin(), http2);
+        if let Some(asked) = self.asked {
+            keep_alive.store().on_version(|| asked.origin(), http2);
         }
         if !http2 {
-            let is_silent = !heed_hint(this.keep_alive, response);
-            if this.asked.as_ref().is_some_and(|asked| asked.hint) {
-                settle(this.keep_alive, response, is_silent);
+            let is_silent = !heed_hint(keep_alive, response);
+            if self.asked.is_some_and(|asked| asked.hint) {
+                settle(keep_alive, response, is_silent);
             }
         }
-        if *this.close {
+        if self.close {
             // The field may not have been sent, nor need the server heed it.
             let handle = response.extensions().get::<ConnectionHandle>();
             handle.into_iter().for_each(ConnectionHandle::retire);
         }
-        if *this.strips {
+        if self.strips {
             strip_response(response);
         }
-        polled
     }
 }
 
@@ -119,6 +138,7 @@ fn settle<B>(keep_alive: &KeepAlive, response: &Response<B>, is_silent: bool) {
 }
 
 /// Passes a hint on to whom it concerns. Returns whether there was one.
+#[inline]
 fn heed_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) -> bool {
     let Some(parsed) = keep_alive::parse(response.headers()) else {
         return false;

@@ -273,29 +273,30 @@ impl<T> IdleAwareIo<T> {
         Some(this.connection.keep_alive().clock().read())
     }
 
-    /// Tells what was written of the buffers, and when it was begun on an idle connection. Whether any
-    /// of it was accepted or not: whoever writes a request has taken it off its queue.
+    /// Tells what was written of the buffers, and when it was begun on an idle connection.
     fn on_written<'a>(
         self: Pin<&mut Self>,
         cx: &Context<'_>,
         bufs: impl IntoIterator<Item = &'a [u8]>,
         written: &Poll<io::Result<usize>>,
-        mut sent: Option<Now>,
+        sent: Option<&Now>,
+    ) {
+        match written {
+            &Poll::Ready(Ok(accepted)) if accepted > 0 => {
+                self.on_accepted(cx, bufs, accepted, sent);
+            }
+            _ => self.on_refused(written, sent),
+        }
+    }
+
+    fn on_accepted<'a>(
+        self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        bufs: impl IntoIterator<Item = &'a [u8]>,
+        accepted: usize,
+        mut sent: Option<&Now>,
     ) {
         let this = self.project();
-        let accepted = match written {
-            Poll::Ready(Ok(written)) => *written,
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        if let (Some(now), 0) = (&sent, accepted) {
-            this.connection.on_sending(now);
-        }
-        if let Poll::Ready(Err(_)) = written {
-            return this.connection.on_end(Cause::Error);
-        }
-        if written.is_pending() {
-            return;
-        }
         let mut left = accepted;
         for buf in bufs {
             let accepted = buf.get(..left).unwrap_or(buf);
@@ -303,15 +304,27 @@ impl<T> IdleAwareIo<T> {
                 continue;
             }
             left = left.saturating_sub(accepted.len());
-            let moved = this.connection.on_written(accepted, sent.take().as_ref());
-            *this.standing = moved.standing;
-            *this.awaits_response = true;
+            *this.standing = this.connection.on_written(accepted, sent.take()).standing;
         }
+        *this.awaits_response = true;
         if *this.standing == Standing::Idle {
             // The response was there before its request was out. Nobody may read any more before
             // the next request, so have it done: that read starts the timer.
             this.timer.on_fresh(None);
             cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Nothing was accepted: still, whoever writes a request has taken it off its queue.
+    #[cold]
+    #[inline(never)]
+    fn on_refused(self: Pin<&mut Self>, written: &Poll<io::Result<usize>>, sent: Option<&Now>) {
+        let this = self.project();
+        if let Some(now) = sent {
+            this.connection.on_sending(now);
+        }
+        if let Poll::Ready(Err(_)) = written {
+            this.connection.on_end(Cause::Error);
         }
     }
 }
@@ -325,7 +338,7 @@ impl<T: Write> Write for IdleAwareIo<T> {
         let sent = self.as_mut().before_write(buf.is_empty());
         let written = self.as_mut().transport().poll_write(cx, buf);
         if self.standing != Standing::Opaque {
-            self.on_written(cx, [buf], &written, sent);
+            self.on_written(cx, [buf], &written, sent.as_ref());
         }
         written
     }
@@ -339,7 +352,8 @@ impl<T: Write> Write for IdleAwareIo<T> {
         let sent = self.as_mut().before_write(is_empty);
         let written = self.as_mut().transport().poll_write_vectored(cx, bufs);
         if self.standing != Standing::Opaque {
-            self.on_written(cx, bufs.iter().map(|buf| &**buf), &written, sent);
+            let bufs = bufs.iter().map(|buf| &**buf);
+            self.on_written(cx, bufs, &written, sent.as_ref());
         }
         written
     }

@@ -267,8 +267,8 @@ impl Connection {
 
     /// Something was to be written on an idle connection at `now`, of which nothing was accepted.
     pub(crate) fn on_sending(&self, now: &Now) {
-        let now = self.keep_alive.clock().moment(now);
-        self.state().exchange.on_sending(now);
+        let epoch = self.keep_alive.clock().epoch();
+        self.state().exchange.on_sending(epoch, epoch.moment(now));
     }
 
     /// Takes bytes that were read at `now`, on a connection that is fresh, if they need not be followed.
@@ -282,7 +282,7 @@ impl Connection {
         let defers = exchange.may_defer(bytes, self.policy(), known)
             && (exchange.has_room() || self.keep_alive.take_room());
         if defers {
-            exchange.defer(bytes, self.keep_alive.clock().moment(now));
+            exchange.defer(bytes, *now);
         }
         defers
     }
@@ -313,10 +313,30 @@ impl Connection {
 
     /// Takes bytes that were written; `sent` is when somebody set out to, on a connection that was idle.
     pub(crate) fn on_written(&self, bytes: &[u8], sent: Option<&Now>) -> Moved {
-        let sent = sent.map(|now| self.keep_alive.clock().moment(now));
-        self.tell(self.state(), None, |exchange| {
+        let mut state = self.state();
+        if sent.is_some_and(|now| state.exchange.on_next_request(bytes, now)) {
+            drop(state);
+            self.keep_alive.counters().on_exchange(true);
+            return Moved {
+                standing: Standing::Busy,
+                fresh_until: None,
+            };
+        }
+        self.follow_written(state, bytes, sent)
+    }
+
+    /// The same of all but the requests that are taken in few steps.
+    #[inline(never)]
+    fn follow_written<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        bytes: &[u8],
+        sent: Option<&Now>,
+    ) -> Moved {
+        let epoch = self.keep_alive.clock().epoch();
+        self.tell(state, None, |exchange| {
             if let Some(now) = sent {
-                exchange.on_sending(now);
+                exchange.on_sending(epoch, epoch.moment(now));
             }
             exchange.on_written(bytes)
         })
@@ -328,6 +348,7 @@ impl Connection {
         now: Option<Moment>,
         tell: impl FnOnce(&mut Exchange) -> Happened,
     ) -> Moved {
+        state.exchange.settle_time(self.keep_alive.clock().epoch());
         let happened = tell(&mut state.exchange);
         let mut fresh_until = None;
         let mut survival = None;
@@ -417,9 +438,15 @@ impl Connection {
         if deadline::is_clamped(policy, hint.timeout()) {
             self.keep_alive.counters().on_clamped_hint();
         }
-        if self.state().exchange.knows(hint, request, policy) {
-            return;
+        if !self.state().exchange.knows(hint, request, policy) {
+            self.on_other_hint(hint, request);
         }
+    }
+
+    /// Takes a hint that may change something.
+    #[inline(never)]
+    fn on_other_hint(&self, hint: KeepAliveHint, request: u64) {
+        let policy = self.policy();
         let mut news = None;
         self.change(|exchange| {
             let before = exchange.told();
@@ -501,7 +528,8 @@ impl Connection {
 
     fn follow(&self, state: &mut State) {
         let window = self.policy().response_window;
-        let Some(happened) = state.exchange.follow_deferred(window) else {
+        let epoch = self.keep_alive.clock().epoch();
+        let Some(happened) = state.exchange.follow_deferred(window, epoch) else {
             return;
         };
         self.keep_alive.give_room();

@@ -99,12 +99,20 @@ impl Fingerprint {
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut hash = FACTOR ^ u64::from(*scheme == Scheme::HTTPS);
         let mut mix = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
-        let mut words = authority.as_bytes().chunks_exact(8);
+        let bytes = authority.as_bytes();
+        mix(bytes.len() as u64);
+        let mut words = bytes.chunks_exact(8);
         for word in words.by_ref() {
             mix(word.try_into().map_or(0, u64::from_le_bytes));
         }
-        let rest = words.remainder().iter();
-        mix(rest.fold(1, |word, &byte| word << 8 | u64::from(byte)));
+        // What is left of it, and some of what was mixed in before.
+        match bytes.last_chunk() {
+            Some(&last) => mix(u64::from_le_bytes(last)),
+            None => mix(words
+                .remainder()
+                .iter()
+                .fold(0, |word, &byte| word << 8 | u64::from(byte))),
+        }
         Self(hash | 1)
     }
 }

@@ -4,8 +4,12 @@
 //! connection is idle or busy, it is only read from. And nearly always nobody ever needs to know: a
 //! client that does not pipeline writes its next request when the response has ended, so that the
 //! request proves it. So what came is put aside, and looked at only if something depends on it before.
+//!
+//! So it goes on from exchange to exchange, and what one needs for that is here: when it was begun, which
+//! is not reckoned with before that matters, and what its request was like.
 
-use super::Moment;
+use super::Now;
+use super::framing::PlainRequest;
 
 /// The longest piece that is put aside, in bytes.
 ///
@@ -17,7 +21,13 @@ pub(crate) const ROOM: usize = 1024;
 pub(super) struct Deferred {
     bytes: [u8; ROOM],
     length: usize,
-    at: Moment,
+    /// When it came; `None` while nothing is put aside.
+    at: Option<Now>,
+    /// When the request in flight was begun, as the clocks were read, if it followed upon a piece that
+    /// was put aside.
+    pub(super) begun: Option<Now>,
+    /// Tells requests that are taken in few steps.
+    pub(super) plain: PlainRequest,
 }
 
 impl Deferred {
@@ -25,7 +35,9 @@ impl Deferred {
         Self {
             bytes: [0; ROOM],
             length: 0,
-            at: Moment::LEAST,
+            at: None,
+            begun: None,
+            plain: PlainRequest::new(),
         }
     }
 
@@ -38,28 +50,27 @@ impl Deferred {
 
     /// Puts a piece aside that came at `at`.
     #[inline]
-    pub(super) fn put(&mut self, bytes: &[u8], at: Moment) {
+    pub(super) fn put(&mut self, bytes: &[u8], at: Now) {
         if let Some(room) = self.bytes.get_mut(..bytes.len()) {
             room.copy_from_slice(bytes);
             self.length = bytes.len();
-            self.at = at;
+            self.at = Some(at);
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.length == 0
+        self.at.is_none()
     }
 
     /// When what was put aside came. Nothing is, from then on.
     #[inline]
-    pub(super) fn forget(&mut self) -> Option<Moment> {
-        let length = std::mem::take(&mut self.length);
-        (length > 0).then_some(self.at)
+    pub(super) fn forget(&mut self) -> Option<Now> {
+        self.length = 0;
+        self.at.take()
     }
 
     /// What was put aside, and when it came.
-    pub(super) fn look(&self) -> Option<(&[u8], Moment)> {
-        let bytes = self.bytes.get(..self.length)?;
-        (!bytes.is_empty()).then_some((bytes, self.at))
+    pub(super) fn look(&self) -> Option<(&[u8], Now)> {
+        Some((self.bytes.get(..self.length)?, self.at?))
     }
 }

@@ -11,7 +11,7 @@ use super::jitter::Jitter;
 use super::keep_alive::KeepAliveHint;
 use super::learn::{Evidence, Findings, Kind, Limit, SLOP};
 use super::vigil::Vigil;
-use super::{Moment, Reading, Span};
+use super::{Epoch, Moment, Now, Reading, Span};
 use crate::policy::{KeepAlivePolicy, Learn};
 
 /// A request that the server timed out waiting for; sent on its own account, so it says nothing
@@ -106,6 +106,8 @@ pub(crate) struct Exchange {
     connected: Moment,
     /// What comes last of these: when the first byte of a request was written, or was to be; when an
     /// exchange ended; when it was first asked whether the connection may be used, before it was.
+    ///
+    /// Of a request that followed upon a response put aside, see [`settle_time`](Self::settle_time).
     since: Moment,
     /// By how much the server's timer may have started before the last exchange ended.
     skew: Span,
@@ -217,18 +219,69 @@ impl Exchange {
     /// Somebody is about to write.
     ///
     /// `Unused | Idle => Sending`
-    pub(crate) fn on_sending(&mut self, now: Moment) {
+    pub(crate) fn on_sending(&mut self, epoch: &Epoch, now: Moment) {
+        self.settle_time(epoch);
         if let Some(at) = self
             .deferred
             .as_mut()
             .and_then(|deferred| deferred.forget())
         {
             // Nobody writes a request before the response to the last one has ended.
-            self.on_response_ended(at);
+            self.on_response_ended(epoch.moment(&at));
         }
         if self.is_idle() {
             self.begin(now);
             self.phase = Phase::Sending;
+        }
+    }
+
+    /// Takes the bytes of a request that somebody set out to write at `now`, if it is all there and
+    /// follows upon a response that was put aside. Returns whether it did.
+    ///
+    /// What [`on_sending`](Self::on_sending) and [`on_written`](Self::on_written) do, in few steps:
+    /// nearly all requests are such ones. Readings of the clocks stay what they are, and one round trip
+    /// in so many is looked at.
+    ///
+    /// `Busy => Idle => Busy`
+    pub(crate) fn on_next_request(&mut self, bytes: &[u8], now: &Now) -> bool {
+        const SAMPLED: u32 = 8;
+        let Some(deferred) = &mut self.deferred else {
+            return false;
+        };
+        if deferred.is_empty() || !deferred.plain.is(bytes) {
+            return false;
+        }
+        let Some(ended) = deferred.forget() else {
+            return false;
+        };
+        let begun = deferred.begun.replace(*now);
+        let answered = match (self.answered.take(), begun) {
+            (Some(answered), _) => {
+                // By an interim response, which was followed.
+                self.anchor.begin();
+                Some(answered)
+            }
+            (None, Some(begun)) if self.requests % SAMPLED == 0 => {
+                Some(Span::new(ended.since(&begun)))
+            }
+            _ => None,
+        };
+        let rtt = answered.map_or(self.rtt, |answered| self.rtt.min(answered));
+        if self.skew > Span::ZERO || rtt < self.rtt || self.requests == 1 {
+            self.skew = Span::ZERO;
+            self.rtt = rtt;
+            self.allowance = None;
+        }
+        self.requests = self.requests.saturating_add(1);
+        self.idle_before = Span::new(now.since(&ended));
+        true
+    }
+
+    /// `since` is to be looked at.
+    pub(crate) fn settle_time(&mut self, epoch: &Epoch) {
+        let begun = self.deferred.as_mut().and_then(|room| room.begun.take());
+        if let Some(begun) = begun {
+            self.since = epoch.moment(&begun);
         }
     }
 
@@ -291,7 +344,7 @@ impl Exchange {
     ///
     /// Until it is [followed](Self::follow_deferred), or the next request, it is not known whether the
     /// connection is idle, and it counts as busy.
-    pub(crate) fn defer(&mut self, bytes: &[u8], at: Moment) {
+    pub(crate) fn defer(&mut self, bytes: &[u8], at: Now) {
         self.deferred
             .get_or_insert_with(|| Box::new(Deferred::new()))
             .put(bytes, at);
@@ -305,13 +358,14 @@ impl Exchange {
     }
 
     /// Follows what was put aside, and gives up the room for it; `None` where there was none.
-    pub(crate) fn follow_deferred(&mut self, window: u64) -> Option<Happened> {
+    pub(crate) fn follow_deferred(&mut self, window: u64, epoch: &Epoch) -> Option<Happened> {
+        self.settle_time(epoch);
         let deferred = self.deferred.take()?;
         let Some((bytes, at)) = deferred.look() else {
             return Some(Happened::default());
         };
         let happened = self.on_read(bytes, window);
-        self.at(happened, window, at);
+        self.at(happened, window, epoch.moment(&at));
         Some(happened)
     }
 
@@ -373,12 +427,12 @@ impl Exchange {
     }
 
     fn begin(&mut self, now: Moment) {
+        self.idle_before = Span::new(now.since(self.idle_since()));
         self.phase = Phase::Busy;
         self.requests = self.requests.saturating_add(1);
         if self.serves_one {
             self.retired.get_or_insert(Reason::ByHand);
         }
-        self.idle_before = Span::new(now.since(self.idle_since()));
         self.since = now;
         self.answered = None;
     }

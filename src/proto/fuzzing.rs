@@ -19,7 +19,7 @@ use super::end::Cause;
 use super::exchange::Exchange;
 use super::jitter::Jitter;
 use super::keep_alive::{self, KeepAliveHint};
-use super::{Moment, Span};
+use super::{Epoch, Moment, Span};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
 /// The `Keep-Alive` field: one value a line.
@@ -182,6 +182,7 @@ pub fn exchange(data: &[u8]) {
     let policy = policy(&mut data);
     let window = policy.response_window;
     let connecting = data.duration();
+    let epoch = &Epoch::of_tests();
     let mut now = Moment::epoch();
     let mut exchange = Exchange::new(connecting, now);
     // The same life, in which bytes come one by one.
@@ -190,18 +191,27 @@ pub fn exchange(data: &[u8]) {
     while let Some(operation) = data.byte() {
         let proves_end = operation % 8 < 2 && by_bytes.is_idle();
         if exchange.is_deferring() && !proves_end {
-            let _ = exchange.follow_deferred(window);
+            let _ = exchange.follow_deferred(window, epoch);
+        }
+        if operation % 8 > 1 {
+            exchange.settle_time(epoch);
         }
         let was_opaque = exchange.opaque();
         match operation % 8 {
             0 | 1 => {
-                if data.flag() || exchange.is_deferring() {
-                    exchange.on_sending(now);
-                    by_bytes.on_sending(now);
-                }
+                let sets_out = data.flag() || exchange.is_deferring();
                 let piece = data.piece();
-                let happened = exchange.on_written(piece);
-                exchange.at(happened, window, now);
+                if !exchange.on_next_request(piece, &now.read()) {
+                    exchange.settle_time(epoch);
+                    if sets_out {
+                        exchange.on_sending(epoch, now);
+                    }
+                    let happened = exchange.on_written(piece);
+                    exchange.at(happened, window, now);
+                }
+                if sets_out {
+                    by_bytes.on_sending(epoch, now);
+                }
                 for byte in piece.chunks(1) {
                     let happened = by_bytes.on_written(byte);
                     by_bytes.at(happened, window, now);
@@ -210,7 +220,7 @@ pub fn exchange(data: &[u8]) {
             2 | 3 => {
                 let piece = data.piece();
                 if exchange.may_defer(piece, &policy, Span::MAX) && data.flag() {
-                    exchange.defer(piece, now);
+                    exchange.defer(piece, now.read());
                 } else {
                     let happened = exchange.on_read(piece, window);
                     exchange.at(happened, window, now);
@@ -249,6 +259,13 @@ pub fn exchange(data: &[u8]) {
         let standing = |exchange: &Exchange| (exchange.is_idle(), exchange.opaque());
         if !exchange.is_deferring() {
             assert_eq!(standing(&exchange), standing(&by_bytes), "split or whole");
+            if exchange.opaque().is_none() {
+                let request = |exchange: &Exchange| {
+                    let request = exchange.request();
+                    (request.number, request.idle_before())
+                };
+                assert_eq!(request(&exchange), request(&by_bytes), "split or whole");
+            }
         }
         assert!(was_opaque.is_none() || was_opaque == exchange.opaque());
     }

@@ -243,6 +243,7 @@ fn plain_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// Reads all `Keep-Alive` fields of a message, without allocating. `None` if there is none.
+#[inline]
 pub(crate) fn parse(headers: &HeaderMap) -> Option<Parsed> {
     let first = headers.get(&KEEP_ALIVE)?;
     if headers.len() == headers.keys_len() {

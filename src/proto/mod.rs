@@ -6,8 +6,9 @@
 //! * `on_*` methods take a fact from outside (bytes that were written or read, a hint) and say what
 //!   followed from it. Bytes of a peer never make them panic, nor keep more than a stated bound.
 //! * Where a fact has a time, the driver passes it as an argument, last: a [`Moment`], one reading
-//!   of the monotonic and of the wall clock. [`Happened`] says which facts need one, so that the
-//!   driver reads the clock no more often than that.
+//!   of the monotonic and of the wall clock, or [`Now`], the same as it was read, where it may never be
+//!   reckoned with; an [`Epoch`] makes the one of the other. [`Happened`] says which facts need a time,
+//!   so that the driver reads the clock no more often than that.
 //! * Everything else only answers a question.
 //!
 //! ```text
@@ -35,4 +36,4 @@ mod moment;
 mod token;
 pub(crate) mod vigil;
 
-pub(crate) use self::moment::{Moment, Now, Reading, Span};
+pub(crate) use self::moment::{Epoch, Moment, Now, Reading, Span};

@@ -154,6 +154,60 @@ impl Now {
     pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.monotonic < other.monotonic && self.wall < other.wall
     }
+
+    /// The time from `earlier` to this moment, as [`Moment::since`] has it.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
+        let wall = self.wall.duration_since(earlier.wall);
+        monotonic.max(wall.unwrap_or_default())
+    }
+}
+
+/// What readings count from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Epoch {
+    pub(crate) fn new(monotonic: Instant, wall: SystemTime) -> Self {
+        Self { monotonic, wall }
+    }
+
+    /// To be reckoned with.
+    pub(crate) fn moment(&self, now: &Now) -> Moment {
+        Moment {
+            monotonic: match now.monotonic.checked_duration_since(self.monotonic) {
+                Some(after) => Reading::after(after),
+                // Built by one clock, used by another that lags behind.
+                None => Reading::before(self.monotonic.saturating_duration_since(now.monotonic)),
+            },
+            wall: match now.wall.duration_since(self.wall) {
+                Ok(after) => Reading::after(after),
+                Err(before) => Reading::before(before.duration()),
+            },
+        }
+    }
+
+    /// What the clocks show at a moment; `None` beyond what they can tell.
+    pub(crate) fn at(&self, moment: &Moment) -> Option<Now> {
+        Some(Now {
+            monotonic: self.instant(moment.monotonic)?,
+            wall: match moment.wall.offset() {
+                Ok(after) => self.wall.checked_add(after)?,
+                Err(before) => self.wall.checked_sub(before)?,
+            },
+        })
+    }
+
+    /// The instant of a reading of the monotonic clock; `None` beyond what it can tell.
+    pub(crate) fn instant(&self, reading: Reading) -> Option<Instant> {
+        match reading.offset() {
+            Ok(after) => self.monotonic.checked_add(after),
+            Err(before) => self.monotonic.checked_sub(before),
+        }
+    }
 }
 
 /// A duration of up to 584 years, kept in eight bytes, also where there may be none.

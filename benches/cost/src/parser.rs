@@ -1,7 +1,7 @@
 //! The parser and the tracker by themselves: what the library does with bytes, without a client, a
 //! lock, or a clock.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
 
@@ -9,7 +9,7 @@ use crate::policy::KeepAlivePolicy;
 use crate::proto::deadline::Verdict;
 use crate::proto::exchange::Exchange;
 use crate::proto::framing::Tracker;
-use crate::proto::{Moment, Reading, keep_alive};
+use crate::proto::{Epoch, Moment, Now, keep_alive};
 
 /// Finds where messages end.
 #[derive(Debug)]
@@ -38,18 +38,21 @@ impl Follower {
 pub struct Life {
     exchange: Exchange,
     policy: KeepAlivePolicy,
+    epoch: Epoch,
     now: Moment,
 }
 
 impl Default for Life {
     fn default() -> Self {
-        let now = Moment {
-            monotonic: Reading::after(Duration::ZERO),
-            wall: Reading::after(Duration::ZERO),
-        };
+        let epoch = Epoch::new(Instant::now(), SystemTime::UNIX_EPOCH);
+        let now = epoch.moment(&Now {
+            monotonic: Instant::now(),
+            wall: SystemTime::now(),
+        });
         Self {
             exchange: Exchange::new(Duration::from_millis(1), now),
             policy: KeepAlivePolicy::default(),
+            epoch,
             now,
         }
     }
@@ -62,11 +65,12 @@ impl Life {
         let Self {
             exchange,
             policy,
+            epoch,
             now,
         } = self;
         let window = policy.response_window;
         let before = exchange.verdict(policy, now);
-        exchange.on_sending(*now);
+        exchange.on_sending(epoch, *now);
         let happened = exchange.on_written(request);
         if happened.needs_time() {
             exchange.at(happened, window, *now);

@@ -982,7 +982,7 @@ impl Life {
 
     /// A request is to be written, and nothing of it is accepted.
     fn sending(mut self) -> Self {
-        self.exchange.on_sending(self.now);
+        self.exchange.on_sending(&Epoch::of_tests(), self.now);
         self
     }
 
@@ -1122,7 +1122,7 @@ impl Life {
             self.exchange
                 .may_defer(bytes.as_bytes(), &self.policy, Span::MAX)
         );
-        self.exchange.defer(bytes.as_bytes(), self.now);
+        self.exchange.defer(bytes.as_bytes(), self.now.read());
         self
     }
 
@@ -1154,12 +1154,17 @@ fn what_is_put_aside_is_the_same_when_it_is_followed() {
         assert!(!life.exchange.is_idle(), "not known to be");
 
         let window = life.policy.response_window;
-        let happened = life.exchange.follow_deferred(window).unwrap();
+        let happened = life
+            .exchange
+            .follow_deferred(window, &Epoch::of_tests())
+            .unwrap();
 
         assert_eq!(life.seen(), followed.seen(), "{response}");
         assert_eq!(happened.opaque(), followed.exchange.opaque());
         assert!(
-            life.exchange.follow_deferred(window).is_none(),
+            life.exchange
+                .follow_deferred(window, &Epoch::of_tests())
+                .is_none(),
             "there was one"
         );
     }
@@ -1171,13 +1176,129 @@ fn the_next_request_proves_that_what_was_put_aside_was_all() {
     let mut life = Life::busy_again().deferred(OK);
     for life in [&mut followed, &mut life] {
         life.now = life.now.after(ms(700));
-        life.exchange.on_sending(life.now);
+        life.exchange.on_sending(&Epoch::of_tests(), life.now);
         let _ = life.exchange.on_written(GET.as_bytes());
         assert_eq!(life.exchange.request().idle_before(), ms(700));
     }
 
     assert_eq!(life.seen(), followed.seen());
     assert!(life.exchange.has_room() && !life.exchange.is_deferring());
+}
+
+impl Life {
+    /// Writes what may be the next request after a response that was put aside; returns whether it was.
+    fn next_request(&mut self, bytes: &str) -> bool {
+        self.exchange
+            .on_next_request(bytes.as_bytes(), &self.now.read())
+    }
+
+    fn settled(mut self) -> Self {
+        self.exchange.settle_time(&Epoch::of_tests());
+        self
+    }
+}
+
+#[test]
+fn a_request_that_is_all_there_is_taken_in_few_steps_to_the_same_end() {
+    for wake_up in [0, 5_000] {
+        let mut slowly = Life::busy_again();
+        let mut life = Life::busy_again();
+        // Often enough for a round trip to be looked at.
+        for number in 3..=20 {
+            for life in [&mut slowly, &mut life] {
+                life.now = life.now.after(ms(30));
+            }
+            slowly = slowly.deferred(OK);
+            life = life.deferred(OK);
+            for life in [&mut slowly, &mut life] {
+                life.now = life.now.after(ms(700)).wall_forward(ms(wake_up));
+            }
+            slowly.exchange.on_sending(&Epoch::of_tests(), slowly.now);
+            let _ = slowly.exchange.on_written(GET.as_bytes());
+            assert!(life.next_request(GET));
+            let request = life.exchange.request();
+            assert_eq!(request.number, number);
+            assert_eq!(request.idle_before(), ms(700 + wake_up));
+        }
+        let (life, slowly) = (life.settled(), slowly.settled());
+        assert_eq!(life.seen(), slowly.seen());
+        let (life, slowly) = (life.answered(OK_4), slowly.answered(OK_4));
+        assert_eq!(life.seen(), slowly.seen(), "with a body to come");
+    }
+}
+
+#[test]
+fn of_requests_in_few_steps_one_in_eight_tells_a_round_trip() {
+    let mut life = Life::connected_after(1_000);
+    life.write(GET, 0);
+    let mut told = Vec::new();
+    for number in 1_u64..=32 {
+        // Each is quicker than the one before.
+        life.now = life.now.after(ms(900 - 10 * number));
+        life = life.deferred(OK);
+        let before = life.exchange.rtt();
+        assert!(life.next_request(GET));
+        if life.exchange.rtt() != before {
+            told.push((number, life.exchange.rtt().duration()));
+        }
+    }
+
+    assert_eq!(
+        told,
+        [8, 16, 24, 32].map(|number| (number, ms(900 - 10 * number)))
+    );
+}
+
+#[test]
+fn an_interim_response_tells_a_round_trip_whichever_request_it_answers() {
+    let mut life = Life::connected_after(1_000);
+    life.write(GET, 0);
+    life = life.deferred(OK);
+    life.now = life.now.after(ms(10));
+    assert!(life.next_request(GET));
+    life = life.settled();
+    life.read(CONTINUE, 310);
+    life.now = life.now.after(ms(500));
+    life = life.deferred(OK);
+
+    assert!(life.next_request(GET));
+
+    assert_eq!(life.exchange.rtt().duration(), ms(300));
+}
+
+#[test]
+fn only_a_request_that_shows_to_be_all_of_it_is_taken_in_few_steps() {
+    assert!(Life::busy().deferred(OK).next_request(GET));
+    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length-hint: 4\r\n\r\n";
+    assert!(Life::busy().deferred(OK).next_request(post));
+
+    for odd in [
+        "",
+        POST,
+        "GET / HTTP/1.1\r\nhost: a\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\nG",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n\r\n",
+        "GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.1\n\n",
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut life = Life::busy().deferred(OK);
+        let before = life.seen();
+        assert!(!life.next_request(odd), "{odd}");
+        assert_eq!(life.seen(), before, "{odd}");
+    }
+    for (name, mut life) in [
+        ("unused", Life::connected()),
+        ("idle", Life::idle()),
+        ("nothing has come", Life::busy()),
+        ("a head has come", Life::busy().answered(OK_4)),
+    ] {
+        assert!(!life.next_request(GET), "{name}");
+    }
 }
 
 #[test]
@@ -1231,7 +1352,7 @@ fn a_request_that_nothing_is_accepted_of_keeps_its_connection() {
         life = life.expired();
         assert!(!life.exchange.retire(), "there is nothing to look at");
         assert_eq!(life.verdict(), None);
-        life.exchange.on_sending(life.now);
+        life.exchange.on_sending(&Epoch::of_tests(), life.now);
         assert_eq!(life.exchange.request().number, before + 1, "it is the same");
 
         life.exchange
@@ -1245,10 +1366,23 @@ fn a_request_that_nothing_is_accepted_of_keeps_its_connection() {
 }
 
 #[test]
+fn before_the_first_request_a_connection_was_idle_since_connecting() {
+    let mut life = Life::connected();
+    for _ in 0..2 {
+        life.now = life.now.after(ms(300));
+        life = life.looked_at();
+    }
+
+    life = life.sending();
+
+    assert_eq!(life.exchange.request().idle_before(), ms(600));
+}
+
+#[test]
 fn a_request_has_the_time_of_the_first_attempt_to_write_it() {
     let mut life = Life::idle();
     life.now = life.now.after(HOUR);
-    life.exchange.on_sending(life.now);
+    life.exchange.on_sending(&Epoch::of_tests(), life.now);
     let idle_before = life.exchange.request().idle_before();
     life.now = life.now.after(HOUR);
 

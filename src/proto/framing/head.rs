@@ -19,6 +19,9 @@ pub(crate) const MAX_HEAD: usize = 512 * 1024;
 /// A field that matters is far shorter; of any other line only the beginning is looked at.
 pub(crate) const MAX_LINE: usize = 1024;
 
+/// What ends a request line as nearly all are.
+const PLAIN_VERSION: &[u8] = b" HTTP/1.1\r\n";
+
 const CONTENT_LENGTH: &str = "content-length";
 const TRANSFER_ENCODING: &str = "transfer-encoding";
 
@@ -335,9 +338,21 @@ fn plain_request_line(bytes: &[u8]) -> Option<(Method, &[u8])> {
     else {
         return None;
     };
-    let (line, behind) = target.split_at_checked(memchr::memchr(b'\n', target)?)?;
-    let is_http_1 = line.ends_with(b" HTTP/1.1\r");
-    is_http_1.then_some((Method::Other, behind.get(1..)?))
+    let feed = memchr::memchr(b'\n', target)?;
+    let (line, behind) = target.split_at_checked(feed.checked_add(1)?)?;
+    line.ends_with(PLAIN_VERSION)
+        .then_some((Method::Other, behind))
+}
+
+/// If the bytes show at once that they are a request, and all of it, without a body, whose answer ends by
+/// its own fields: what lies behind the target. Others may be as good.
+pub(super) fn behind_plain_target(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, fields) = plain_request_line(bytes)?;
+    let end = lines::walk(fields, 0, may_matter);
+    let is_all = bytes.len() <= MAX_HEAD && fields.get(end..) == Some(b"\r\n");
+    let behind_line = bytes.len().checked_sub(fields.len())?;
+    let behind_target = behind_line.checked_sub(PLAIN_VERSION.len())?;
+    bytes.get(behind_target..).filter(|_| is_all)
 }
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3).

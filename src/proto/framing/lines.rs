@@ -56,6 +56,13 @@ pub(super) fn walk(bytes: &[u8], start: usize, matters: impl Fn(&[u8]) -> bool) 
     line
 }
 
+/// Whether there is a line feed among the bytes.
+#[inline]
+pub(super) fn holds_feed(bytes: &[u8]) -> bool {
+    let mut words = bytes.chunks_exact(WORD);
+    words.any(|word| line_feeds(word) != 0) || words.remainder().contains(&b'\n')
+}
+
 /// The high bit of each byte that is a line feed, and perhaps of some behind the first that is: the
 /// subtraction borrows.
 #[inline]
@@ -96,6 +103,8 @@ mod tests {
             ),
             start in any::<prop::sample::Index>(),
         ) {
+            prop_assert_eq!(holds_feed(&bytes), bytes.contains(&b'\n'));
+
             let start = start.index(bytes.len() + 1);
             prop_assert_eq!(walk(&bytes, start, is_marked), slowly(&bytes, start));
         }

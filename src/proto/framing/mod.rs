@@ -23,11 +23,13 @@
 mod body;
 mod head;
 mod lines;
+mod plain;
 #[cfg(test)]
 mod tests;
 
 use self::body::Body;
 use self::head::{Coding, Head, Kind, Length, Method, Start};
+pub(crate) use self::plain::PlainRequest;
 
 /// Why nothing is known of a connection any more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -101,7 +103,7 @@ impl Tracker {
     }
 
     /// Whether a request is out to which an answer ends by its own fields alone, and of that answer
-    /// nothing has come.
+    /// nothing has come. With that answer and another [`PlainRequest`] it is as it was.
     #[inline]
     pub(crate) fn awaits_response(&self) -> bool {
         matches!((&self.request, &self.response), (Side::Done, Side::Waiting))

@@ -1,8 +1,19 @@
 //! Moments for tests and for the fuzzer, which have no clock.
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Moment, Reading};
+use super::{Epoch, Moment, Now, Reading};
+
+#[allow(dead_code, reason = "tests use all of it")]
+impl Epoch {
+    /// The same each time.
+    pub(crate) fn of_tests() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "nobody looks when that was")]
+        static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Self::new(*EPOCH, SystemTime::UNIX_EPOCH)
+    }
+}
 
 #[allow(dead_code, reason = "tests use all of it")]
 impl Moment {
@@ -17,6 +28,13 @@ impl Moment {
             monotonic: Reading::after(Duration::ZERO),
             wall: Reading::after(Duration::from_secs(1_000_000_000)),
         }
+    }
+
+    /// As the clocks of tests are read.
+    pub(crate) fn read(self) -> Now {
+        Epoch::of_tests()
+            .at(&self)
+            .expect("tests stay within what the clock can tell")
     }
 
     /// Some time later by both clocks.
