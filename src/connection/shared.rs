@@ -313,8 +313,9 @@ impl Connection {
 
     /// Takes bytes that were written; `sent` is when somebody set out to, on a connection that was idle.
     pub(crate) fn on_written(&self, bytes: &[u8], sent: Option<&Now>) -> Moved {
+        let epoch = self.keep_alive.clock().epoch();
         let mut state = self.state();
-        if sent.is_some_and(|now| state.exchange.on_next_request(bytes, now)) {
+        if sent.is_some_and(|now| state.exchange.on_next_request(bytes, now, epoch)) {
             drop(state);
             self.keep_alive.counters().on_exchange(true);
             return Moved {

@@ -239,12 +239,10 @@ impl Exchange {
     /// follows upon a response that was put aside. Returns whether it did.
     ///
     /// What [`on_sending`](Self::on_sending) and [`on_written`](Self::on_written) do, in few steps:
-    /// nearly all requests are such ones. Readings of the clocks stay what they are, and one round trip
-    /// in so many is looked at.
+    /// nearly all requests are such ones. Readings of the clocks stay what they are.
     ///
     /// `Busy => Idle => Busy`
-    pub(crate) fn on_next_request(&mut self, bytes: &[u8], now: &Now) -> bool {
-        const SAMPLED: u32 = 8;
+    pub(crate) fn on_next_request(&mut self, bytes: &[u8], now: &Now, epoch: &Epoch) -> bool {
         let Some(deferred) = &mut self.deferred else {
             return false;
         };
@@ -255,21 +253,21 @@ impl Exchange {
             return false;
         };
         let begun = deferred.begun.replace(*now);
-        let answered = match (self.answered.take(), begun) {
+        let less = match (self.answered.take(), begun) {
             (Some(answered), _) => {
                 // By an interim response, which was followed.
                 self.anchor.begin();
-                Some(answered)
+                Some(answered).filter(|answered| *answered < self.rtt)
             }
-            (None, Some(begun)) if self.requests % SAMPLED == 0 => {
-                Some(Span::new(ended.since(&begun)))
+            (None, Some(begun)) => ended.since_if_less(&begun, self.rtt),
+            (None, None) => {
+                let answered = epoch.moment(&ended).since(&self.since);
+                Some(Span::new(answered)).filter(|answered| *answered < self.rtt)
             }
-            _ => None,
         };
-        let rtt = answered.map_or(self.rtt, |answered| self.rtt.min(answered));
-        if self.skew > Span::ZERO || rtt < self.rtt || self.requests == 1 {
+        if self.skew > Span::ZERO || less.is_some() || self.requests == 1 {
             self.skew = Span::ZERO;
-            self.rtt = rtt;
+            self.rtt = less.unwrap_or(self.rtt);
             self.allowance = None;
         }
         self.requests = self.requests.saturating_add(1);

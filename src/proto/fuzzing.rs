@@ -201,7 +201,7 @@ pub fn exchange(data: &[u8]) {
             0 | 1 => {
                 let sets_out = data.flag() || exchange.is_deferring();
                 let piece = data.piece();
-                if !exchange.on_next_request(piece, &now.read()) {
+                if !exchange.on_next_request(piece, &now.read(), epoch) {
                     exchange.settle_time(epoch);
                     if sets_out {
                         exchange.on_sending(epoch, now);
@@ -260,11 +260,11 @@ pub fn exchange(data: &[u8]) {
         if !exchange.is_deferring() {
             assert_eq!(standing(&exchange), standing(&by_bytes), "split or whole");
             if exchange.opaque().is_none() {
-                let request = |exchange: &Exchange| {
+                let times = |exchange: &Exchange| {
                     let request = exchange.request();
-                    (request.number, request.idle_before())
+                    (request.number, request.idle_before(), exchange.rtt())
                 };
-                assert_eq!(request(&exchange), request(&by_bytes), "split or whole");
+                assert_eq!(times(&exchange), times(&by_bytes), "split or whole");
             }
         }
         assert!(was_opaque.is_none() || was_opaque == exchange.opaque());

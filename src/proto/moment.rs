@@ -161,6 +161,13 @@ impl Now {
         let wall = self.wall.duration_since(earlier.wall);
         monotonic.max(wall.unwrap_or_default())
     }
+
+    /// The same, if it is less than that: mostly one clock shows that it is not.
+    pub(crate) fn since_if_less(&self, earlier: &Self, than: Span) -> Option<Span> {
+        let is_less = |time| Some(Span::new(time)).filter(|time| *time < than);
+        is_less(self.monotonic.saturating_duration_since(earlier.monotonic))?;
+        is_less(self.since(earlier))
+    }
 }
 
 /// What readings count from.
