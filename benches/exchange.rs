@@ -1,31 +1,36 @@
 //! What one exchange costs, bare and wrapped, for a tool that counts instructions.
 //!
 //! ```text
-//! cargo bench --bench exchange --no-run
-//! valgrind --tool=callgrind target/release/deps/exchange-<hash> both 1000
-//! valgrind --tool=callgrind target/release/deps/exchange-<hash> both 2000
+//! benches/instructions                    all of the table, some minutes
+//!
+//! cargo bench --bench exchange --no-run   and by hand
+//! valgrind --tool=callgrind target/release/deps/exchange-<hash> both memory 1000 1
+//! valgrind --tool=callgrind target/release/deps/exchange-<hash> both memory 2000 1
 //! ```
 //!
 //! The difference between the two counts is that of a thousand exchanges. Instead of `both` it may
-//! be `connector`, `layer`, or `none`: hyper-util's client as it comes.
+//! be `connector`, `layer`, or `none`: hyper-util's client as it comes; instead of `memory`,
+//! `loopback`. The last number is a seed: what an allocation costs depends on how the heap happens to
+//! lie: several hundred instructions an exchange more or less, with this crate and without. So the program
+//! takes memory for itself between its first exchanges, and gives some of it back, each seed other pieces,
+//! and the table gives the means over 24 seeds.
 //!
-//! | | instructions | more |
-//! |---|---|---|
-//! | `none` | 52 800 | |
-//! | `connector` | 55 900 | 6.0 % |
-//! | `layer` | 55 800 | 5.7 % |
-//! | `both` | 56 800 | 7.6 % |
+//! | | in memory | more | over loopback | more |
+//! |---|---|---|---|---|
+//! | `none` | 53 400 | | 56 800 | |
+//! | `connector` | 55 500 | 3.8 % | 59 100 | 4.1 % |
+//! | `layer` | 56 000 | 4.8 % | 59 600 | 4.9 % |
+//! | `both` | 56 400 | 5.5 % | 59 900 | 5.5 % |
 //!
 //! Client and server together, x86-64, Rust 1.95. `layer` by itself asks the server for its hint with
 //! every request, which costs both sides some 2 000; with its connector it asks once a connection.
-//! Of the 4 000 of `both` about 900 move bytes through one more transport, 900 read clocks (before each
-//! idle read of hyper's, with the first byte of the response, and with that of the request), 700 find the
-//! hint and pass it on, 400 follow the head of the request, 400 put the response aside, and 300 put the
-//! handle into its extensions. No timer is set. Up to 400 more or less are the allocator's: it depends on
-//! how the heap happens to lie.
+//! Of the 3 000 of `both` about 900 move bytes through one more transport, 800 read clocks and compare
+//! them (before each of hyper's four idle reads, with the first byte of the response, and with that of
+//! the request), 500 find the hint and pass it on, 300 follow the request, 250 put the response aside, and
+//! 300 put the handle into its extensions. No timer is set.
 //!
 //! The response is put aside because it is small, and the connection one of the 64 that have room for
-//! that. To follow it at once costs some 1 700 more.
+//! that. To follow it and the request at once costs some 2 300 more.
 //!
 //! Run by itself it makes a few exchanges in each mode, to show that it works.
 
@@ -34,7 +39,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use support::typical::{Parts, exchanges};
+use support::typical::{Over, Parts, exchanges};
 
 const PARTS: [(&str, Parts); 4] = [
     ("none", Parts::None),
@@ -43,17 +48,29 @@ const PARTS: [(&str, Parts); 4] = [
     ("both", Parts::Both),
 ];
 
+const OVER: [(&str, Over); 2] = [("memory", Over::Memory), ("loopback", Over::Loopback)];
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let asked = match &args[..] {
-        [name, times] => times.parse().ok().map(|times| (name.as_str(), times)),
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let asked = match args[..] {
+        [parts, over, times, seed] => times
+            .parse()
+            .ok()
+            .zip(seed.parse().ok())
+            .map(|(times, seed)| (parts, over, times, seed)),
         _ => None,
     };
-    for (name, parts) in PARTS {
-        match asked {
-            Some((asked, times)) if asked == name => exchanges(parts, times),
-            Some(_) => {}
-            None => exchanges(parts, 100),
+    for (parts_name, parts) in PARTS {
+        for (over_name, over) in OVER {
+            match asked {
+                Some((asked_parts, asked_over, times, seed)) => {
+                    if (asked_parts, asked_over) == (parts_name, over_name) {
+                        exchanges(parts, over, times, seed);
+                    }
+                }
+                None => exchanges(parts, over, 100, 0),
+            }
         }
     }
 }

@@ -4,12 +4,12 @@
 
 mod support;
 
-use support::typical::{Parts, exchanges};
+use support::typical::{Over, Parts, exchanges};
 
 /// The heap allocations of a thousand exchanges, without those of the first ones.
 fn allocations(parts: Parts) -> u64 {
     let count = |times| {
-        let counted = allocation_counter::measure(|| exchanges(parts, times));
+        let counted = allocation_counter::measure(|| exchanges(parts, Over::Memory, times, 0));
         counted.count_total
     };
     count(2_000) - count(1_000)

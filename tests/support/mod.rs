@@ -20,6 +20,7 @@ pub mod errors;
 pub mod idle;
 pub mod lateness;
 pub mod link;
+pub mod loopback;
 pub mod server;
 mod stream;
 pub mod tally;

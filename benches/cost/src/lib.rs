@@ -11,7 +11,6 @@
 //! [`pairs`]; what stands alone, by criterion.
 
 pub mod canned;
-pub mod loopback;
 pub mod pairs;
 pub mod parser;
 pub mod repeated;

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::support::server::Body;
+use super::server::Body;
 
 /// Serves what `answer` gives, until the runtime ends.
 pub async fn serve(answer: impl Fn() -> Response<Body> + Clone + Send + 'static) -> SocketAddr {
