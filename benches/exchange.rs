@@ -18,9 +18,9 @@
 //! | | in memory | more | over loopback | more |
 //! |---|---|---|---|---|
 //! | `none` | 53 400 | | 56 800 | |
-//! | `connector` | 55 500 | 3.8 % | 59 100 | 4.1 % |
+//! | `connector` | 55 700 | 4.1 % | 59 400 | 4.6 % |
 //! | `layer` | 56 000 | 4.8 % | 59 600 | 4.9 % |
-//! | `both` | 56 400 | 5.5 % | 59 900 | 5.5 % |
+//! | `both` | 56 400 | 5.5 % | 60 000 | 5.6 % |
 //!
 //! Client and server together, x86-64, Rust 1.95. `layer` by itself asks the server for its hint with
 //! every request, which costs both sides some 2 000; with its connector it asks once a connection.
@@ -30,7 +30,7 @@
 //! 300 put the handle into its extensions. No timer is set.
 //!
 //! The response is put aside because it is small, and the connection one of the 64 that have room for
-//! that. To follow it and the request at once costs some 2 300 more.
+//! that. To follow it and the request at once costs some 2 500 more.
 //!
 //! Run by itself it makes a few exchanges in each mode, to show that it works.
 
