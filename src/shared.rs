@@ -83,8 +83,8 @@ impl WeakKeepAlive {
     }
 }
 
-/// How many connections may have room for bytes that are not followed yet, [`ROOM`] each. All others
-/// follow them at once, which costs more.
+/// How many connections may have room for bytes that are not followed yet, [`ROOM`] each, and what is kept
+/// beside them. All others follow them at once, which costs more.
 ///
 /// [`ROOM`]: crate::proto::deferred::ROOM
 const ROOMS: usize = 64;

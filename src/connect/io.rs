@@ -176,8 +176,9 @@ impl<T: Read> IdleAwareIo<T> {
         Poll::Pending
     }
 
-    /// Reads where hardly ever anything comes. What does is copied once: that costs nothing as long as
-    /// there is nothing, unlike to make a buffer of hyper's one that can be looked at.
+    /// Reads where mostly nothing comes, but for the rest of a response whose beginning was put aside.
+    /// What comes is copied once: that costs nothing as long as there is nothing, unlike to make a buffer
+    /// of hyper's one that can be looked at.
     #[inline]
     fn poll_read_fresh(
         mut self: Pin<&mut Self>,

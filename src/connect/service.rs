@@ -21,8 +21,8 @@ use crate::shared::KeepAlive;
 /// connections; a [`ConnectionHandle`](crate::ConnectionHandle) is added to the extras.
 ///
 /// 1. What passes is looked at, in both directions, to know where messages end. No byte is altered
-///    or delayed. At most the first 960 bytes of a response are copied, to be looked at later, and the last 256
-///    bytes of a request, to know those that are like it.
+///    or delayed. At most the first 960 bytes of a response are kept, to be looked at later, and the last
+///    256 bytes of a request, to know those that are like it.
 /// 2. Before each read on an idle connection it is decided whether the connection may still be
 ///    used. If not, the read reports EOF. hyper reads before it takes a request, so a request that
 ///    was already waiting for this connection comes back unsent, and hyper-util's client sends it

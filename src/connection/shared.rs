@@ -271,10 +271,11 @@ impl Connection {
         self.state().exchange.on_sending(epoch, epoch.moment(now));
     }
 
-    /// Takes bytes that were read at `now`, on a connection that is fresh, if they need not be followed.
-    /// Returns whether it did.
+    /// Takes bytes that were read at `now`, on a connection that was fresh when it was looked at, if they
+    /// need not be followed. Returns whether it did.
     ///
-    /// It is then not known whether the connection is idle; as long as it is fresh, that is all one.
+    /// It is then not known whether the connection is idle. As long as it is fresh, that is all one; if it
+    /// is not any more, the read behind this one [asks](Self::before_read), and has them followed.
     pub(crate) fn defer(&self, bytes: &[u8], now: &Now) -> bool {
         let known = self.learning().map_or(Span::MAX, Learning::worth_more_than);
         let mut state = self.state();

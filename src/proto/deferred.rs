@@ -13,8 +13,7 @@ use super::framing::PlainRequest;
 
 /// The longest piece that is put aside, in bytes.
 ///
-/// Small responses come in one piece, and to look at their heads is what costs most about them. With what
-/// is kept beside it this takes a kilobyte, which is as much as allocators have at hand.
+/// Small responses come in one piece, and to look at their heads is what costs most about them.
 pub(crate) const ROOM: usize = 960;
 
 /// Room for the piece with which a response begins.
