@@ -48,11 +48,7 @@ impl Asked {
 pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
-    asked: Option<Asked>,
-    /// Whether the connection is to be closed afterwards.
-    close: bool,
-    /// Whether the response is stripped of what was meant for this side alone.
-    strips: bool,
+    answer: Answer,
     keep_alive: KeepAlive,
 }
 
@@ -66,9 +62,11 @@ impl<F> ResponseFuture<F> {
     ) -> Self {
         Self {
             inner,
-            asked,
-            close,
-            strips,
+            answer: Answer {
+                asked,
+                close,
+                strips,
+            },
             keep_alive,
         }
     }
@@ -86,34 +84,32 @@ where
         let mut polled = this.inner.poll(cx);
         // Looked at where it lies: it is large.
         if let Poll::Ready(Ok(response)) = &mut polled {
-            let answer = Answer {
-                asked: this.asked.as_ref(),
-                close: *this.close,
-                strips: *this.strips,
-            };
-            answer.heed(this.keep_alive, response);
+            this.answer.heed(this.keep_alive, response);
         }
         polled
     }
 }
 
 /// What matters of a request when its response is there.
-struct Answer<'a> {
-    asked: Option<&'a Asked>,
+#[derive(Debug)]
+struct Answer {
+    asked: Option<Asked>,
+    /// Whether the connection is to be closed afterwards.
     close: bool,
+    /// Whether the response is stripped of what was meant for this side alone.
     strips: bool,
 }
 
-impl Answer<'_> {
+impl Answer {
     #[inline(never)]
     fn heed<B>(&self, keep_alive: &KeepAlive, response: &mut Response<B>) {
         let http2 = response.version() > Version::HTTP_11;
-        if let Some(asked) = self.asked {
+        if let Some(asked) = &self.asked {
             keep_alive.store().on_version(|| asked.origin(), http2);
         }
         if !http2 {
             let is_silent = !heed_hint(keep_alive, response);
-            if self.asked.is_some_and(|asked| asked.hint) {
+            if self.asked.as_ref().is_some_and(|asked| asked.hint) {
                 settle(keep_alive, response, is_silent);
             }
         }

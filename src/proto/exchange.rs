@@ -265,11 +265,7 @@ impl Exchange {
                 Some(Span::new(answered)).filter(|answered| *answered < self.rtt)
             }
         };
-        if self.skew > Span::ZERO || less.is_some() || self.requests == 1 {
-            self.skew = Span::ZERO;
-            self.rtt = less.unwrap_or(self.rtt);
-            self.allowance = None;
-        }
+        self.on_no_skew(less.unwrap_or(self.rtt));
         self.requests = self.requests.saturating_add(1);
         self.idle_before = Span::new(now.since(&ended));
         true
@@ -370,7 +366,6 @@ impl Exchange {
     /// A response has ended that came in one piece, so that there is no skew: what is left of `finish`.
     #[inline]
     fn on_response_ended(&mut self, at: Moment) {
-        let before = (self.skew, self.rtt);
         self.tracker.on_response_ended();
         self.anchor.begin();
         let answered = self
@@ -378,10 +373,16 @@ impl Exchange {
             .unwrap_or_else(|| Span::new(at.since(&self.since)));
         self.phase = Phase::Idle;
         self.since = at;
-        self.skew = Span::ZERO;
         // What is put aside is no 408.
-        self.rtt = self.rtt.min(answered);
-        if before != (self.skew, self.rtt) || self.requests == 1 {
+        self.on_no_skew(self.rtt.min(answered));
+    }
+
+    /// A response came in one piece, after which so much is known of a round trip.
+    #[inline]
+    fn on_no_skew(&mut self, rtt: Span) {
+        if (Span::ZERO, rtt) != (self.skew, self.rtt) || self.requests == 1 {
+            self.skew = Span::ZERO;
+            self.rtt = rtt;
             self.allowance = None;
         }
     }

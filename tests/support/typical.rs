@@ -30,6 +30,9 @@ pub enum Over {
     Loopback,
 }
 
+/// Around so many exchanges other things are done.
+const OTHERS: u32 = 400;
+
 /// Makes so many exchanges, one after another on one connection.
 ///
 /// Around the first of them pieces of memory are taken, and some given back, as by a program that has other
@@ -81,8 +84,8 @@ where
 
 async fn repeat<S: HttpClient>(client: S, there: &str, exchanges: u32, seed: u64) {
     let mut random = XorShiftRng::seed_from_u64(seed);
-    let others = if seed > 0 { 400 } else { 0 };
-    let mut kept = Vec::with_capacity(400);
+    let others = if seed > 0 { OTHERS } else { 0 };
+    let mut kept = Vec::with_capacity(OTHERS as usize);
     for number in 0..exchanges {
         exchange(&client, get(there)).await.unwrap();
         if number >= others {
