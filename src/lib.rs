@@ -131,8 +131,8 @@
 //!   same instant: [`idle_jitter`](KeepAlivePolicy::idle_jitter).
 //! * A server closes after so many requests, and does not say so:
 //!   [`max_requests`](KeepAlivePolicy::max_requests).
-//! * One request needs a new connection: [`FreshConnection`]; its connection is to end with it:
-//!   [`CloseAfterResponse`].
+//! * A request is to be the last of its connection: [`CloseAfterResponse`]. One that needs a new
+//!   connection takes [a second client](guide::moving_over#one-request-on-a-connection-of-its-own).
 //! * After a deploy, or a change of networks: [`KeepAlive::retire_idle`], [`KeepAlive::retire_all`].
 //!
 //! # What it does not do
@@ -190,8 +190,7 @@ mod stats;
 mod trace;
 
 pub use self::client::{
-    CloseAfterResponse, FreshConnection, KeepAliveLayer, KeepAliveService, ResponseFuture,
-    strip_hop_by_hop,
+    CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_hop_by_hop,
 };
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;

@@ -45,8 +45,7 @@ pub struct Stats {
 #[non_exhaustive]
 pub struct Retired {
     /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire), or
-    /// [`CloseAfterResponse`](crate::CloseAfterResponse), or
-    /// [`FreshConnection`](crate::FreshConnection).
+    /// [`CloseAfterResponse`](crate::CloseAfterResponse).
     pub by_hand: u64,
     /// Idle for as long as policy, hint, and what was learned allow.
     pub idle_deadline: u64,

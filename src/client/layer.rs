@@ -14,8 +14,7 @@ use crate::shared::KeepAlive;
 /// 2. So is an HTTP/2 request, and one to an origin that answered in HTTP/2 when it was seen last:
 ///    the field is forbidden there (RFC 9113 §8.2.2), and hyper would log a warning each time.
 /// 3. Otherwise it gets `Connection: close` if the policy switches reuse off, or if its extensions
-///    hold [`CloseAfterResponse`](crate::CloseAfterResponse) or
-///    [`FreshConnection`](crate::FreshConnection).
+///    hold [`CloseAfterResponse`](crate::CloseAfterResponse).
 /// 4. Otherwise `Connection: keep-alive`, as long as it is worth asking. HTTP/1.1 connections persist
 ///    without it, but Apache httpd and Tomcat say how long they keep them only to those who ask. What
 ///    they say holds for the connection, and to ask costs both sides some work: where the connections

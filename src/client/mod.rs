@@ -4,14 +4,14 @@
 //! them to requests, [`ResponseFuture`] to responses. What a proxy must not pass on is taken off by
 //! [`strip_hop_by_hop`].
 
+mod close;
 mod future;
 mod hop_by_hop;
 mod layer;
 mod service;
-mod wishes;
 
+pub use self::close::CloseAfterResponse;
 pub use self::future::ResponseFuture;
 pub use self::hop_by_hop::strip_hop_by_hop;
 pub use self::layer::KeepAliveLayer;
 pub use self::service::KeepAliveService;
-pub use self::wishes::{CloseAfterResponse, FreshConnection};

@@ -6,9 +6,9 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
 use tower_service::Service;
 
+use super::close::CloseAfterResponse;
 use super::future::{Asked, ResponseFuture};
 use super::hop_by_hop::strip_hop_by_hop;
-use super::wishes::{Wishes, keep_apart};
 use crate::origin::{Fingerprint, Origin};
 use crate::shared::KeepAlive;
 
@@ -51,12 +51,6 @@ impl<S> KeepAliveService<S> {
         self.inner
     }
 
-    /// Whether the origin of the request answered in HTTP/2 when it was seen last.
-    fn speaks_http2<B>(&self, request: &Request<B>) -> bool {
-        let origins = self.keep_alive.store();
-        origins.speaks_http2(|| Origin::of(request.uri()))
-    }
-
     /// Adds the `Connection` field where it belongs. Returns where a request goes that got one, and
     /// one that was spared it for what its origin spoke last: the answer may tell otherwise.
     fn prepare<B>(&self, request: &mut Request<B>, close: bool) -> Option<Asked> {
@@ -64,7 +58,7 @@ impl<S> KeepAliveService<S> {
             return None;
         }
         let origins = self.keep_alive.store();
-        if self.speaks_http2(request) {
+        if origins.speaks_http2(|| Origin::of(request.uri())) {
             return Asked::of(request.uri(), false);
         }
         let policies = self.keep_alive.policies();
@@ -100,11 +94,8 @@ where
         if self.strips {
             strip_hop_by_hop(&mut request);
         }
-        let Wishes { fresh, close } = Wishes::of(&request);
+        let close = request.extensions().get::<CloseAfterResponse>().is_some();
         let asked = self.prepare(&mut request, close);
-        if fresh && !self.speaks_http2(&request) {
-            keep_apart(&mut request);
-        }
         let response = self.inner.call(request);
         ResponseFuture::new(response, asked, close, self.strips, self.keep_alive.clone())
     }

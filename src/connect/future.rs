@@ -25,24 +25,16 @@ pub struct Connecting<F> {
     #[pin]
     inner: F,
     origin: Option<Origin>,
-    /// It is for one request.
-    serves_one: bool,
     keep_alive: KeepAlive,
     started: Moment,
 }
 
 impl<F> Connecting<F> {
-    pub(super) fn new(
-        inner: F,
-        origin: Option<Origin>,
-        serves_one: bool,
-        keep_alive: KeepAlive,
-    ) -> Self {
+    pub(super) fn new(inner: F, origin: Option<Origin>, keep_alive: KeepAlive) -> Self {
         let started = keep_alive.clock().now();
         Self {
             inner,
             origin,
-            serves_one,
             keep_alive,
             started,
         }
@@ -61,10 +53,7 @@ where
         let transport = ready!(this.inner.poll(cx))?;
         let now = this.keep_alive.clock().now();
         let connecting = now.since(this.started);
-        let mut connection = Connection::open(this.keep_alive, this.origin.take(), connecting, now);
-        if *this.serves_one {
-            connection.serve_one();
-        }
+        let connection = Connection::open(this.keep_alive, this.origin.take(), connecting, now);
         Poll::Ready(Ok(IdleAwareIo::new(transport, connection)))
     }
 }

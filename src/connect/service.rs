@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::future::Connecting;
 use super::io::IdleAwareIo;
 use crate::error::PolicyError;
-use crate::origin::{self, Origin};
+use crate::origin::Origin;
 use crate::policy::KeepAlivePolicy;
 use crate::shared::KeepAlive;
 
@@ -114,11 +114,8 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let apart = origin::original(&uri);
-        let serves_one = apart.is_some();
-        let uri = apart.unwrap_or(uri);
         let origin = Origin::of(&uri);
         let connecting = self.inner.call(uri);
-        Connecting::new(connecting, origin, serves_one, self.keep_alive.clone())
+        Connecting::new(connecting, origin, self.keep_alive.clone())
     }
 }

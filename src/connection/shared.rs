@@ -124,12 +124,6 @@ impl Connection {
         }
     }
 
-    /// It is for one request.
-    pub(crate) fn serve_one(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.exchange.serve_one();
-    }
-
     pub(crate) fn id(&self) -> u64 {
         self.id
     }

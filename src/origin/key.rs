@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use super::apart::default_port;
 use super::asked::Fingerprint;
 use super::learning::Learning;
 
@@ -108,6 +107,17 @@ impl Origin {
     /// The port; `None` where neither the URI nor its scheme says.
     pub fn port(&self) -> Option<u16> {
         self.parts.port
+    }
+}
+
+/// The port that a URI of the scheme means if it names none (RFC 9110 §4.2).
+fn default_port(scheme: &Scheme) -> Option<u16> {
+    if *scheme == Scheme::HTTP {
+        Some(80)
+    } else if *scheme == Scheme::HTTPS {
+        Some(443)
+    } else {
+        None
     }
 }
 

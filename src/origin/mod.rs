@@ -9,7 +9,6 @@
 //!
 //! [`Policies`] says which policy holds for which origin, by [`OriginMatcher`]s.
 
-mod apart;
 mod asked;
 mod key;
 mod learning;
@@ -20,7 +19,6 @@ mod saved;
 mod snapshot;
 mod store;
 
-pub(crate) use self::apart::{Apart, original};
 pub(crate) use self::asked::Fingerprint;
 pub use self::key::Origin;
 pub(crate) use self::learning::Learning;

@@ -136,8 +136,6 @@ pub(crate) struct Exchange {
     deferred: Option<Box<Deferred>>,
     /// Whether it was asked whether the connection may be used, before it was.
     asked: bool,
-    /// Whether it is for one request.
-    serves_one: bool,
     /// Set once it is not to be used again.
     retired: Option<Reason>,
     ended: bool,
@@ -167,7 +165,6 @@ impl Exchange {
             phase: Phase::Unused,
             deferred: None,
             asked: false,
-            serves_one: false,
             retired: None,
             ended: false,
         }
@@ -191,11 +188,6 @@ impl Exchange {
     /// The same with a lot of its own, where deadlines are to be spread.
     pub(crate) fn with_jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
-    }
-
-    /// It is for one request, and not to be used again after that.
-    pub(crate) fn serve_one(&mut self) {
-        self.serves_one = true;
     }
 
     /// What was said on this connection, for others.
@@ -429,9 +421,6 @@ impl Exchange {
         self.idle_before = Span::new(now.since(self.idle_since()));
         self.phase = Phase::Busy;
         self.requests = self.requests.saturating_add(1);
-        if self.serves_one {
-            self.retired.get_or_insert(Reason::ByHand);
-        }
         self.since = now;
         self.answered = None;
     }
