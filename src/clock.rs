@@ -1,14 +1,17 @@
 //! The one place that reads a clock.
 
 use std::fmt;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use hyper::rt::{Sleep, Timer};
 use hyper_util::rt::TokioTimer;
 
 use crate::proto::{Epoch, Moment, Now, Reading};
+use crate::trace;
 
 /// Both clocks, and the timer that goes with the monotonic one. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +21,8 @@ pub(crate) struct Clock {
     epoch: Epoch,
     /// In place of the system's wall clock.
     wall: Option<Arc<WallClock>>,
+    /// Whether tokio's timer was found missing.
+    no_timer: Arc<AtomicBool>,
 }
 
 /// Reads a wall clock.
@@ -78,10 +83,23 @@ impl Clock {
         self.epoch.instant(reading)
     }
 
-    pub(crate) fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+    /// `None` where there is no timer: tokio's, on a runtime without a time driver, or on none.
+    pub(crate) fn sleep_until(&self, deadline: Instant) -> Option<Pin<Box<dyn Sleep>>> {
         match &self.timer {
-            None => TokioTimer::new().sleep_until(deadline),
-            Some(timer) => timer.sleep_until(deadline),
+            Some(timer) => Some(timer.sleep_until(deadline)),
+            None if self.no_timer.load(Ordering::Relaxed) => None,
+            None => {
+                // Tokio has no other way to tell. The panic says what is missing, once.
+                let sleep = catch_unwind(|| TokioTimer::new().sleep_until(deadline)).ok();
+                if sleep.is_none() {
+                    self.no_timer.store(true, Ordering::Relaxed);
+                    trace::warn!(
+                        "no tokio time driver: idle connections close when they are needed next, not at \
+                         their deadline"
+                    );
+                }
+                sleep
+            }
         }
     }
 
@@ -107,6 +125,15 @@ fn tokio_time() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// The system's monotonic clock, for what is no decision about a connection.
+pub(crate) fn real_time() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what a thread waits for is not virtual time"
+    )]
+    Instant::now()
+}
+
 /// The system's wall clock.
 fn system_time() -> SystemTime {
     #[expect(
@@ -122,6 +149,7 @@ impl Default for Clock {
             timer: None,
             epoch: epoch(tokio_time()),
             wall: None,
+            no_timer: Arc::default(),
         }
     }
 }

@@ -60,9 +60,9 @@
 //!    response is put aside, and looked at only if something depends on its end: the next request
 //!    proves it.
 //! 2. hyper reads from an idle connection before it takes a request for it. If the connection may
-//!    not be reused any more, that read reports EOF. hyper closes; a request that was already
-//!    queued comes back unsent, and hyper-util's client sends it on another connection. Nothing of
-//!    it was written, so nothing is lost and nothing is done twice.
+//!    not be reused any more, that read fails. hyper closes; a request that was already queued comes
+//!    back unsent, and hyper-util's client sends it on another connection. Nothing of it was written,
+//!    so nothing is lost and nothing is done twice.
 //! 3. A timer has that read done at the deadline, so that the socket closes then, and not when
 //!    somebody looks. It is one timer a connection, moved when it fires, not with every request.
 //! 4. How long a connection may idle follows from the [`KeepAlivePolicy`], the server's hint, and

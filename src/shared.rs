@@ -90,8 +90,8 @@ impl WeakKeepAlive {
 const ROOMS: usize = 64;
 
 impl KeepAlive {
-    /// Shares a policy, with tokio's clock and timer. The runtime needs its time driver
-    /// (`enable_time`), as it does for timeouts of any kind.
+    /// Shares a policy, with tokio's clock and timer. The runtime should have its time driver
+    /// (`enable_time`), so that connections close at their deadline, and not when they are needed next.
     ///
     /// # Errors
     ///
@@ -364,10 +364,9 @@ impl KeepAliveBuilder {
     /// The monotonic clock, and the timer that closes connections at their deadline. The default is
     /// [`TokioTimer`](hyper_util::rt::TokioTimer), which follows tokio's paused time.
     ///
-    /// The default panics where the runtime has no time driver (`enable_time`).
-    ///
-    /// Deadlines hold without a timer that works: it only closes connections that nobody looks at.
-    /// One whose sleeps wake their task before their time may leave such a connection open.
+    /// Deadlines hold without a timer that works: it only closes connections that nobody looks at. So
+    /// where the runtime turns out to have no time driver (`enable_time`), tokio's timer is not used from
+    /// then on; tokio says so once, as the message of a panic that is caught. A timer whose sleeps wake their task before their time may leave such a connection open.
     pub fn timer(mut self, timer: impl Timer + Send + Sync + 'static) -> Self {
         self.clock = self.clock.with_timer(Arc::new(timer));
         self

@@ -1,6 +1,6 @@
 //! What happened so far, in numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::proto::deadline::Reason;
 use crate::proto::end::End;
@@ -150,9 +150,22 @@ impl Counter {
     }
 }
 
+/// How many sets of counters there are.
+const SHARDS: usize = 16;
+
 /// Where [`Stats`] are counted.
+///
+/// Every exchange counts. Threads that add to the same numbers, or to such that share a cache line, wait
+/// for each other; so there are several sets, and whoever looks adds them up.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    shards: [Shard; SHARDS],
+}
+
+/// One set of counters, on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard {
     opened: Counter,
     exchanges: Counter,
     reused: Counter,
@@ -177,87 +190,108 @@ pub(crate) struct Counters {
     upgrade: Counter,
 }
 
+thread_local! {
+    /// Which set the thread adds to.
+    static SHARD: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS
+    };
+}
+
 impl Counters {
+    fn shard(&self) -> &Shard {
+        let [first, ..] = &self.shards;
+        let own = SHARD.with(|&own| own);
+        self.shards.get(own).unwrap_or(first)
+    }
+
     pub(crate) fn on_open(&self) {
-        self.opened.add();
+        self.shard().opened.add();
     }
 
     pub(crate) fn on_exchange(&self, reused: bool) {
-        self.exchanges.add();
+        let shard = self.shard();
+        shard.exchanges.add();
         if reused {
-            self.reused.add();
+            shard.reused.add();
         }
     }
 
     pub(crate) fn on_hint(&self, hint: bool, invalid: bool) {
         if hint {
-            self.hints.add();
+            self.shard().hints.add();
         }
         if invalid {
-            self.invalid_hints.add();
+            self.shard().invalid_hints.add();
         }
     }
 
     pub(crate) fn on_clamped_hint(&self) {
-        self.clamped_hints.add();
+        self.shard().clamped_hints.add();
     }
 
     pub(crate) fn on_opaque(&self, reason: Opaque) {
+        let shard = self.shard();
         match reason {
-            Opaque::Http2 => &self.http2,
-            Opaque::OversizeHead => &self.oversize_head,
-            Opaque::Tunnel => &self.tunnel,
-            Opaque::Unrecognized => &self.unrecognized,
-            Opaque::Unsolicited => &self.unsolicited,
-            Opaque::Upgrade => &self.upgrade,
+            Opaque::Http2 => &shard.http2,
+            Opaque::OversizeHead => &shard.oversize_head,
+            Opaque::Tunnel => &shard.tunnel,
+            Opaque::Unrecognized => &shard.unrecognized,
+            Opaque::Unsolicited => &shard.unsolicited,
+            Opaque::Upgrade => &shard.upgrade,
         }
         .add();
     }
 
     pub(crate) fn on_end(&self, end: End) {
+        let shard = self.shard();
         match end {
             End::Client | End::Delimited | End::Opaque(_) | End::PeerBusy => return,
-            End::PeerIdle => &self.closed_while_idle,
-            End::Stale => &self.stale_failures,
-            End::Retired(Reason::ByHand) => &self.by_hand,
-            End::Retired(Reason::IdleDeadline) => &self.idle_deadline,
-            End::Retired(Reason::MaxLifetime) => &self.max_lifetime,
-            End::Retired(Reason::MaxRequests) => &self.max_requests,
-            End::Retired(Reason::NoIdleAllowed) => &self.no_idle_allowed,
-            End::Retired(Reason::RequestLimit) => &self.request_limit,
-            End::Retired(Reason::ReuseDisabled) => &self.reuse_disabled,
-            End::Retired(Reason::Sibling) => &self.siblings,
+            End::PeerIdle => &shard.closed_while_idle,
+            End::Stale => &shard.stale_failures,
+            End::Retired(Reason::ByHand) => &shard.by_hand,
+            End::Retired(Reason::IdleDeadline) => &shard.idle_deadline,
+            End::Retired(Reason::MaxLifetime) => &shard.max_lifetime,
+            End::Retired(Reason::MaxRequests) => &shard.max_requests,
+            End::Retired(Reason::NoIdleAllowed) => &shard.no_idle_allowed,
+            End::Retired(Reason::RequestLimit) => &shard.request_limit,
+            End::Retired(Reason::ReuseDisabled) => &shard.reuse_disabled,
+            End::Retired(Reason::Sibling) => &shard.siblings,
         }
         .add();
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
+        let sum = |counter: fn(&Shard) -> &Counter| {
+            let counts = self.shards.iter().map(|shard| counter(shard).read());
+            counts.fold(0, u64::wrapping_add)
+        };
         Stats {
-            opened: self.opened.read(),
-            exchanges: self.exchanges.read(),
-            reused: self.reused.read(),
+            opened: sum(|shard| &shard.opened),
+            exchanges: sum(|shard| &shard.exchanges),
+            reused: sum(|shard| &shard.reused),
             retired: Retired {
-                by_hand: self.by_hand.read(),
-                idle_deadline: self.idle_deadline.read(),
-                no_idle_allowed: self.no_idle_allowed.read(),
-                request_limit: self.request_limit.read(),
-                reuse_disabled: self.reuse_disabled.read(),
-                max_lifetime: self.max_lifetime.read(),
-                max_requests: self.max_requests.read(),
-                siblings: self.siblings.read(),
+                by_hand: sum(|shard| &shard.by_hand),
+                idle_deadline: sum(|shard| &shard.idle_deadline),
+                no_idle_allowed: sum(|shard| &shard.no_idle_allowed),
+                request_limit: sum(|shard| &shard.request_limit),
+                reuse_disabled: sum(|shard| &shard.reuse_disabled),
+                max_lifetime: sum(|shard| &shard.max_lifetime),
+                max_requests: sum(|shard| &shard.max_requests),
+                siblings: sum(|shard| &shard.siblings),
             },
-            closed_while_idle: self.closed_while_idle.read(),
-            stale_failures: self.stale_failures.read(),
-            hints: self.hints.read(),
-            invalid_hints: self.invalid_hints.read(),
-            clamped_hints: self.clamped_hints.read(),
+            closed_while_idle: sum(|shard| &shard.closed_while_idle),
+            stale_failures: sum(|shard| &shard.stale_failures),
+            hints: sum(|shard| &shard.hints),
+            invalid_hints: sum(|shard| &shard.invalid_hints),
+            clamped_hints: sum(|shard| &shard.clamped_hints),
             opaque: OpaqueConnections {
-                http2: self.http2.read(),
-                oversize_head: self.oversize_head.read(),
-                tunnel: self.tunnel.read(),
-                unrecognized: self.unrecognized.read(),
-                unsolicited: self.unsolicited.read(),
-                upgrade: self.upgrade.read(),
+                http2: sum(|shard| &shard.http2),
+                oversize_head: sum(|shard| &shard.oversize_head),
+                tunnel: sum(|shard| &shard.tunnel),
+                unrecognized: sum(|shard| &shard.unrecognized),
+                unsolicited: sum(|shard| &shard.unsolicited),
+                upgrade: sum(|shard| &shard.upgrade),
             },
         }
     }

@@ -180,3 +180,33 @@ fn what_makes_no_sense_is_refused_and_says_for_whom() {
     let text = refused(builder().policy(wrong_policy));
     assert!(text.starts_with("`max_idle`"), "{text}");
 }
+
+/// What is counted for a connection is counted after its policy is known: a connection that is not opened
+/// counts for none.
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_panics_has_no_server_asked_for_ever() {
+    let server = Server::builder().build();
+    let panics = OriginMatcher::matching(|origin| {
+        assert_ne!(origin.host(), "panics.test");
+        false
+    });
+    let keep_alive = builder().policy_for(panics, patient()).build().unwrap();
+    let client = client(&keep_alive, &server);
+    let connecting = {
+        let client = client.clone();
+        tokio::spawn(async move { exchange(&client, get("http://panics.test/")).await.is_ok() })
+    };
+    assert!(!connecting.await.is_ok_and(|is_ok| is_ok));
+
+    for _ in 0..3 {
+        exchange(&client, get("http://server.test/")).await.unwrap();
+    }
+
+    let asked: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.headers.contains_key(CONNECTION))
+        .collect();
+    assert_eq!(asked, [true, false, false]);
+    assert_eq!(keep_alive.stats().opened, 1);
+}

@@ -4,38 +4,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::uri::{Authority, Scheme};
-use http::{Response, Uri, Version};
+use http::{Response, Version};
 use pin_project::pin_project;
 
 use super::hop_by_hop::strip_response;
 use crate::connection::ConnectionHandle;
-use crate::origin::Origin;
+use crate::origin::Fingerprint;
 use crate::proto::keep_alive;
 use crate::shared::KeepAlive;
 
-/// Where a request went whose answer tells something: what an origin is made of, which costs less to
-/// keep than the origin itself, and is seldom asked for.
-#[derive(Debug)]
+/// Where a request went whose answer tells something.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    scheme: Scheme,
-    authority: Authority,
+    pub(super) origin: Fingerprint,
     /// Whether it asks for a hint.
-    hint: bool,
-}
-
-impl Asked {
-    pub(super) fn of(uri: &Uri, hint: bool) -> Option<Self> {
-        Some(Self {
-            scheme: uri.scheme()?.clone(),
-            authority: uri.authority()?.clone(),
-            hint,
-        })
-    }
-
-    fn origin(&self) -> Option<Origin> {
-        Origin::new(&self.scheme, &self.authority)
-    }
+    pub(super) hint: bool,
 }
 
 /// Waits for a response, and heeds its hint: the future of
@@ -105,7 +88,7 @@ impl Answer {
     fn heed<B>(&self, keep_alive: &KeepAlive, response: &mut Response<B>) {
         let http2 = response.version() > Version::HTTP_11;
         if let Some(asked) = &self.asked {
-            keep_alive.store().on_version(|| asked.origin(), http2);
+            keep_alive.store().http2().on_version(asked.origin, http2);
         }
         if !http2 {
             let is_silent = !heed_hint(keep_alive, response);

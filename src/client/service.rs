@@ -58,23 +58,28 @@ impl<S> KeepAliveService<S> {
             return None;
         }
         let origins = self.keep_alive.store();
-        if origins.speaks_http2(|| Origin::of(request.uri())) {
-            return Asked::of(request.uri(), false);
+        let origin = Fingerprint::of(request.uri());
+        if origins.http2().contains(origin) {
+            return Some(Asked {
+                origin,
+                hint: false,
+            });
         }
         let policies = self.keep_alive.policies();
         let close = close || !policies.allow_reuse(|| Origin::of(request.uri()));
-        if !close
-            && !origins
-                .asked()
-                .is_worth_asking(Fingerprint::of(request.uri()))
-        {
+        if !close && !origins.asked().is_worth_asking(origin) {
             return None;
         }
         let value = if close { "close" } else { "keep-alive" };
         request
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static(value));
-        Asked::of(request.uri(), !close)
+        // Without an authority it may be any server's.
+        request.uri().authority()?;
+        Some(Asked {
+            origin,
+            hint: !close,
+        })
     }
 }
 

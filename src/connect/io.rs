@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use pin_project::{pin_project, pinned_drop};
 use tokio::io::AsyncRead;
 
-use super::sentinel;
-use super::timer::IdleTimer;
+use super::timer::{IdleTimer, Task};
+use super::{retire, sentinel};
 use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing, Watch};
 use crate::proto::Now;
 use crate::proto::end::Cause;
@@ -24,18 +24,19 @@ use crate::proto::framing::Opaque;
 /// How much an idle read takes by way of the stack: what hyper reads at once, unless much comes.
 const IDLE_READ: usize = 8192;
 
-/// A transport that reports EOF when it has been idle for too long: what an
+/// A transport that closes when it has been idle for too long: what an
 /// [`IdleAwareConnector`](crate::IdleAwareConnector) connects.
 ///
 /// Reads and writes as the transport within does, and hands on what that says of itself, with a
-/// [`ConnectionHandle`] added to its extras.
+/// [`ConnectionHandle`] added to its extras. Once the connection is idle and not to be reused, it shuts the
+/// transport down, and a read fails with [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
 #[pin_project(PinnedDrop)]
 pub struct IdleAwareIo<T> {
     /// There until this is dropped.
     #[pin]
     transport: Option<T>,
     /// Takes the transport, and leaves it open to learn from it.
-    keep: fn(Pin<&mut Option<T>>, Watch),
+    keep: fn(Pin<&mut Option<T>>, Box<Watch>),
     connection: Followed,
     timer: IdleTimer,
     /// What the connection said last.
@@ -44,8 +45,12 @@ pub struct IdleAwareIo<T> {
     awaits_response: bool,
     /// Whether something that was accepted could not be flushed yet: to close now would lose it.
     is_flushing: bool,
-    /// Whether it is to be left open when it is let go of.
-    watch: bool,
+    /// The task that waited for something to read last, and is woken where another one writes.
+    reader: Option<Task>,
+    /// Whether a read has failed because the connection is not to be reused.
+    is_retired: bool,
+    /// Once it is let go of, it is to be left open to learn from.
+    watch: Option<Box<Watch>>,
 }
 
 impl<T> IdleAwareIo<T> {
@@ -69,7 +74,9 @@ impl<T> IdleAwareIo<T> {
             },
             awaits_response: false,
             is_flushing: false,
-            watch: false,
+            reader: None,
+            is_retired: false,
+            watch: None,
         }
     }
 
@@ -107,10 +114,11 @@ impl<T> IdleAwareIo<T> {
 impl<T> PinnedDrop for IdleAwareIo<T> {
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
-        if *this.watch {
-            if let Some(watch) = this.connection.watch() {
-                (this.keep)(this.transport, watch);
-            }
+        if *this.is_retired {
+            retire::let_others_finish();
+        }
+        if let Some(watch) = this.watch.take() {
+            (this.keep)(this.transport, watch);
         }
     }
 }
@@ -121,7 +129,7 @@ impl<T: connect::Connection> connect::Connection for IdleAwareIo<T> {
     }
 }
 
-impl<T: Read> Read for IdleAwareIo<T> {
+impl<T: Read + Write> Read for IdleAwareIo<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -131,19 +139,27 @@ impl<T: Read> Read for IdleAwareIo<T> {
             Standing::Opaque => self.transport().poll_read(cx, buf),
             Standing::Idle if !self.is_flushing => {
                 let now = self.connection.keep_alive().clock().read();
-                if self.timer.is_fresh(cx, &now) && !self.connection.is_disturbed() {
+                let is_fresh = self.reader == Task::of(cx) && self.timer.is_fresh(cx, &now);
+                if is_fresh && !self.connection.is_disturbed() {
                     self.poll_read_fresh(cx, buf)
                 } else {
                     self.poll_read_asked(cx, buf, &now)
                 }
             }
-            Standing::Idle | Standing::Busy => self.poll_read_followed(cx, buf),
+            Standing::Idle | Standing::Busy => {
+                let mut this = self;
+                let read = this.as_mut().poll_read_followed(cx, buf);
+                if read.is_pending() && this.reader != Task::of(cx) {
+                    this.on_waiting(cx);
+                }
+                read
+            }
         }
     }
 }
 
 /// Reading, and what was read.
-impl<T: Read> IdleAwareIo<T> {
+impl<T: Read + Write> IdleAwareIo<T> {
     /// Reads if the connection may still be used, and has it looked at when its time is up.
     #[cold]
     #[inline(never)]
@@ -154,11 +170,19 @@ impl<T: Read> IdleAwareIo<T> {
         now: &Now,
     ) -> Poll<io::Result<()>> {
         self.as_mut().project().timer.on_fresh(None);
+        *self.as_mut().project().reader = Task::of(cx);
         let (until, fresh_until) = match self.connection.before_read(now, cx.waker()) {
             BeforeRead::Read { until, fresh_until } => (until, fresh_until),
-            BeforeRead::Eof { watch } => {
-                *self.as_mut().project().watch |= watch;
-                return Poll::Ready(Ok(()));
+            BeforeRead::Retire { reason, watch } => {
+                let this = self.as_mut().project();
+                if watch.is_some() {
+                    *this.watch = watch;
+                }
+                if !std::mem::replace(this.is_retired, true) && this.watch.is_none() {
+                    // hyper does not, after an error. Once is enough for TLS to say goodbye.
+                    let _ = self.transport().poll_shutdown(cx);
+                }
+                return Poll::Ready(Err(retire::error(reason)));
             }
         };
         let read = self.as_mut().poll_read_followed(cx, buf);
@@ -215,7 +239,7 @@ impl<T: Read> IdleAwareIo<T> {
 /// Reads from a transport, and tells what was read.
 struct Shown<'a, T>(Pin<&'a mut IdleAwareIo<T>>);
 
-impl<T: Read> AsyncRead for Shown<'_, T> {
+impl<T: Read + Write> AsyncRead for Shown<'_, T> {
     #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -291,13 +315,13 @@ impl<T> IdleAwareIo<T> {
     }
 
     fn on_accepted<'a>(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &Context<'_>,
         bufs: impl IntoIterator<Item = &'a [u8]>,
         accepted: usize,
         mut sent: Option<&Now>,
     ) {
-        let this = self.project();
+        let this = self.as_mut().project();
         let mut left = accepted;
         for buf in bufs {
             let accepted = buf.get(..left).unwrap_or(buf);
@@ -309,10 +333,27 @@ impl<T> IdleAwareIo<T> {
         }
         *this.awaits_response = true;
         if *this.standing == Standing::Idle {
-            // The response was there before its request was out. Nobody may read any more before
-            // the next request, so have it done: that read starts the timer.
+            // The response was there before its request was out.
             this.timer.on_fresh(None);
-            cx.waker().wake_by_ref();
+            self.wake_reader(cx);
+        }
+    }
+
+    /// The task waits for something to read.
+    #[cold]
+    #[inline(never)]
+    fn on_waiting(self: Pin<&mut Self>, cx: &Context<'_>) {
+        let this = self.project();
+        *this.reader = Task::of(cx);
+        this.connection.on_waiting(cx.waker());
+    }
+
+    /// Has the connection read from, though nobody may have a reason to before the next request: that
+    /// read starts the timer. The task of `cx` writes; another one may be that reads.
+    fn wake_reader(self: Pin<&mut Self>, cx: &Context<'_>) {
+        cx.waker().wake_by_ref();
+        if self.reader != Task::of(cx) {
+            self.connection.wake();
         }
     }
 
@@ -365,18 +406,18 @@ impl<T: Write> Write for IdleAwareIo<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.as_mut().transport().poll_flush(cx);
-        let this = self.project();
+        let this = self.as_mut().project();
         let was_flushing = std::mem::replace(this.is_flushing, flushed.is_pending());
         if was_flushing && flushed.is_ready() && *this.standing == Standing::Idle {
-            // It was not asked whether it may be used, and nobody may read again.
+            // It was not asked whether it may be used.
             this.timer.on_fresh(None);
-            cx.waker().wake_by_ref();
+            self.wake_reader(cx);
         }
         flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.watch {
+        if self.watch.is_some() {
             return Poll::Ready(Ok(()));
         }
         self.transport().poll_shutdown(cx)

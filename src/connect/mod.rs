@@ -8,6 +8,7 @@
 mod future;
 mod io;
 mod layer;
+mod retire;
 mod sentinel;
 mod service;
 mod timer;

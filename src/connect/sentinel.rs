@@ -15,7 +15,7 @@ use crate::spawn::Sentinel;
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// Leaves a transport open, apart from whoever used it, for as long as there is something to learn.
-pub(super) fn keep<T>(mut transport: Pin<&mut Option<T>>, watch: Watch)
+pub(super) fn keep<T>(mut transport: Pin<&mut Option<T>>, watch: Box<Watch>)
 where
     T: Read + Write + Unpin + Send + 'static,
 {
@@ -26,10 +26,12 @@ where
     }
 }
 
-async fn watch_over<T: Read + Write + Unpin>(mut transport: T, mut watch: Watch) {
+async fn watch_over<T: Read + Write + Unpin>(mut transport: T, mut watch: Box<Watch>) {
     let clock = &watch.keep_alive().clock().clone();
     while let Some(due) = watch.due() {
-        let mut sleep = clock.sleep_until(due);
+        let Some(mut sleep) = clock.sleep_until(due) else {
+            break;
+        };
         let closed = poll_fn(|cx| match poll_close(&mut transport, cx) {
             Poll::Ready(()) => Poll::Ready(true),
             Poll::Pending => poll_sleep(&mut sleep, clock, due, cx).map(|()| false),
@@ -46,10 +48,10 @@ async fn watch_over<T: Read + Write + Unpin>(mut transport: T, mut watch: Watch)
     }
     // Another may take its place.
     drop(watch);
-    let Some(due) = clock.read().monotonic.checked_add(SHUTDOWN) else {
+    let due = clock.read().monotonic.checked_add(SHUTDOWN);
+    let Some((due, mut sleep)) = due.and_then(|due| Some((due, clock.sleep_until(due)?))) else {
         return;
     };
-    let mut sleep = clock.sleep_until(due);
     poll_fn(|cx| match Pin::new(&mut transport).poll_shutdown(cx) {
         Poll::Ready(_) => Poll::Ready(()),
         Poll::Pending => poll_sleep(&mut sleep, clock, due, cx),

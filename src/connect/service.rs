@@ -24,16 +24,18 @@ use crate::shared::KeepAlive;
 ///    or delayed. At most the first 960 bytes of a response are kept, to be looked at later, and the last
 ///    256 bytes of a request, to know those that are like it.
 /// 2. Before each read on an idle connection it is decided whether the connection may still be
-///    used. If not, the read reports EOF. hyper reads before it takes a request, so a request that
-///    was already waiting for this connection comes back unsent, and hyper-util's client sends it
-///    on another.
+///    used. If not, the transport is shut down, and the read fails with
+///    [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). hyper reads before it takes a request, so
+///    a request that was already waiting for this connection comes back unsent, and hyper-util's client
+///    sends it on another. Who drives the connection by hand gets that error from its future: see
+///    [`guide::pools`](crate::guide::pools).
 /// 3. A timer makes sure that this read happens at the deadline, so that the socket closes then, unless it
 ///    is left open to learn from (see [`Learn`](crate::Learn)): no request is given to it. The timer is
 ///    moved only when it fires, not with every request.
 /// 4. While a request or a response is under way nothing is ever done to it, however long it takes.
-/// 5. A connection that was never used is good for its first request from when the client first reads
-///    from it, for half of the timeout at least, or a second if that is less, whatever the margin: it
-///    was opened for that request, which nobody would send again.
+/// 5. A connection that was never used is good for its first request until the timeout less the margin
+///    has passed since it connected, and for a second after the client first read from it, whatever the
+///    margin: it was opened for that request, which nobody would send again.
 /// 6. Connections that are not plain HTTP/1 (HTTP/2, upgraded to another protocol, tunnels, anything
 ///    not understood) are left alone for good.
 ///

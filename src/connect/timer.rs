@@ -1,8 +1,9 @@
 //! The timer that has an idle connection looked at when its time is up.
 
 use std::fmt;
+use std::future::Future;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
@@ -22,9 +23,8 @@ pub(super) struct IdleTimer {
     armed: Option<Armed>,
     /// Until when the connection is fresh by the wall clock; `None` if it has to be asked.
     fresh_until: Option<SystemTime>,
-    /// The task that the sleep wakes; whoever keeps its waker sees to it that no other is taken for
-    /// it.
-    task: Option<NonZeroUsize>,
+    /// The task that the sleep wakes.
+    task: Option<Task>,
 }
 
 struct Armed {
@@ -73,7 +73,7 @@ impl IdleTimer {
         until: Instant,
     ) -> Poll<()> {
         let is_awaited = self.wakes(cx);
-        self.task = task(cx);
+        self.task = Task::of(cx);
         let armed = match &mut self.armed {
             // It will fire in time, and wake this task.
             Some(armed) if armed.at <= until && now.monotonic < armed.at && is_awaited => {
@@ -86,23 +86,32 @@ impl IdleTimer {
                 }
                 armed
             }
-            none => none.insert(Armed {
-                sleep: clock.sleep_until(until),
-                at: until,
-            }),
+            none => match clock.sleep_until(until) {
+                Some(sleep) => none.insert(Armed { sleep, at: until }),
+                // Without a timer the connection closes when it is needed next.
+                None => return Poll::Pending,
+            },
         };
-        armed.sleep.as_mut().poll(cx)
+        // A task that has used up its budget is told Pending by tokio's timer, which then does not know
+        // of the task: the sleep would count as armed, and never fire.
+        pin!(tokio::task::unconstrained(armed.sleep.as_mut())).poll(cx)
     }
 
     fn wakes(&self, cx: &Context<'_>) -> bool {
-        self.task.is_some() && self.task == task(cx)
+        self.task.is_some() && self.task == Task::of(cx)
     }
 }
 
-/// Stands for a task, as long as its waker exists: half of what a waker takes.
-fn task(cx: &Context<'_>) -> Option<NonZeroUsize> {
-    let table: *const _ = cx.waker().vtable();
-    NonZeroUsize::new(cx.waker().data().addr() ^ table.addr())
+/// Stands for a task, as long as its waker exists: half of what a waker takes. Whoever keeps the waker
+/// sees to it that no other task is taken for this one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Task(NonZeroUsize);
+
+impl Task {
+    pub(super) fn of(cx: &Context<'_>) -> Option<Self> {
+        let table: *const _ = cx.waker().vtable();
+        NonZeroUsize::new(cx.waker().data().addr() ^ table.addr()).map(Self)
+    }
 }
 
 impl fmt::Debug for IdleTimer {

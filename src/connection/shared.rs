@@ -9,7 +9,7 @@ use super::watch::Watch;
 use crate::origin::{Learning, Origin, Place};
 use crate::policy::KeepAlivePolicy;
 use crate::policy::Learn;
-use crate::proto::deadline::{self, Verdict};
+use crate::proto::deadline::{self, Reason, Verdict};
 use crate::proto::end::{Cause, End};
 use crate::proto::exchange::{Exchange, Happened, Told};
 use crate::proto::framing::Opaque;
@@ -40,7 +40,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 struct State {
     exchange: Exchange,
-    /// Wakes the task that drives the connection, once that has waited for something to read.
+    /// Wakes the task that waited for something to read last.
     waker: Option<Waker>,
 }
 
@@ -71,12 +71,13 @@ pub(crate) struct Moved {
 }
 
 /// What to do with a read on an idle connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum BeforeRead {
-    /// Report EOF: the connection is not to be used again.
-    Eof {
-        /// It has a place as a sentinel: once it is let go of, [`Connection::watch`] is to be called.
-        watch: bool,
+    /// Report an error: the connection is not to be used again.
+    Retire {
+        reason: Reason,
+        /// The place as a sentinel that it takes once it is let go of.
+        watch: Option<Box<Watch>>,
     },
     /// Read, and ask again at `until`, if it is given.
     Read {
@@ -94,12 +95,13 @@ impl Connection {
         connecting: Duration,
         now: Moment,
     ) -> Self {
+        // A closure of the user's decides, perhaps, and may panic: before anything is counted.
+        let place = keep_alive.policies().place(origin.as_ref());
         keep_alive.counters().on_open();
         keep_alive.store().asked().on_open();
         let (origin, told) = origin
             .map(|origin| keep_alive.store().on_open(origin))
             .unzip();
-        let place = keep_alive.policies().place(origin.as_ref());
         let policy = keep_alive.policies().at(place);
         let id = keep_alive.next_id();
         if let Some(origin) = &origin {
@@ -160,22 +162,21 @@ impl Connection {
         self.saw(version);
         let was_retired = state.exchange.is_retired();
         let until = match state.exchange.verdict(policy, &now) {
-            Some(Verdict::Retire(_)) => {
+            Some(Verdict::Retire(reason)) => {
                 let refuted = || self.refuted_beyond();
                 let vigil = (!was_retired).then(|| state.exchange.vigil(policy, refuted(), &now));
                 let hinted = state.exchange.is_hinted(policy);
                 drop(state);
-                let watch = vigil.flatten().is_some() && self.take_watch(hinted);
-                return BeforeRead::Eof { watch };
+                let watch = vigil
+                    .flatten()
+                    .and_then(|vigil| self.take_watch(vigil, hinted));
+                return BeforeRead::Retire { reason, watch };
             }
             Some(Verdict::Reuse { until }) => until,
             None => None,
         };
         let fresh_until = state.exchange.fresh_until(policy);
-        let known = state.waker.as_ref();
-        if !known.is_some_and(|known| known.will_wake(waker)) {
-            state.waker = Some(waker.clone());
-        }
+        state.keep(waker);
         drop(state);
         BeforeRead::Read {
             until: until.and_then(|until| clock.instant(until)),
@@ -184,30 +185,24 @@ impl Connection {
     }
 
     /// Takes a place as a sentinel, if that is worth it and one is free.
-    fn take_watch(&self, hinted: bool) -> bool {
+    fn take_watch(&self, vigil: Vigil, hinted: bool) -> Option<Box<Watch>> {
         let policy = self.policy();
         let is_wanted = |origin: &&Origin| {
             let learning = origin.learning();
             learning.look(|known| known.wants_sentinel(policy, hinted))
         };
-        let origin = self.origin.as_ref().filter(is_wanted);
-        origin.is_some_and(|origin| Watch::take_place(&self.keep_alive, origin))
+        let origin = self.origin.as_ref().filter(is_wanted)?;
+        Watch::take(&self.keep_alive, origin, *policy, vigil, hinted).map(Box::new)
     }
 
-    /// The place that was taken, to be given back when it is dropped.
-    pub(crate) fn watch(&self) -> Option<Watch> {
-        let origin = self.origin.clone()?;
-        let now = self.keep_alive.clock().now();
-        let policy = self.policy();
-        let refuted = self.refuted_beyond();
-        let (vigil, hinted) = self.look(|exchange| {
-            let seen = exchange.open(&now);
-            let vigil = exchange.vigil(policy, refuted, &now);
-            // Its time may just have run out.
-            let vigil = vigil.unwrap_or_else(|| Vigil::new(seen, Duration::ZERO));
-            (vigil, exchange.is_hinted(policy))
-        });
-        Some(Watch::new(&self.keep_alive, origin, *policy, vigil, hinted))
+    /// A task waits for something to read.
+    pub(crate) fn on_waiting(&self, waker: &Waker) {
+        self.state().keep(waker);
+    }
+
+    /// Wakes the task that waited for something to read last.
+    pub(crate) fn wake(&self) {
+        self.change(|_| (false, true));
     }
 
     /// Whether what an answer to [`before_read`](Self::before_read) followed from was changed since.
@@ -229,7 +224,7 @@ impl Connection {
                 .origin
                 .as_ref()
                 .map_or(by_hand, |origin| origin.learning().stale().max(by_hand));
-            exchange.on_stale(stale, policy, now);
+            exchange.on_stale(stale, now);
         }
         exchange.settle(policy, || self.findings());
         version
@@ -543,6 +538,13 @@ impl Connection {
 }
 
 impl State {
+    fn keep(&mut self, waker: &Waker) {
+        let known = self.waker.as_ref();
+        if !known.is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+
     fn standing(&self) -> Standing {
         if self.exchange.opaque().is_some() {
             Standing::Opaque

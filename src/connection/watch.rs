@@ -21,33 +21,28 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// For a place that was taken.
-    pub(super) fn new(
+    /// Takes a place, if one is free.
+    pub(super) fn take(
         keep_alive: &KeepAlive,
-        origin: Origin,
+        origin: &Origin,
         policy: KeepAlivePolicy,
         vigil: Vigil,
         hinted: bool,
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        if !origin.learning().take_watch() {
+            return None;
+        }
+        if !keep_alive.take_watch() {
+            origin.learning().end_watch();
+            return None;
+        }
+        Some(Self {
             keep_alive: keep_alive.downgrade(),
-            origin,
+            origin: origin.clone(),
             policy,
             vigil,
             hinted,
-        }
-    }
-
-    /// Takes a place, if one is free.
-    pub(super) fn take_place(keep_alive: &KeepAlive, origin: &Origin) -> bool {
-        if !origin.learning().take_watch() {
-            return false;
-        }
-        let is_free = keep_alive.take_watch();
-        if !is_free {
-            origin.learning().end_watch();
-        }
-        is_free
+        })
     }
 
     /// What it was taken from.

@@ -9,6 +9,7 @@
 //! | a pool other than hyper-util's own, or connections driven by hand | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
+//! | a request that is never answered, and never fails | [`lost_requests`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
 //!
@@ -22,6 +23,9 @@ pub mod errors {}
 
 #[doc = include_str!("learning.md")]
 pub mod learning {}
+
+#[doc = include_str!("lost_requests.md")]
+pub mod lost_requests {}
 
 #[doc = include_str!("moving_over.md")]
 pub mod moving_over {}

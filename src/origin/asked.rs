@@ -115,6 +115,11 @@ impl Fingerprint {
         }
         Self(hash | 1)
     }
+
+    /// Never zero.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]

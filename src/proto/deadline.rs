@@ -1,5 +1,6 @@
 //! Until when a connection may be reused: policy and facts in, verdict out.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::jitter::{Fraction, Jitter};
@@ -10,8 +11,8 @@ use crate::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 /// What [`SafetyMargin::Default`] is, unless that is more than a quarter of what is expected.
 const DEFAULT_MARGIN: Duration = Duration::from_secs(1);
 
-/// How long a connection that was never used is good for its first request, at least, where policy
-/// leaves less.
+/// How long a connection that was never used is good for its first request, whatever policy leaves,
+/// counted from when it was first read from.
 ///
 /// It was opened for a request. To refuse that one would fail it, as nobody sends it again.
 const FIRST_USE: Duration = Duration::from_secs(1);
@@ -36,6 +37,23 @@ pub(crate) enum Reason {
     /// Another connection to the origin that had been idle for no longer turned out to be closed, or
     /// somebody said so of all that were idle.
     Sibling,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByHand => "as the caller asked",
+            Self::IdleDeadline => "idle until its deadline",
+            Self::MaxLifetime => "at its maximum lifetime",
+            Self::MaxRequests => "it served as many requests as policy allows",
+            Self::NoIdleAllowed => "the margin leaves no idle time",
+            Self::RequestLimit => "it served as many requests as the server takes",
+            Self::ReuseDisabled => "policy switches reuse off",
+            Self::Sibling => {
+                "another connection idle for no longer was closed, or all idle ones retired"
+            }
+        })
+    }
 }
 
 /// What is known of one connection.
@@ -84,13 +102,18 @@ pub(crate) fn learned_allowance(
     findings: &Findings,
 ) -> Allowance {
     let expected = learned(policy, facts, findings);
-    let margin = margin(policy, facts, findings, expected);
+    let margin = if facts.used {
+        margin(policy, facts, findings, expected)
+    } else {
+        // Nothing was received yet that could have been late.
+        safety(policy, expected)
+    };
     let idle = expected.saturating_sub(margin);
     let idle = facts
         .jitter
         .shorten(idle, policy.idle_jitter.unwrap_or(Fraction::NONE));
     if !facts.used {
-        return Allowance::Idle(idle.max(grace(expected)));
+        return Allowance::Idle(idle);
     }
     if !policy.reuse {
         return Allowance::Never(Reason::ReuseDisabled);
@@ -104,14 +127,10 @@ pub(crate) fn learned_allowance(
     Allowance::Idle(idle)
 }
 
-/// How long an unused connection is good for its first request, counted from when somebody first
-/// asked whether it is: half of the timeout, where that is less than [`FIRST_USE`].
-pub(crate) fn first_use(policy: &KeepAlivePolicy) -> Allowance {
-    Allowance::Idle(grace(policy.max_idle))
-}
-
-fn grace(expected: Duration) -> Duration {
-    FIRST_USE.min(expected / 2)
+/// Whether an unused connection that was first read from at `first_read` may still be used for its
+/// first request at `now`, whatever policy leaves.
+pub(crate) fn first_use(first_read: &Moment, now: &Moment) -> Verdict {
+    verdict(Allowance::Idle(FIRST_USE), first_read, now)
 }
 
 /// Whether a connection that has been idle since `idle_since` may be used at `now`.
@@ -175,6 +194,17 @@ impl Verdict {
             },
             (Self::Retire(_), _) => self,
             (Self::Reuse { .. }, Self::Retire(_)) => other,
+        }
+    }
+
+    /// One of both is enough: what says so last.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
+                until: one.zip(other).map(|(one, other)| one.max(other)),
+            },
+            (Self::Retire(_), Self::Reuse { .. }) => other,
+            (_, Self::Retire(_)) => self,
         }
     }
 }
@@ -257,7 +287,7 @@ fn margin(
     expected: Duration,
 ) -> Duration {
     let round_trips = facts.rtt.saturating_mul(2);
-    let safety = match policy.safety_margin {
+    match policy.safety_margin {
         SafetyMargin::Adaptive { floor }
             if policy.learn == Learn::Full
                 && findings.bound.map(Span::duration) == Some(expected) =>
@@ -271,11 +301,20 @@ fn margin(
             }
             floor.saturating_add(round_trips)
         }
+        SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),
+        SafetyMargin::Default | SafetyMargin::Fixed(_) => safety(policy, expected),
+    }
+    .max(round_trips)
+    .saturating_add(facts.skew)
+}
+
+/// The margin where nothing is known of the network.
+fn safety(policy: &KeepAlivePolicy, expected: Duration) -> Duration {
+    match policy.safety_margin {
         SafetyMargin::Default => DEFAULT_MARGIN.min(expected / 4),
         SafetyMargin::Fixed(margin) => margin,
-        SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),
-    };
-    safety.max(round_trips).saturating_add(facts.skew)
+        SafetyMargin::Adaptive { floor } => floor,
+    }
 }
 
 #[cfg(test)]

@@ -544,18 +544,13 @@ impl Exchange {
     }
 
     /// Connections that are idle since then, or for longer, are not to be used again.
-    pub(crate) fn on_stale(&mut self, since: Reading, policy: &KeepAlivePolicy, now: &Moment) {
+    pub(crate) fn on_stale(&mut self, since: Reading, now: &Moment) {
         if !self.is_idle() || self.idle_since().monotonic > since {
             return;
         }
         if self.phase == Phase::Unused {
             // It was opened for a request, which may just be on its way.
-            let first_asked = if self.asked { &self.since } else { now };
-            let first_use = deadline::first_use(policy);
-            if !matches!(
-                deadline::verdict(first_use, first_asked, now),
-                Verdict::Retire(_)
-            ) {
+            if let Verdict::Reuse { .. } = self.first_use(now) {
                 return;
             }
         }
@@ -709,17 +704,18 @@ impl Exchange {
         }
         let verdict = deadline::verdict(self.allowance(policy), self.idle_since(), now)
             .and(self.wear(policy, now));
-        Some(match (self.phase, verdict) {
-            (Phase::Unused, Verdict::Retire(_)) => {
-                // Whoever opened it may have come to it late.
-                let first_asked = if self.asked { &self.since } else { now };
-                match deadline::verdict(deadline::first_use(policy), first_asked, now) {
-                    Verdict::Retire(_) => verdict,
-                    first_use @ Verdict::Reuse { .. } => first_use,
-                }
-            }
-            _ => verdict,
+        Some(if self.phase == Phase::Unused {
+            verdict.or(self.first_use(now))
+        } else {
+            verdict
         })
+    }
+
+    /// Whether the connection may be used for the request that it was opened for.
+    fn first_use(&self, now: &Moment) -> Verdict {
+        // Whoever opened it may come to it late.
+        let first_read = if self.asked { &self.since } else { now };
+        deadline::first_use(first_read, now)
     }
 
     /// The same, to be acted on: what is retired stays so, whatever comes later.

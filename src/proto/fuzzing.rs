@@ -117,14 +117,15 @@ pub fn deadline(data: &[u8]) {
         "what is less certain lasts longer"
     );
 
-    let allowance = match data.byte() {
-        Some(0) => deadline::first_use(&policy),
-        _ => allowance,
-    };
+    let is_first_use = data.byte() == Some(0);
     let mut now = Moment::epoch();
     let mut retired = false;
     for _ in 0..8 {
-        let verdict = deadline::verdict(allowance, &Moment::epoch(), &now);
+        let verdict = if is_first_use {
+            deadline::first_use(&Moment::epoch(), &now)
+        } else {
+            deadline::verdict(allowance, &Moment::epoch(), &now)
+        };
         let retires = matches!(verdict, Verdict::Retire(_));
         assert!(retires || !retired, "what was retired is reused");
         retired = retires;

@@ -47,7 +47,5 @@ impl Policy {
 
     /// For how long a connection may wait for its first request whatever the margin, as it was
     /// opened for one.
-    pub fn grace(&self) -> Duration {
-        Duration::from_secs(1).min(self.max_idle / 2)
-    }
+    pub const FIRST_USE: Duration = Duration::from_secs(1);
 }

@@ -280,37 +280,58 @@ fn of_several_reasons_the_one_that_stands_longest_is_named() {
 }
 
 #[test]
-fn an_unused_connection_is_good_for_its_first_request() {
+fn an_unused_connection_may_idle_for_the_timeout_less_the_margin_whatever_the_round_trip() {
     let distant = Facts {
-        rtt: ms(2_400),
+        rtt: Duration::MAX,
         ..UNUSED
     };
+    let adaptive = policy().safety_margin(SafetyMargin::adaptive());
     assert_rows(&[
-        // As long as a used one where that is longer.
         (policy(), UNUSED, idle(4_000)),
+        (policy(), distant, idle(4_000)),
         (policy().max_idle(secs(60)), UNUSED, idle(59_000)),
-        (fixed(3_999), UNUSED, idle(1_001)),
-        (fixed(4_000), UNUSED, idle(1_000)),
-        // A second where it is not.
-        (fixed(4_001), UNUSED, idle(1_000)),
-        (fixed(5_000), UNUSED, idle(1_000)),
-        (fixed(u64::MAX), UNUSED, idle(1_000)),
-        (policy(), distant, idle(1_000)),
-        (fixed(60_000).max_idle(ms(2_001)), UNUSED, idle(1_000)),
-        // Half the timeout, where that is less than a second.
-        (fixed(60_000).max_idle(ms(1_998)), UNUSED, idle(999)),
-        (fixed(1_000).max_idle(ms(10)), UNUSED, idle(5)),
-        (
-            policy().max_idle(ms(10)),
-            UNUSED,
-            Allowance::Idle(ms(10) - ms(10) / 4),
-        ),
-        (
-            fixed(1_000).max_idle(2 * NANO),
-            UNUSED,
-            Allowance::Idle(NANO),
-        ),
+        (adaptive, distant, idle(4_900)),
+        (fixed(3_999), distant, idle(1_001)),
+        (fixed(4_999), UNUSED, idle(1)),
+        // What is left then is the first use.
+        (fixed(5_000), UNUSED, idle(0)),
+        (fixed(u64::MAX), UNUSED, idle(0)),
     ]);
+}
+
+#[test]
+fn an_unused_connection_is_good_for_a_second_after_it_was_first_read_from() {
+    let (first, until) = (Moment::at(7_000), Moment::at(8_000));
+    let reuse = Verdict::Reuse {
+        until: Some(until.monotonic),
+    };
+    for now in [7_000, 7_001, 7_999] {
+        assert_eq!(first_use(&first, &Moment::at(now)), reuse, "{now}");
+    }
+    for now in [until, until.after(HOUR), first.wall_forward(secs(1))] {
+        let verdict = first_use(&first, &now);
+        assert_eq!(verdict, Verdict::Retire(Reason::IdleDeadline));
+    }
+}
+
+#[test]
+fn of_two_verdicts_the_later_one_stands_where_one_is_enough() {
+    let until = |millis| Verdict::Reuse {
+        until: Some(Moment::at(millis).monotonic),
+    };
+    let ever = Verdict::Reuse { until: None };
+    let retire = Verdict::Retire(Reason::IdleDeadline);
+    for (one, other, expected) in [
+        (until(1), until(2), until(2)),
+        (until(1), ever, ever),
+        (until(1), retire, until(1)),
+        (retire, Verdict::Retire(Reason::MaxLifetime), retire),
+    ] {
+        assert_eq!(one.or(other), expected);
+        if expected != retire {
+            assert_eq!(other.or(one), expected);
+        }
+    }
 }
 
 #[test]
@@ -323,7 +344,7 @@ fn nothing_that_is_known_refuses_an_unused_connection() {
         ..UNUSED
     };
     let deaf = fixed(u64::MAX).reuse(false).hints(false);
-    assert_rows(&[(deaf, all, idle(1_000))]);
+    assert_rows(&[(deaf, all, idle(0))]);
 }
 
 #[test]
@@ -358,7 +379,7 @@ fn durations_without_end_overflow_nothing() {
         (greedy, SILENT, never(Reason::NoIdleAllowed)),
         (greedy, slow, never(Reason::NoIdleAllowed)),
         (greedy_adaptive, distant, never(Reason::NoIdleAllowed)),
-        (greedy, UNUSED, idle(1_000)),
+        (greedy, UNUSED, idle(0)),
     ]);
 }
 
@@ -604,6 +625,14 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         })
 }
 
+/// So many nanoseconds, or none.
+fn duration(nanos: i128) -> Duration {
+    const SECOND: i128 = 1_000_000_000;
+    let nanos = nanos.max(0);
+    let (seconds, nanos) = (nanos / SECOND, nanos % SECOND);
+    Duration::new(seconds.try_into().unwrap(), nanos.try_into().unwrap())
+}
+
 /// As long as tests can count.
 fn any_time() -> impl Strategy<Value = Duration> {
     any_duration().prop_map(|time| time.min(1_000 * HOUR))
@@ -650,15 +679,15 @@ proptest! {
         let safety = match policy.safety_margin {
             SafetyMargin::Default => 1_000_000_000.min(expected / 4),
             SafetyMargin::Fixed(margin) => nanos(margin),
-            SafetyMargin::Adaptive { floor } => nanos(floor) + round_trips,
+            SafetyMargin::Adaptive { floor } if facts.used => nanos(floor) + round_trips,
+            SafetyMargin::Adaptive { floor } => nanos(floor),
         };
         let left = expected - safety.max(round_trips) - nanos(facts.skew);
 
         let found = allowance(&policy, &facts);
 
         if !facts.used {
-            let least = 1_000_000_000.min(expected / 2);
-            prop_assert_eq!(nanos(length(&policy, &facts)), left.max(least));
+            prop_assert_eq!(found, Allowance::Idle(duration(expected - safety)));
         } else if policy.reuse && facts.requests_left != Some(0) && left > 0 {
             prop_assert_eq!(nanos(length(&policy, &facts)), left);
         } else {
@@ -902,14 +931,6 @@ mod lifetimes {
             prop_assert!(less.as_secs_f64() >= full.as_secs_f64() * (1.0 - fraction) - 1e-9);
             let life = super::lifetime(&policy, jitter).unwrap();
             prop_assert!(life <= ms(lifetime) && !life.is_zero());
-        }
-
-        #[test]
-        fn the_first_use_of_a_connection_is_not_shortened(connection: u64) {
-            let policy = policy().idle_jitter(1.0);
-            let facts = Facts { jitter: Jitter::of(connection, 0), ..UNUSED };
-            let Allowance::Idle(idle) = allowance(&policy, &facts) else { unreachable!() };
-            prop_assert!(idle >= FIRST_USE);
         }
     }
 }

@@ -365,7 +365,11 @@ fn without_reuse_a_connection_serves_its_first_request_and_no_other() {
 #[test]
 fn a_round_trip_takes_no_longer_than_connecting_did() {
     let mut life = Life::connected_after(30);
-    assert_eq!(life.rtt(), 30, "before the first request");
+    assert_eq!(
+        life.exchange.rtt(),
+        Span::new(ms(30)),
+        "before the first request"
+    );
 
     life.write(GET, 100);
     life.read(OK, 150);
@@ -1409,12 +1413,13 @@ fn what_turns_out_to_be_no_request_is_not_counted_as_one() {
 
 #[test]
 fn an_unused_connection_that_is_looked_at_late_is_good_for_a_while_from_then_on() {
-    for (policy, grace) in [
-        (KeepAlivePolicy::default(), Duration::from_secs(1)),
-        (
-            KeepAlivePolicy::default().max_idle(Duration::from_millis(500)),
-            Duration::from_millis(250),
-        ),
+    let grace = secs(1);
+    for policy in [
+        KeepAlivePolicy::default(),
+        KeepAlivePolicy::default().max_idle(ms(8)),
+        KeepAlivePolicy::default().safety_margin(HOUR).reuse(false),
+        KeepAlivePolicy::default().idle_jitter(1.0),
+        KeepAlivePolicy::default().max_lifetime(ms(1)),
     ] {
         let late = Moment::at(0).after(HOUR);
         let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
@@ -1442,6 +1447,19 @@ fn an_unused_connection_that_was_looked_at_in_time_has_no_such_while() {
 
     let verdict = exchange.verdict(&policy, &Moment::at(4_000));
     assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
+}
+
+/// Connecting was slow, and so is the thread: it comes to send after two seconds.
+#[test]
+fn a_slow_connect_leaves_an_unused_connection_its_time() {
+    let policy = KeepAlivePolicy::default();
+    let mut exchange = Exchange::new(secs(3), Moment::at(0));
+
+    for millis in [0, 2_000, 3_999] {
+        let verdict = exchange.verdict(&policy, &Moment::at(millis));
+        let until = Some(Moment::at(4_000).monotonic);
+        assert_eq!(verdict, Some(Verdict::Reuse { until }));
+    }
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl State {
         if is_first && self.was_frozen(connection.accepted, sent) {
             return Ok(Cause::Frozen);
         }
-        if is_first && waited <= self.world.policy.grace() {
+        if is_first && waited <= Policy::FIRST_USE {
             let told = waited.is_zero() || self.world.policy.max_idle <= timeout;
             return Ok(if told {
                 Cause::FirstUse

@@ -1,0 +1,228 @@
+//! Many users of one client on several threads: each request is answered, or fails, and none waits for
+//! ever.
+//!
+//! Real threads and the kernel's TCP. Time is the test's own: both ends go by a clock that moves when a test
+//! moves it, so that no test depends on how fast the machine is. Only the watchdog looks at the real one.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unnameable_types,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "threads/queue.rs"]
+mod queue;
+#[path = "threads/server.rs"]
+mod server;
+#[path = "threads/time.rs"]
+mod time;
+#[path = "threads/users.rs"]
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn};
+use server::Server;
+use time::Time;
+use users::{HttpClient, all, get, guarded, on_several_threads, plain, round};
+
+/// How many share a client: more than there are threads.
+const USERS: usize = 16;
+
+/// How many requests each of them makes.
+const REQUESTS: usize = 100;
+
+/// When the policy's default gives a connection up.
+const REUSABLE: Duration = Duration::from_secs(4);
+
+fn keep_alive(time: &Time, policy: KeepAlivePolicy) -> KeepAlive {
+    KeepAlive::builder()
+        .policy(policy)
+        .timer(time.clone())
+        .wall_clock(|| SystemTime::UNIX_EPOCH)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn every_request_gets_the_response_to_it() {
+    on_several_threads(|| async {
+        let server = Arc::new(Server::patient().await);
+        let keep_alive = keep_alive(&Time::new(), KeepAlivePolicy::default());
+        let client = guarded(&keep_alive);
+
+        all(USERS, |user| {
+            let (client, server) = (client.clone(), Arc::clone(&server));
+            async move {
+                for n in 0..REQUESTS {
+                    let path = format!("/{user}/{n}");
+                    let response = get(&client, server.uri(&path)).await.unwrap();
+                    assert_eq!(response.body(), &path);
+                }
+            }
+        })
+        .await;
+
+        let stats = keep_alive.stats();
+        assert_eq!(stats.exchanges, (USERS * REQUESTS) as u64);
+        assert!(stats.reused > 0);
+        assert!(stats.exchanges - stats.reused <= stats.opened);
+        assert_eq!(stats.opened, server.connections() as u64);
+        assert_eq!(stats.retired.total(), 0);
+    });
+}
+
+/// Deadlines pass again and again, whatever the users are about to do.
+#[test]
+fn requests_are_answered_while_deadlines_pass() {
+    on_several_threads(|| async {
+        let server = Arc::new(Server::patient().await);
+        let time = Time::new();
+        let keep_alive = keep_alive(&time, KeepAlivePolicy::default());
+        let client = guarded(&keep_alive);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let clock = {
+            let is_over = Arc::clone(&is_over);
+            std::thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    time.advance(REUSABLE);
+                    std::thread::yield_now();
+                }
+            })
+        };
+
+        all(USERS, |_| {
+            let (client, server) = (client.clone(), Arc::clone(&server));
+            async move {
+                for _ in 0..REQUESTS {
+                    get(&client, server.uri("/")).await.unwrap();
+                }
+            }
+        })
+        .await;
+
+        is_over.store(true, Ordering::Relaxed);
+        clock.join().unwrap();
+        let stats = keep_alive.stats();
+        assert!(stats.retired.idle_deadline > 0);
+        assert_eq!(stats.exchanges, (USERS * REQUESTS) as u64);
+    });
+}
+
+#[test]
+fn requests_are_answered_while_users_retire_connections() {
+    on_several_threads(|| async {
+        let server = Arc::new(Server::patient().await);
+        let keep_alive = keep_alive(&Time::new(), KeepAlivePolicy::default());
+        let client = guarded(&keep_alive);
+
+        all(USERS, |user| {
+            let (client, server) = (client.clone(), Arc::clone(&server));
+            let keep_alive = keep_alive.clone();
+            async move {
+                for n in 0..REQUESTS {
+                    let response = get(&client, server.uri("/")).await.unwrap();
+                    let handle: &ConnectionHandle = response.extensions().get().unwrap();
+                    match (user + n) % 8 {
+                        0 | 4 => handle.retire(),
+                        1 => keep_alive.retire_idle(handle.origin().unwrap()),
+                        2 => keep_alive.retire_all(),
+                        _ => {}
+                    }
+                }
+            }
+        })
+        .await;
+
+        let stats = keep_alive.stats();
+        assert!(stats.retired.by_hand > 0);
+        assert_eq!(stats.exchanges, (USERS * REQUESTS) as u64);
+    });
+}
+
+/// How long the server waits in the tests of its idle timer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+const ROUNDS: usize = 10;
+
+/// Has all users make a request `gap` after they have their last responses, again and again. Returns how
+/// many fail in each round.
+async fn rounds(
+    client: &impl HttpClient,
+    time: &Time,
+    timeout: Duration,
+    gap: Duration,
+) -> Vec<usize> {
+    let server = Server::with_idle_timeout(timeout, time).await;
+    let uri = server.uri("/");
+    let mut failed = Vec::new();
+    for _ in 0..ROUNDS {
+        failed.push(round(client, USERS, &uri).await);
+        time.advance(gap);
+    }
+    failed
+}
+
+#[test]
+fn no_request_meets_the_close_of_its_server() {
+    on_several_threads(|| async {
+        for gap in [TIMEOUT, TIMEOUT * 3] {
+            let time = Time::new();
+            let keep_alive = keep_alive(&time, KeepAlivePolicy::default().max_idle(TIMEOUT));
+
+            let failed = rounds(&guarded(&keep_alive), &time, TIMEOUT, gap).await;
+
+            assert_eq!(failed, [0; ROUNDS], "{gap:?}");
+            assert_eq!(keep_alive.stats().stale_failures, 0);
+        }
+    });
+}
+
+/// The control.
+#[test]
+fn without_this_crate_some_do() {
+    on_several_threads(|| async {
+        let time = Time::new();
+
+        let failed = rounds(&plain(), &time, TIMEOUT, TIMEOUT).await;
+
+        let (first, others) = failed.split_first().unwrap();
+        assert_eq!(*first, 0);
+        assert!(others.iter().any(|&failed| failed > 0), "{failed:?}");
+    });
+}
+
+/// The server waits less than policy expects, and does not say so.
+#[test]
+fn a_shorter_timeout_is_learned_from_the_requests_of_one_round() {
+    on_several_threads(|| async {
+        let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
+        let time = Time::new();
+        let keep_alive = keep_alive(&time, KeepAlivePolicy::default());
+
+        let failed = rounds(&guarded(&keep_alive), &time, timeout, gap).await;
+
+        assert!(failed[1] > 0, "nothing was known yet: {failed:?}");
+        assert_eq!(failed[2..], [0; ROUNDS - 2], "it was learned");
+    });
+}
+
+/// The control.
+#[test]
+fn without_learning_it_costs_requests_in_every_round() {
+    on_several_threads(|| async {
+        let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
+        let time = Time::new();
+        let keep_alive = keep_alive(&time, KeepAlivePolicy::default().learn(Learn::Off));
+
+        let failed = rounds(&guarded(&keep_alive), &time, timeout, gap).await;
+
+        assert!(failed.iter().filter(|&&failed| failed > 0).count() > ROUNDS / 4);
+    });
+}
