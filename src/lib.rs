@@ -191,7 +191,7 @@ mod trace;
 
 pub use self::client::{
     CloseAfterResponse, FreshConnection, KeepAliveLayer, KeepAliveService, ResponseFuture,
-    strip_hop_by_hop,
+    strip_request_hop_by_hop, strip_response_hop_by_hop,
 };
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;

@@ -8,7 +8,7 @@ use http::uri::{Authority, Scheme};
 use http::{Response, Uri, Version};
 use pin_project::pin_project;
 
-use super::hop_by_hop::strip_response;
+use super::hop_by_hop::strip_response_hop_by_hop;
 use crate::connection::ConnectionHandle;
 use crate::origin::Origin;
 use crate::proto::keep_alive;
@@ -119,7 +119,7 @@ impl Answer {
             handle.into_iter().for_each(ConnectionHandle::retire);
         }
         if self.strips {
-            strip_response(response);
+            strip_response_hop_by_hop(response);
         }
     }
 }

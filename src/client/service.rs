@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, Response, Version};
 use tower_service::Service;
 
 use super::future::{Asked, ResponseFuture};
-use super::hop_by_hop::strip_hop_by_hop;
+use super::hop_by_hop::strip_request_hop_by_hop;
 use super::wishes::{Wishes, keep_apart};
 use crate::origin::{Fingerprint, Origin};
 use crate::shared::KeepAlive;
@@ -98,7 +98,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if self.strips {
-            strip_hop_by_hop(&mut request);
+            strip_request_hop_by_hop(&mut request);
         }
         let Wishes { fresh, close } = Wishes::of(&request);
         let asked = self.prepare(&mut request, close);
