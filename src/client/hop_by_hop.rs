@@ -202,7 +202,7 @@ fn strip_trailer(headers: &mut HeaderMap, named: &HashSet<&[u8]>) {
     };
 }
 
-/// Leaves one statement of where the body ends, and the one that the body was read by.
+/// Leaves one field at most that says where the body ends: the one by which hyper read the body.
 fn strip_framing(headers: &mut HeaderMap, version: Version, needs_chunked: bool) {
     if is_http2(version) {
         // It has no meaning there: the frames say where the body ends (RFC 9113 §8.2.2).
@@ -212,7 +212,7 @@ fn strip_framing(headers: &mut HeaderMap, version: Version, needs_chunked: bool)
         settle_content_length(headers);
         return;
     }
-    // It is overridden (RFC 9112 §6.3, rule 3), but hyper would write the next message by it.
+    // `Transfer-Encoding` overrides it (RFC 9112 §6.3, rule 3), but hyper would write the message by it.
     headers.remove(CONTENT_LENGTH);
     if !is_chunked_alone(headers) {
         return;
@@ -224,8 +224,8 @@ fn strip_framing(headers: &mut HeaderMap, version: Version, needs_chunked: bool)
     }
 }
 
-/// Whether the only coding is the one that hyper takes off and puts on by itself. It leaves others in
-/// the body, and so their names must stay too. `identity` is none, in the words of an older RFC.
+/// Whether `chunked` is the only coding. hyper decodes it, and encodes by it again; it leaves other codings
+/// in the body, so their names must stay. `identity` is the name of no coding (RFC 2616 §3.6).
 fn is_chunked_alone(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(TRANSFER_ENCODING).into_iter();
     let mut codings = fields.flat_map(|field| elements(field.as_bytes()));
@@ -235,8 +235,8 @@ fn is_chunked_alone(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Makes one number of a repeated one, and removes what is no length (RFC 9110 §8.6): neither may be
-/// passed on.
+/// Reduces a repeated length to one field, and removes lengths that differ or are no numbers. None of them
+/// may be passed on (RFC 9110 §8.6).
 fn settle_content_length(headers: &mut HeaderMap) {
     let fields = headers.get_all(CONTENT_LENGTH).into_iter();
     let mut lengths = fields
