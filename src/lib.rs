@@ -190,7 +190,8 @@ mod stats;
 mod trace;
 
 pub use self::client::{
-    CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_hop_by_hop,
+    CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_request_hop_by_hop,
+    strip_response_hop_by_hop,
 };
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;

@@ -19,10 +19,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONNECTION, HeaderMap, HeaderName, TRAILER, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, StreamBody};
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy};
 use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connected;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -30,8 +32,8 @@ use support::client::{exchange, get, guarded, keep_alive, plain};
 use support::link::Link;
 use support::server::{Body, LinkConnector, Server, full};
 use support::wire::wires;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -293,4 +295,446 @@ async fn an_upgrade_passes_through() {
     let mut word = [0; 5];
     peer.read_exact(&mut word).await.unwrap();
     assert_eq!(&word, b"hello");
+}
+
+/// A request and its response as bytes, the former as the server has it, the latter as the client does.
+struct PassedOn {
+    request: String,
+    response: String,
+}
+
+/// Passes bytes through hyper's server, the layer, and hyper's client, and the answer back.
+async fn pass(proxy: Proxy, request: &str, response: &str) -> PassedOn {
+    let (connector, mut far_ends) = wires(Link::new(), Connected::new);
+    let keep_alive = keep_alive(KeepAlivePolicy::default());
+    let layer = keep_alive.layer().strip_hop_by_hop(proxy == Proxy::Strips);
+    let client = Client::builder(TokioExecutor::new());
+    let client = layer.layer(client.build::<_, Incoming>(keep_alive.connector(connector)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        *request.uri_mut() = "http://server.test/".parse().unwrap();
+        *request.version_mut() = Version::HTTP_11;
+        let response = client.clone().oneshot(request);
+        async move {
+            let mut response = response.await?;
+            *response.version_mut() = Version::HTTP_11;
+            Ok::<_, hyper_util::client::legacy::Error>(response)
+        }
+    });
+    let (mut near, far) = duplex(1 << 16);
+    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(far), service));
+    let response = response.to_owned();
+    let server = tokio::spawn(async move {
+        let mut server = far_ends.accept().await?;
+        let seen = until_silent(&mut server, Duration::from_secs(1)).await;
+        server.write_all(response.as_bytes()).await.unwrap();
+        server.shutdown().await.unwrap();
+        Some(seen)
+    });
+
+    near.write_all(request.as_bytes()).await.unwrap();
+    let response = until_silent(&mut near, Duration::from_secs(10)).await;
+    let refused = response.starts_with("HTTP/1.1 400 ");
+    let request = if refused { None } else { server.await.unwrap() };
+    PassedOn {
+        request: request.unwrap_or_default(),
+        response,
+    }
+}
+
+/// What comes until nothing comes any more, or the end.
+async fn until_silent(io: &mut (impl AsyncRead + Unpin), silence: Duration) -> String {
+    let mut seen = Vec::new();
+    while let Ok(Ok(1..)) = timeout(silence, io.read_buf(&mut seen)).await {}
+    String::from_utf8(seen).unwrap()
+}
+
+/// The fields of a head that say how the body is framed, in order of their names, and the bytes behind it.
+fn framing(message: &str) -> (String, &str) {
+    const FRAMING: [&str; 4] = ["content-length:", "te:", "trailer:", "transfer-encoding:"];
+    let (head, body) = message.split_once("\r\n\r\n").unwrap_or_default();
+    let is_framing = |line: &&str| FRAMING.iter().any(|name| line.starts_with(name));
+    let mut fields: Vec<_> = head.lines().filter(is_framing).collect();
+    fields.sort_unstable();
+    (fields.join(" | "), body)
+}
+
+const HELLO: &str = "5\r\nhello\r\n0\r\n\r\n";
+
+/// The RFC, the request behind its `Host`, the fields that the server sees of it, and the body.
+type RequestCase = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const REQUESTS: &[RequestCase] = &[
+    (
+        "RFC 9112 §6.2",
+        "POST / HTTP/1.1",
+        "content-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.2",
+        "GET / HTTP/1.1",
+        "content-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.2",
+        "POST / HTTP/1.0",
+        "content-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.2",
+        "POST / HTTP/1.1",
+        "connection: content-length\r\ncontent-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 5",
+        "POST / HTTP/1.1",
+        "content-length: 5\r\ncontent-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    ("RFC 9112 §6.3, rule 7", "POST / HTTP/1.1", "\r\n", "", ""),
+    ("RFC 9112 §6.3, rule 7", "GET / HTTP/1.1", "\r\n", "", ""),
+    (
+        "RFC 9112 §6.1",
+        "POST / HTTP/1.1",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.1",
+        "GET / HTTP/1.1",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.1",
+        "HEAD / HTTP/1.1",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.1",
+        "GET / HTTP/1.1",
+        "connection: transfer-encoding\r\ntransfer-encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.1",
+        "POST / HTTP/1.1",
+        "transfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: gzip, chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.1",
+        "POST / HTTP/1.1",
+        "transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked | transfer-encoding: gzip",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.1",
+        "POST / HTTP/1.1",
+        "transfer-encoding: chunked, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §7",
+        "POST / HTTP/1.1",
+        "transfer-encoding: identity, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 3",
+        "POST / HTTP/1.1",
+        "content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 3",
+        "POST / HTTP/1.1",
+        "transfer-encoding: gzip, chunked\r\ncontent-length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: gzip, chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9110 §6.6.2",
+        "GET / HTTP/1.1",
+        "trailer: x-end, keep-alive\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nkeep-alive: timeout=9\r\nx-end: 1\r\n\r\n",
+        "trailer: x-end | transfer-encoding: chunked",
+        "5\r\nhello\r\n0\r\nx-end: 1\r\n\r\n",
+    ),
+    (
+        "RFC 9110 §10.1.4",
+        "GET / HTTP/1.1",
+        "connection: te\r\nte: trailers\r\n\r\n",
+        "",
+        "",
+    ),
+];
+
+/// hyper's server answers them with 400, so that they are not passed on.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "RFC 9112 §6.3, rule 4",
+        "POST / HTTP/1.1",
+        "transfer-encoding: gzip\r\n\r\nhello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 4",
+        "POST / HTTP/1.1",
+        "transfer-encoding: chunked, gzip\r\n\r\nhello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 4",
+        "POST / HTTP/1.1",
+        "transfer-encoding: identity\r\ncontent-length: 5\r\n\r\nhello",
+    ),
+    (
+        "RFC 9112 §6.1",
+        "POST / HTTP/1.0",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "RFC 9112 §6.3, rule 5",
+        "POST / HTTP/1.1",
+        "content-length: 5\r\ncontent-length: 6\r\n\r\nhello!",
+    ),
+    (
+        "RFC 9112 §6.3, rule 5",
+        "POST / HTTP/1.1",
+        "content-length: 5, 5\r\n\r\nhello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 5",
+        "POST / HTTP/1.1",
+        "content-length: +5\r\n\r\nhello",
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_framed_as_it_was_received() {
+    let mut wrong = Vec::new();
+    for (section, start, rest, fields, body) in REQUESTS {
+        let request = format!("{start}\r\nhost: a\r\n{rest}");
+        let passed = pass(Proxy::Strips, &request, "HTTP/1.1 204 No Content\r\n\r\n").await;
+        if framing(&passed.request) != ((*fields).to_owned(), *body)
+            || !passed.response.contains(" 204 ")
+        {
+            wrong.push(format!(
+                "{section}: {request:?}: {:?} {:?}",
+                passed.request, passed.response
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_body_has_no_certain_end_is_not_passed_on() {
+    for (section, start, rest) in REFUSED {
+        let request = format!("{start}\r\nhost: a\r\n{rest}");
+        let passed = pass(Proxy::Strips, &request, "").await;
+        assert_eq!(passed.request, "", "{section}: {request}");
+        assert!(
+            passed.response.contains(" 400 "),
+            "{section}: {request}: {}",
+            passed.response
+        );
+    }
+}
+
+/// The RFC, the request, the response, the fields that the client sees of it, and the body.
+type ResponseCase = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const RESPONSES: &[ResponseCase] = &[
+    (
+        "RFC 9112 §6.2",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.1",
+        "GET / HTTP/1.1",
+        "200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 3",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 3",
+        "GET / HTTP/1.1",
+        "200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 50\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 3",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 3\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: gzip, chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 4",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 3\r\ntransfer-encoding: gzip\r\n\r\nhello",
+        "transfer-encoding: gzip, chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 4",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 3\r\ntransfer-encoding: identity\r\n\r\nhello",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    (
+        "RFC 9112 §6.3, rule 5",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5, 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 5",
+        "GET / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello",
+        "content-length: 5",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 8",
+        "GET / HTTP/1.1",
+        "200 OK\r\n\r\nhello",
+        "transfer-encoding: chunked",
+        HELLO,
+    ),
+    // The last chunk is the end of the connection in HTTP/1.0.
+    (
+        "RFC 9112 §6.1",
+        "GET / HTTP/1.0",
+        "200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "",
+        "hello",
+    ),
+    (
+        "RFC 9112 §6.3, rule 1",
+        "HEAD / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5\r\n\r\n",
+        "content-length: 5",
+        "",
+    ),
+    (
+        "RFC 9112 §6.3, rule 1",
+        "HEAD / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n",
+        "content-length: 5",
+        "",
+    ),
+    (
+        "RFC 9112 §6.3, rule 1",
+        "HEAD / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+        "",
+        "",
+    ),
+    (
+        "RFC 9112 §6.3, rule 1",
+        "HEAD / HTTP/1.1",
+        "200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        "",
+        "",
+    ),
+    (
+        "RFC 9112 §6.3, rule 1",
+        "GET / HTTP/1.1",
+        "304 Not Modified\r\ncontent-length: 5\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+        "",
+        "",
+    ),
+    (
+        "RFC 9112 §6.3, rule 1",
+        "GET / HTTP/1.1",
+        "204 No Content\r\ncontent-length: 5\r\n\r\n",
+        "",
+        "",
+    ),
+    (
+        "RFC 9110 §6.6.2",
+        "GET / HTTP/1.1",
+        "200 OK\r\nconnection: x-hop\r\ntrailer: x-hop, x-end\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-hop: 1\r\n\r\n",
+        "trailer: x-end | transfer-encoding: chunked",
+        HELLO,
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_response_is_framed_as_it_was_received() {
+    let mut wrong = Vec::new();
+    for (section, start, response, fields, body) in RESPONSES {
+        let request = format!("{start}\r\nhost: a\r\n\r\n");
+        let response = format!("HTTP/1.1 {response}");
+        let passed = pass(Proxy::Strips, &request, &response).await;
+        if framing(&passed.response) != ((*fields).to_owned(), *body) {
+            wrong.push(format!("{section}: {response:?}: {:?}", passed.response));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// With both lengths: the shorter is that of the field which does not count.
+const BOTH_LENGTHS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n\
+    5\r\nhello\r\n0\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_response_with_both_lengths_arrives_whole() {
+    let passed = pass(
+        Proxy::Strips,
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        BOTH_LENGTHS,
+    )
+    .await;
+    assert!(passed.response.ends_with(HELLO), "{}", passed.response);
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_without_the_option_a_response_with_both_lengths_does_not_arrive_whole() {
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let passed = pass(Proxy::PassesAllOn, request, BOTH_LENGTHS).await;
+    assert!(!passed.response.contains("hello"), "{}", passed.response);
 }

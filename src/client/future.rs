@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::{Response, Version};
 use pin_project::pin_project;
 
-use super::hop_by_hop::strip_response;
+use super::hop_by_hop::strip_response_hop_by_hop;
 use crate::connection::ConnectionHandle;
 use crate::origin::Fingerprint;
 use crate::proto::keep_alive;
@@ -102,7 +102,7 @@ impl Answer {
             handle.into_iter().for_each(ConnectionHandle::retire);
         }
         if self.strips {
-            strip_response(response);
+            strip_response_hop_by_hop(response);
         }
     }
 }

@@ -72,20 +72,30 @@ impl KeepAliveLayer {
     /// * `Connection`, and each field that it names, but for `Host` and `Content-Length`, and what says
     ///   whom a message came by: `Forwarded`, `Via`, `X-Forwarded-For`, `-Host` and `-Proto`. To name
     ///   those is forbidden, and would have them lost by any client that likes.
-    /// * `Keep-Alive`, `Proxy-Connection`, `TE` and `Upgrade`, named or not. HTTP/2 keeps
-    ///   `TE: trailers`.
-    /// * `Transfer-Encoding: chunked`. Another coding is still in the body, so its name stays.
+    /// * `Keep-Alive`, `Proxy-Connection`, `TE`, `Upgrade` and `HTTP2-Settings`, named or not. HTTP/2
+    ///   requests keep `TE: trailers`.
+    /// * `Transfer-Encoding: chunked`, which hyper puts on again by itself. It stays in GET, HEAD and
+    ///   CONNECT requests: hyper sends their body only if the field is there. Another coding is still in
+    ///   the body, so its name stays. HTTP/2 has no codings: there the field goes.
+    /// * `Content-Length` where there is a `Transfer-Encoding`, which overrides it (RFC 9112 §6.3); in
+    ///   responses with 1xx and 204, which have no body; and where it is no number, or several. One that
+    ///   is repeated becomes one field with one number (RFC 9110 §8.6).
     ///
     /// An upgrade passes through: `Connection: upgrade` and `Upgrade` stay in a request that has both,
     /// and in a response that answers one, 101 or 426. One to HTTP by another name (`h2c`) does not, as
     /// what is then said would pass the proxy unseen.
     ///
-    /// What `Connection` names is removed from heads, and from what `Trailer` announces: in HTTP/1 hyper
-    /// writes no trailer behind a body that is not announced. In HTTP/2 those pass. `Proxy-Authorization`
-    /// and its kin stay: they are no business of a connection, but of whoever checks them.
+    /// What is removed from heads is removed from what `Trailer` announces too: in HTTP/1 hyper writes no
+    /// trailer field that is not announced. The names that stay are left as they were written. In HTTP/2
+    /// trailer fields pass. `Proxy-Authorization` and its kin stay: they are for the proxy that asked for
+    /// them.
+    ///
+    /// The work is linear in the size of the head, whatever its fields say.
     ///
     /// A proxy that adds fields of its own should remove those of its client *before* that, with
-    /// [`strip_hop_by_hop`](crate::strip_hop_by_hop); else the client can have them removed here.
+    /// [`strip_request_hop_by_hop`](crate::strip_request_hop_by_hop); else the client can have them removed
+    /// here. [`strip_response_hop_by_hop`](crate::strip_response_hop_by_hop) is for responses of a client
+    /// without this layer.
     ///
     /// ```
     /// use http_keepalive::KeepAlive;

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::close::CloseAfterResponse;
 use super::future::{Asked, ResponseFuture};
-use super::hop_by_hop::strip_hop_by_hop;
+use super::hop_by_hop::strip_request_hop_by_hop;
 use crate::origin::{Fingerprint, Origin};
 use crate::shared::KeepAlive;
 
@@ -97,7 +97,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if self.strips {
-            strip_hop_by_hop(&mut request);
+            strip_request_hop_by_hop(&mut request);
         }
         let close = request.extensions().get::<CloseAfterResponse>().is_some();
         let asked = self.prepare(&mut request, close);

@@ -19,7 +19,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | fields of the connection to the client are not passed on (RFC 9110 §7.6.1) | `strip_hop_by_hop`, first of all ([`proxy`]) |
+//! | fields of the connection to the client are not passed on (RFC 9110 §7.6.1) | `strip_request_hop_by_hop`, first of all ([`proxy`]) |
 //! | nor are those of the connection to the upstream | `KeepAliveLayer::strip_hop_by_hop` ([`clients`]) |
 //! | whom a request came by is said: `Via`, `X-Forwarded-For`, `-Host`, `-Proto` | [`fields`] |
 //! | bodies are streamed, in both directions | [`proxy`] |

@@ -11,7 +11,7 @@ use futures_util::stream;
 use http::header::{CONTENT_LENGTH, UPGRADE};
 use http::uri::{Authority, Scheme};
 use http::{Method, StatusCode, Uri, Version};
-use http_keepalive::strip_hop_by_hop;
+use http_keepalive::strip_request_hop_by_hop;
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
 use tracing::warn;
@@ -63,7 +63,7 @@ impl<S: Client> Proxy<S> {
         client: Option<IpAddr>,
     ) -> Result<Response, Refusal> {
         // Before anything is added, or the client could have that removed.
-        strip_hop_by_hop(&mut request);
+        strip_request_hop_by_hop(&mut request);
         let is_upgrade = request.headers().contains_key(UPGRADE);
         let downstream = is_upgrade.then(|| hyper::upgrade::on(&mut request));
         let is_head = request.method() == Method::HEAD;
