@@ -542,25 +542,23 @@ fn long_lists() -> Vec<(&'static str, HeaderValue)> {
     ]
 }
 
-/// A pass over lists of many names that looks each up in a list takes minutes here. Without a clock: it
-/// takes no memory for each name.
+/// To compare each name with each other would take work that grows with the product of the sizes. What is
+/// counted is memory: no list of names is kept name by name.
 #[test]
 fn a_list_of_many_names_takes_work_that_is_linear_in_its_size() {
     for (connection, named) in long_lists() {
         for (trailer, announced) in long_lists() {
-            for message in ["200 1.1"] {
-                let mut headers = HeaderMap::new();
-                headers.insert(CONNECTION, named.clone());
-                headers.insert(TRAILER, announced.clone());
-                headers.insert(TRANSFER_ENCODING, named.clone());
-                headers.insert(UPGRADE, named.clone());
-                let counted = allocation_counter::measure(|| {
-                    strip(message, &headers);
-                });
-                let case = format!("{connection}, {trailer}, {message}: {counted:?}");
-                assert!(counted.count_total < 100, "{case}");
-                assert!(counted.bytes_max < 60 * LARGE as u64, "{case}");
-            }
+            let mut headers = HeaderMap::new();
+            headers.insert(CONNECTION, named.clone());
+            headers.insert(TRAILER, announced.clone());
+            headers.insert(TRANSFER_ENCODING, named.clone());
+            headers.insert(UPGRADE, named.clone());
+            let counted = allocation_counter::measure(|| {
+                strip("200 1.1", &headers);
+            });
+            let case = format!("{connection}, {trailer}: {counted:?}");
+            assert!(counted.count_total < 100, "{case}");
+            assert!(counted.bytes_max < 60 * LARGE as u64, "{case}");
         }
     }
 }

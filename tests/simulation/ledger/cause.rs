@@ -9,6 +9,7 @@ use super::callers::Failure;
 use super::connection::Deadline;
 use super::server_end::Closing;
 use super::{Request, State};
+use crate::simulation::policy::Policy;
 use crate::simulation::world::Goodbye;
 
 /// Why a request failed.
