@@ -12,6 +12,7 @@
 
 mod support;
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -772,8 +773,9 @@ mod retire {
         peer.serve("").await;
 
         let mut response = Vec::new();
-        io.read_to_end(&mut response).await.unwrap();
+        let ended = io.read_to_end(&mut response).await.unwrap_err();
         assert!(response.ends_with(b"\r\n\r\nok"), "the response is whole");
+        assert_eq!(ended.kind(), ErrorKind::ConnectionAborted);
         drop(io);
         assert_eq!(keep_alive.stats().retired.by_hand, 1);
     }
@@ -785,7 +787,8 @@ mod retire {
 
         io.inner().handle().retire();
 
-        assert_eq!(io.read(&mut [0; 8]).await.unwrap(), 0, "EOF");
+        let ended = io.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::ConnectionAborted);
         drop(io);
         assert_eq!(keep_alive.stats().retired.by_hand, 1);
     }
@@ -794,14 +797,14 @@ mod retire {
     async fn wakes_a_read_that_waits() {
         let (mut io, _peer) = raw(&shared(), URI).await;
         let handle = io.inner().handle().clone();
-        let reading = tokio::spawn(async move { io.read(&mut [0; 8]).await.unwrap() });
+        let reading = tokio::spawn(async move { io.read(&mut [0; 8]).await.unwrap_err() });
         sleep(GAP).await;
         assert!(!reading.is_finished(), "there is nothing to read");
         let before = Instant::now();
 
         handle.retire();
 
-        assert_eq!(reading.await.unwrap(), 0, "EOF");
+        assert_eq!(reading.await.unwrap().kind(), ErrorKind::ConnectionAborted);
         assert_eq!(Instant::now(), before);
     }
 }

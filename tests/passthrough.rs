@@ -993,9 +993,11 @@ mod bytes_that_are_not_http1 {
         let (mut io, _end) = raw(&keep_alive).await;
         let connected = Instant::now();
 
-        assert_eq!(some_day(io.read(&mut [0; 8])).await.unwrap(), 0, "EOF");
+        let error = some_day(io.read(&mut [0; 8])).await.unwrap_err();
 
-        assert_eq!(connected.elapsed(), GOOD_FOR);
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+        let first_use = Duration::from_secs(1);
+        assert_eq!(connected.elapsed(), first_use, "it was never used");
         drop(io);
         assert_eq!(keep_alive.stats().retired.idle_deadline, 1);
     }

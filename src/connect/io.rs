@@ -14,7 +14,8 @@ use hyper_util::rt::TokioIo;
 use pin_project::{pin_project, pinned_drop};
 use tokio::io::AsyncRead;
 
-use super::timer::{IdleTimer, Task};
+use super::task::Task;
+use super::timer::IdleTimer;
 use super::{retire, sentinel};
 use crate::connection::{BeforeRead, Connection, ConnectionHandle, Standing, Watch};
 use crate::proto::Now;
@@ -45,7 +46,7 @@ pub struct IdleAwareIo<T> {
     awaits_response: bool,
     /// Whether something that was accepted could not be flushed yet: to close now would lose it.
     is_flushing: bool,
-    /// The task that waited for something to read last, and is woken where another one writes.
+    /// The task that waited for something to read last: the timer's, and woken where another one writes.
     reader: Option<Task>,
     /// Whether a read has failed because the connection is not to be reused.
     is_retired: bool,
@@ -139,7 +140,7 @@ impl<T: Read + Write> Read for IdleAwareIo<T> {
             Standing::Opaque => self.transport().poll_read(cx, buf),
             Standing::Idle if !self.is_flushing => {
                 let now = self.connection.keep_alive().clock().read();
-                let is_fresh = self.reader == Task::of(cx) && self.timer.is_fresh(cx, &now);
+                let is_fresh = self.is_reader(cx) && self.timer.is_fresh(&now);
                 if is_fresh && !self.connection.is_disturbed() {
                     self.poll_read_fresh(cx, buf)
                 } else {
@@ -149,7 +150,7 @@ impl<T: Read + Write> Read for IdleAwareIo<T> {
             Standing::Idle | Standing::Busy => {
                 let mut this = self;
                 let read = this.as_mut().poll_read_followed(cx, buf);
-                if read.is_pending() && this.reader != Task::of(cx) {
+                if read.is_pending() && !this.is_reader(cx) {
                     this.on_waiting(cx);
                 }
                 read
@@ -170,7 +171,7 @@ impl<T: Read + Write> IdleAwareIo<T> {
         now: &Now,
     ) -> Poll<io::Result<()>> {
         self.as_mut().project().timer.on_fresh(None);
-        *self.as_mut().project().reader = Task::of(cx);
+        self.as_mut().set_reader(cx);
         let (until, fresh_until) = match self.connection.before_read(now, cx.waker()) {
             BeforeRead::Read { until, fresh_until } => (until, fresh_until),
             BeforeRead::Retire { reason, watch } => {
@@ -342,17 +343,30 @@ impl<T> IdleAwareIo<T> {
     /// The task waits for something to read.
     #[cold]
     #[inline(never)]
-    fn on_waiting(self: Pin<&mut Self>, cx: &Context<'_>) {
-        let this = self.project();
-        *this.reader = Task::of(cx);
-        this.connection.on_waiting(cx.waker());
+    fn on_waiting(mut self: Pin<&mut Self>, cx: &Context<'_>) {
+        self.as_mut().set_reader(cx);
+        self.connection.on_waiting(cx.waker());
+    }
+
+    #[inline]
+    fn is_reader(&self, cx: &Context<'_>) -> bool {
+        self.reader.is_some() && self.reader == Task::of(cx)
+    }
+
+    /// The task reads from here on, whose waker the connection is given.
+    fn set_reader(self: Pin<&mut Self>, cx: &Context<'_>) {
+        if !self.is_reader(cx) {
+            let this = self.project();
+            *this.reader = Task::of(cx);
+            *this.timer = IdleTimer::default();
+        }
     }
 
     /// Has the connection read from, though nobody may have a reason to before the next request: that
     /// read starts the timer. The task of `cx` writes; another one may be that reads.
     fn wake_reader(self: Pin<&mut Self>, cx: &Context<'_>) {
         cx.waker().wake_by_ref();
-        if self.reader != Task::of(cx) {
+        if !self.is_reader(cx) {
             self.connection.wake();
         }
     }

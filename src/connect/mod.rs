@@ -11,6 +11,7 @@ mod layer;
 mod retire;
 mod sentinel;
 mod service;
+mod task;
 mod timer;
 
 pub use self::future::Connecting;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
@@ -13,7 +12,8 @@ use crate::clock::Clock;
 use crate::proto::Now;
 
 /// At most one sleep a connection, allocated when the connection first waits idle, and moved only
-/// when it fires too early, or would fire too late.
+/// when it fires too early, or would fire too late. It wakes the task that polled it first: for another
+/// task there is to be another timer.
 ///
 /// With every exchange the deadline moves on, and the sleep stays behind: it fires early, once in a
 /// while, and is moved then. As long as it has not fired there is nothing to ask of the connection:
@@ -23,8 +23,6 @@ pub(super) struct IdleTimer {
     armed: Option<Armed>,
     /// Until when the connection is fresh by the wall clock; `None` if it has to be asked.
     fresh_until: Option<SystemTime>,
-    /// The task that the sleep wakes.
-    task: Option<Task>,
 }
 
 struct Armed {
@@ -33,10 +31,10 @@ struct Armed {
 }
 
 impl IdleTimer {
-    /// Whether the connection is fresh, so that it need not be asked, and the sleep wakes this task
-    /// before that changes.
+    /// Whether the connection is fresh, so that it need not be asked, and the sleep wakes the task before
+    /// that changes.
     #[inline]
-    pub(super) fn is_fresh(&self, cx: &Context<'_>, now: &Now) -> bool {
+    pub(super) fn is_fresh(&self, now: &Now) -> bool {
         let (Some(armed), Some(wall)) = (&self.armed, self.fresh_until) else {
             return false;
         };
@@ -44,7 +42,7 @@ impl IdleTimer {
             monotonic: armed.at,
             wall,
         };
-        now.is_before(&looked_at) && self.wakes(cx)
+        now.is_before(&looked_at)
     }
 
     /// Whether the connection was fresh when that was looked at.
@@ -72,11 +70,9 @@ impl IdleTimer {
         now: &Now,
         until: Instant,
     ) -> Poll<()> {
-        let is_awaited = self.wakes(cx);
-        self.task = Task::of(cx);
         let armed = match &mut self.armed {
-            // It will fire in time, and wake this task.
-            Some(armed) if armed.at <= until && now.monotonic < armed.at && is_awaited => {
+            // It will fire in time.
+            Some(armed) if armed.at <= until && now.monotonic < armed.at => {
                 return Poll::Pending;
             }
             Some(armed) => {
@@ -95,22 +91,6 @@ impl IdleTimer {
         // A task that has used up its budget is told Pending by tokio's timer, which then does not know
         // of the task: the sleep would count as armed, and never fire.
         pin!(tokio::task::unconstrained(armed.sleep.as_mut())).poll(cx)
-    }
-
-    fn wakes(&self, cx: &Context<'_>) -> bool {
-        self.task.is_some() && self.task == Task::of(cx)
-    }
-}
-
-/// Stands for a task, as long as its waker exists: half of what a waker takes. Whoever keeps the waker
-/// sees to it that no other task is taken for this one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Task(NonZeroUsize);
-
-impl Task {
-    pub(super) fn of(cx: &Context<'_>) -> Option<Self> {
-        let table: *const _ = cx.waker().vtable();
-        NonZeroUsize::new(cx.waker().data().addr() ^ table.addr()).map(Self)
     }
 }
 
