@@ -125,15 +125,6 @@ fn tokio_time() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// The system's monotonic clock, for what is no decision about a connection.
-pub(crate) fn real_time() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what a thread waits for is not virtual time"
-    )]
-    Instant::now()
-}
-
 /// The system's wall clock.
 fn system_time() -> SystemTime {
     #[expect(

@@ -24,7 +24,6 @@ mod time;
 mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn};
@@ -37,9 +36,6 @@ const USERS: usize = 16;
 
 /// How many requests each of them makes.
 const REQUESTS: usize = 100;
-
-/// When the policy's default gives a connection up.
-const REUSABLE: Duration = Duration::from_secs(4);
 
 fn keep_alive(time: &Time, policy: KeepAlivePolicy) -> KeepAlive {
     KeepAlive::builder()
@@ -78,37 +74,31 @@ fn every_request_gets_the_response_to_it() {
     });
 }
 
-/// Deadlines pass again and again, whatever the users are about to do.
+/// Deadlines pass again and again, whatever the other users are about to do. A step is a small part of the
+/// second for which a new connection is good in any case.
 #[test]
 fn requests_are_answered_while_deadlines_pass() {
+    let (max_idle, step) = (Duration::from_millis(8), Duration::from_millis(6));
     on_several_threads(|| async {
         let server = Arc::new(Server::patient().await);
         let time = Time::new();
-        let keep_alive = keep_alive(&time, KeepAlivePolicy::default());
+        let policy = KeepAlivePolicy::default().max_idle(max_idle);
+        let keep_alive = keep_alive(&time, policy);
         let client = guarded(&keep_alive);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let clock = {
-            let is_over = Arc::clone(&is_over);
-            std::thread::spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    time.advance(REUSABLE);
-                    std::thread::yield_now();
-                }
-            })
-        };
 
-        all(USERS, |_| {
-            let (client, server) = (client.clone(), Arc::clone(&server));
+        all(USERS, |user| {
+            let (client, server, time) = (client.clone(), Arc::clone(&server), time.clone());
             async move {
-                for _ in 0..REQUESTS {
+                for n in 0..REQUESTS {
                     get(&client, server.uri("/")).await.unwrap();
+                    if (user + n) % 4 == 0 {
+                        time.advance(step);
+                    }
                 }
             }
         })
         .await;
 
-        is_over.store(true, Ordering::Relaxed);
-        clock.join().unwrap();
         let stats = keep_alive.stats();
         assert!(stats.retired.idle_deadline > 0);
         assert_eq!(stats.exchanges, (USERS * REQUESTS) as u64);
