@@ -35,7 +35,7 @@ use users::{HttpClient, all, get, guarded, on_several_threads, plain, round};
 const USERS: usize = 16;
 
 /// How many requests each of them makes.
-const REQUESTS: usize = 100;
+const REQUESTS: usize = 40;
 
 fn keep_alive(time: &Time, policy: KeepAlivePolicy) -> KeepAlive {
     KeepAlive::builder()
