@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+use super::key::default_port;
+
 /// How many origins are told apart, if no two of them fall on the same place.
 const PLACES: usize = 256;
 
@@ -78,42 +80,53 @@ impl Asked {
             })
     }
 
-    fn place(&self, Fingerprint(hash): Fingerprint) -> Option<&Place> {
-        // Into the upper bits went all others.
-        self.places.get((hash >> 56) as usize)
+    fn place(&self, origin: Fingerprint) -> Option<&Place> {
+        self.places.get(origin.index(PLACES))
     }
 }
 
-/// Stands for an origin as it is written: another spelling is another one. That two have the same is
-/// improbable, and costs no more than an answer.
+/// Stands for an origin. That two have the same is improbable, and costs no more than an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {
+    /// That of the URI's origin; all URIs without scheme or host have the same.
     pub(crate) fn of(uri: &Uri) -> Self {
-        let scheme = uri.scheme().unwrap_or(&Scheme::HTTP);
-        Self::new(scheme, uri.authority().map_or("", Authority::as_str))
+        match (uri.scheme(), uri.authority()) {
+            (Some(scheme), Some(authority)) => Self::new(scheme, authority),
+            _ => Self(1),
+        }
     }
 
-    pub(super) fn new(scheme: &Scheme, authority: &str) -> Self {
+    pub(super) fn new(scheme: &Scheme, authority: &Authority) -> Self {
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        // The bit that lower case has and upper case has not.
+        const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
         let mut hash = FACTOR ^ u64::from(*scheme == Scheme::HTTPS);
         let mut mix = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
-        let bytes = authority.as_bytes();
+        let port = authority.port_u16().or_else(|| default_port(scheme));
+        mix(port.map_or(0, |port| 1 << 16 | u64::from(port)));
+        let bytes = authority.host().as_bytes();
         mix(bytes.len() as u64);
         let mut words = bytes.chunks_exact(8);
         for word in words.by_ref() {
-            mix(word.try_into().map_or(0, u64::from_le_bytes));
+            mix(word.try_into().map_or(0, u64::from_le_bytes) | LOWER_CASE);
         }
         // What is left of it, and some of what was mixed in before.
         match bytes.last_chunk() {
-            Some(&last) => mix(u64::from_le_bytes(last)),
+            Some(&last) => mix(u64::from_le_bytes(last) | LOWER_CASE),
             None => mix(words
                 .remainder()
                 .iter()
-                .fold(0, |word, &byte| word << 8 | u64::from(byte))),
+                .fold(0, |word, &byte| word << 8 | u64::from(byte | 0x20))),
         }
         Self(hash | 1)
+    }
+
+    /// Where the origin stands in a table of this length, which is a power of two.
+    pub(super) fn index(self, length: usize) -> usize {
+        // Into the upper bits of the hash went all others.
+        self.0.unbounded_shr(u64::BITS - length.trailing_zeros()) as usize
     }
 
     /// Never zero.
@@ -159,10 +172,19 @@ mod tests {
         asked.on_open();
         asked.on_answer(a);
 
-        for other in ["https://a/", "http://a:80/", "http://A/", "http://b/", "/"] {
+        for other in ["https://a/", "http://a:81/", "http://aa/", "http://b/", "/"] {
             assert_ne!(origin(other), a, "{other}");
             assert!(asked.is_worth_asking(origin(other)), "{other}");
         }
-        assert_eq!(origin("http://a/path"), a);
+    }
+
+    #[test]
+    fn an_origin_has_one_fingerprint_however_it_is_written() {
+        for (one, other) in [
+            ("http://a/", "http://A:80/path"),
+            ("https://user@long.name.test/", "HTTPS://Long.NAME.test:443"),
+        ] {
+            assert_eq!(origin(one), origin(other), "{one} {other}");
+        }
     }
 }

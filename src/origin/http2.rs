@@ -7,9 +7,6 @@ use super::asked::Fingerprint;
 /// How many origins are kept, if no two of them share a slot. A power of two.
 const SLOTS: usize = 1024;
 
-/// Into the upper bits of a fingerprint went all others: they say which slot.
-const SHIFT: u32 = u64::BITS - SLOTS.trailing_zeros();
-
 /// The origins that answered in HTTP/2 when they were seen last.
 ///
 /// Read with every request, so there is no lock. An origin whose slot another one takes is forgotten:
@@ -48,7 +45,7 @@ impl Http2Origins {
     }
 
     fn slot(&self, origin: Fingerprint) -> Option<&AtomicU64> {
-        self.slots.get((origin.number() >> SHIFT) as usize)
+        self.slots.get(origin.index(SLOTS))
     }
 }
 

@@ -24,7 +24,7 @@ struct Parts {
     /// In lower case.
     host: Box<str>,
     port: Option<u16>,
-    /// That of one of the ways in which it is written; not a part of its identity.
+    /// Computed from its identity.
     fingerprint: Fingerprint,
     /// What was learned of it; not a part of its identity.
     learning: Learning,
@@ -51,7 +51,7 @@ impl Origin {
             scheme: scheme.clone(),
             host: host.to_ascii_lowercase().into(),
             port: authority.port_u16().or_else(|| default_port(scheme)),
-            fingerprint: Fingerprint::new(scheme, authority.as_str()),
+            fingerprint: Fingerprint::new(scheme, authority),
             learning: Learning::default(),
         };
         Some(Self {
@@ -111,7 +111,7 @@ impl Origin {
 }
 
 /// The port that a URI of the scheme means if it names none (RFC 9110 §4.2).
-fn default_port(scheme: &Scheme) -> Option<u16> {
+pub(super) fn default_port(scheme: &Scheme) -> Option<u16> {
     if *scheme == Scheme::HTTP {
         Some(80)
     } else if *scheme == Scheme::HTTPS {
