@@ -52,14 +52,20 @@ impl Clock {
     #[inline]
     pub(crate) fn read(&self) -> Now {
         Now {
-            monotonic: match &self.timer {
-                None => tokio_time(),
-                Some(timer) => timer.now(),
-            },
+            monotonic: self.monotonic(),
             wall: match &self.wall {
                 None => system_time(),
                 Some(wall) => wall(),
             },
+        }
+    }
+
+    /// Reads the monotonic clock alone.
+    #[inline]
+    pub(crate) fn monotonic(&self) -> Instant {
+        match &self.timer {
+            None => tokio_time(),
+            Some(timer) => timer.now(),
         }
     }
 

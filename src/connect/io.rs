@@ -116,7 +116,7 @@ impl<T> PinnedDrop for IdleAwareIo<T> {
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
         if *this.is_retired {
-            retire::let_others_finish();
+            retire::let_others_finish(this.connection.keep_alive().clock());
         }
         if let Some(watch) = this.watch.take() {
             (this.keep)(this.transport, watch);

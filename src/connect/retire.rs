@@ -15,12 +15,17 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::thread;
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::proto::deadline::Reason;
 
 /// How often the processor is offered to a sender that the system may have taken its own from. Where
 /// nobody wants it, that takes some microseconds: enough for one that runs, with some 50 instructions to go.
 const YIELDS: usize = 16;
+
+/// After how long it is offered no more. On a busy machine each turn may cost a time slice, of milliseconds.
+const WAIT: Duration = Duration::from_micros(100);
 
 /// What a read on a connection reports that is not to be reused: `ConnectionAborted`, with the reason.
 pub(super) fn error(reason: Reason) -> io::Error {
@@ -30,11 +35,15 @@ pub(super) fn error(reason: Reason) -> io::Error {
 /// Gives other threads time to push what they had counted before the channel was closed.
 ///
 /// For the drop of a transport whose connection ended with [`error`]. Whoever counts later is refused,
-/// so there is at most one sender to wait for. On a busy machine each turn may cost a time slice; a wait
-/// that keeps the processor costs less, and loses requests there.
-pub(super) fn let_others_finish() {
+/// so there is at most one sender to wait for. A wait that keeps the processor would lose more requests on a
+/// busy machine.
+pub(super) fn let_others_finish(clock: &Clock) {
+    let end = clock.monotonic().checked_add(WAIT);
     for _ in 0..YIELDS {
         thread::yield_now();
+        if end.is_none_or(|end| clock.monotonic() >= end) {
+            break;
+        }
     }
 }
 
