@@ -1,8 +1,8 @@
 #![no_main]
 
-#[path = "../../strip/mod.rs"]
-mod strip;
+#[path = "../../behaviour/strip/any_head.rs"]
+mod any_head;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    strip::run(data);
+    any_head::run(data);
 });

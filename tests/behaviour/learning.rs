@@ -1,0 +1,50 @@
+//! What clients find out about servers that say nothing, or not the truth: how long those keep idle
+//! connections.
+//!
+//! In virtual time, with hyper-util's client. Each promise stands beside the same load without
+//! learning, failing, or reconnecting where that was not needed.
+//!
+//! * [`origin`]: a server that [plans](plan) for each idle time how it ends;
+//! * [`load`]: users with clients of their own, and the oracle that their connections are measured by;
+//! * all others: the promises.
+
+mod accident;
+mod change;
+mod hint;
+mod hostile;
+mod load;
+mod origin;
+mod plan;
+mod sentinels;
+mod siblings;
+mod silent;
+
+use std::time::{Duration, SystemTime};
+
+use http_keepalive::{KeepAlive, KeepAliveBuilder, KeepAlivePolicy, Learn, SafetyMargin};
+
+const URI: &str = "http://server.test/";
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A round trip.
+const RTT: Duration = Duration::from_millis(200);
+
+/// Learns all there is to learn, and reuses for as long as is safe.
+fn full() -> KeepAlivePolicy {
+    KeepAlivePolicy::default()
+        .learn(Learn::Full)
+        .safety_margin(SafetyMargin::adaptive())
+}
+
+/// Its wall clock stands still, for the one of the system goes on while virtual time does not.
+fn builder(policy: KeepAlivePolicy) -> KeepAliveBuilder {
+    KeepAlive::builder()
+        .policy(policy)
+        .wall_clock(|| SystemTime::UNIX_EPOCH)
+}
+
+fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
+    builder(policy).build().unwrap()
+}

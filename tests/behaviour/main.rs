@@ -1,0 +1,34 @@
+//! What this crate promises, a module for each kind of promise, in virtual time.
+//!
+//! [`rig`] is about the network and the server that all others are tried on.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unnameable_types,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+mod bodies;
+mod close_after_response;
+mod handle;
+mod hints;
+mod hop_by_hop;
+mod layer;
+mod learning;
+mod lifetimes;
+mod origins;
+mod passthrough;
+mod policies;
+mod pools;
+mod race;
+mod reuse;
+mod rig;
+mod stalls;
+mod strip;
+#[path = "../support/mod.rs"]
+mod support;
+mod tasks;

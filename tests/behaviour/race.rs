@@ -1,0 +1,256 @@
+//! The race itself: a server that closes idle connections, a network with latency, and requests in
+//! the moments around the server's timeout.
+//!
+//! Each promise stands beside the same scenario without this crate, failing.
+
+use std::time::Duration;
+
+use crate::support::client::{
+    HttpClient, exchange, guarded, keep_alive, plain, plain_with_idle_timeout, post,
+};
+use crate::support::link::Link;
+use crate::support::server::{Server, full};
+use http_body_util::BodyExt;
+use http_keepalive::{KeepAlivePolicy, SafetyMargin};
+use tokio::time::sleep;
+use tower::ServiceExt;
+
+/// The server's idle timeout.
+const T: Duration = Duration::from_secs(2);
+/// A round trip.
+const RTT: Duration = Duration::from_millis(80);
+
+/// The gaps to try: from `T − 3 RTT` to `T + RTT`, a quarter of a round trip apart.
+fn gaps() -> impl Iterator<Item = Duration> {
+    (0..=16).map(|quarter| T - 3 * RTT + quarter * RTT / 4)
+}
+
+fn link() -> Link {
+    Link::new().latency(RTT / 2)
+}
+
+/// What became of a second request, `gap` after the response to the first had come.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Outcome {
+    Reused,
+    Reconnected,
+    Failed,
+}
+
+/// Makes two requests `gap` apart, on a client and a server of their own.
+async fn outcome<C: HttpClient>(server: &Server, client: &C, gap: Duration) -> Outcome {
+    outcome_of_body(server, client, Duration::ZERO, gap).await
+}
+
+/// The same with a caller who begins to read the first response `late` after its head came. The gap
+/// counts from when it was read to its end.
+async fn outcome_of_body<C: HttpClient>(
+    server: &Server,
+    client: &C,
+    late: Duration,
+    gap: Duration,
+) -> Outcome {
+    let uri = "http://server.test/";
+    let response = client.clone().oneshot(post(uri, "first")).await.unwrap();
+    sleep(late).await;
+    response.into_body().collect().await.unwrap();
+    let before = server.connections();
+    sleep(gap).await;
+
+    let second = exchange(client, post(uri, "second")).await;
+
+    let seen = server.times_seen("second");
+    match second {
+        Err(_) => {
+            assert_eq!(seen, 0, "a request that failed this way was never seen");
+            Outcome::Failed
+        }
+        Ok(_) => {
+            assert_eq!(seen, 1, "no request is served twice");
+            if server.connections() == before {
+                Outcome::Reused
+            } else {
+                Outcome::Reconnected
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_this_crate_requests_in_the_window_fail() {
+    for gap in gaps() {
+        let server = Server::builder().idle_timeout(T).hint("timeout=2").build();
+        let client = plain(server.connector(link()));
+
+        let outcome = outcome(&server, &client, gap).await;
+
+        // The server closes T after it wrote, which on this side is T − RTT/2 after the response
+        // came; a request takes RTT/2 to get there.
+        let expected = if gap < T - RTT {
+            Outcome::Reused
+        } else if gap < T {
+            Outcome::Failed
+        } else {
+            Outcome::Reconnected
+        };
+        let at_an_edge = gap == T - RTT || gap == T;
+        assert!(
+            outcome == expected || at_an_edge,
+            "gap {gap:?}: {outcome:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_request_fails_and_connections_are_reused_until_the_margin() {
+    for margin in [SafetyMargin::Default, SafetyMargin::adaptive()] {
+        let policy = KeepAlivePolicy::default().safety_margin(margin);
+        let reusable = match margin {
+            SafetyMargin::Default => T - T / 4,
+            _ => T - Duration::from_millis(100) - 2 * RTT,
+        };
+        for gap in gaps().chain([Duration::ZERO, T / 2, reusable - RTT, reusable]) {
+            let keep_alive = keep_alive(policy);
+            let server = Server::builder().idle_timeout(T).hint("timeout=2").build();
+            let client = guarded(&keep_alive, server.connector(link()));
+
+            let outcome = outcome(&server, &client, gap).await;
+
+            let expected = if gap < reusable {
+                Outcome::Reused
+            } else {
+                Outcome::Reconnected
+            };
+            assert_eq!(outcome, expected, "{margin:?}, gap {gap:?}");
+            assert_eq!(keep_alive.stats().stale_failures, 0);
+        }
+    }
+}
+
+fn server_with_body(idle_timeout: Duration, bytes: usize) -> Server {
+    Server::builder()
+        .idle_timeout(idle_timeout)
+        .handler(move |_| async move { http::Response::new(full(vec![0; bytes])) })
+        .build()
+}
+
+/// 400 KB over 200 KB/s take two seconds, all of which the server counts as idle: it has written
+/// them into its socket buffer at once.
+mod a_response_that_drains_slowly {
+    use super::*;
+
+    const T: Duration = Duration::from_secs(5);
+    const DRAIN: Duration = Duration::from_secs(2);
+
+    fn link() -> Link {
+        super::link().bandwidth(200_000)
+    }
+
+    /// In the middle of the window, seen from when the last byte came.
+    const GAP: Duration = Duration::from_millis(5_000 - 2_000 - 80 / 2);
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_the_next_request_of_a_client_that_subtracts_a_second_or_two() {
+        for less in [0, 1, 2].map(Duration::from_secs) {
+            let server = server_with_body(T, 400_000);
+            let client = plain_with_idle_timeout(server.connector(link()), T - less);
+
+            let outcome = outcome_of_body(&server, &client, Duration::ZERO, GAP).await;
+
+            assert_eq!(
+                outcome,
+                Outcome::Failed,
+                "{less:?} less than the server's timeout"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_the_next_request_where_the_skew_is_not_subtracted() {
+        let policy = KeepAlivePolicy::default().max_idle(T).response_window(0);
+        let server = server_with_body(T, 400_000);
+        let client = guarded(&keep_alive(policy), server.connector(link()));
+
+        let outcome = outcome_of_body(&server, &client, Duration::ZERO, GAP).await;
+
+        assert_eq!(outcome, Outcome::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_nothing_and_is_reused_for_as_long_as_is_safe() {
+        let reusable = T - Duration::from_secs(1) - DRAIN;
+        for gap in (0..=50)
+            .map(|tenths| tenths * Duration::from_millis(100))
+            .chain([GAP])
+        {
+            let policy = KeepAlivePolicy::default().max_idle(T);
+            let server = server_with_body(T, 400_000);
+            let client = guarded(&keep_alive(policy), server.connector(link()));
+
+            let outcome = outcome_of_body(&server, &client, Duration::ZERO, gap).await;
+
+            // The drain is measured between two arrivals, to the length of a segment.
+            let expected = if gap < reusable - Duration::from_millis(10) {
+                Outcome::Reused
+            } else {
+                Outcome::Reconnected
+            };
+            let at_the_edge = gap.abs_diff(reusable) <= Duration::from_millis(10);
+            assert!(
+                outcome == expected || at_the_edge,
+                "gap {gap:?}: {outcome:?}"
+            );
+            assert_ne!(outcome, Outcome::Failed, "gap {gap:?}");
+        }
+    }
+}
+
+/// A body of 64 KB that its caller begins to read 600 ms late: so much later than the server wrote
+/// it does the last byte come.
+mod a_body_read_late {
+    use super::*;
+
+    const LATE: Duration = Duration::from_millis(600);
+    /// In the middle of the window, seen from when the last byte was read.
+    const GAP: Duration = Duration::from_millis(2_000 - 600 - 80 / 2);
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_the_next_request_of_a_client_that_subtracts_a_quarter() {
+        let server = server_with_body(T, 64_000);
+        let client = plain_with_idle_timeout(server.connector(link()), T - T / 4);
+
+        let outcome = outcome_of_body(&server, &client, LATE, GAP).await;
+
+        assert_eq!(outcome, Outcome::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_the_next_request_where_the_skew_is_not_subtracted() {
+        let policy = KeepAlivePolicy::default().max_idle(T).response_window(0);
+        let server = server_with_body(T, 64_000);
+        let client = guarded(&keep_alive(policy), server.connector(link()));
+
+        let outcome = outcome_of_body(&server, &client, LATE, GAP).await;
+
+        assert_eq!(outcome, Outcome::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_nothing_and_is_reused_for_as_long_as_is_safe() {
+        let reusable = T - T / 4 - LATE;
+        for gap in gaps().chain([GAP, Duration::ZERO, reusable / 2, reusable - RTT]) {
+            let policy = KeepAlivePolicy::default().max_idle(T);
+            let server = server_with_body(T, 64_000);
+            let client = guarded(&keep_alive(policy), server.connector(link()));
+
+            let outcome = outcome_of_body(&server, &client, LATE, gap).await;
+
+            let expected = if gap < reusable {
+                Outcome::Reused
+            } else {
+                Outcome::Reconnected
+            };
+            assert_eq!(outcome, expected, "gap {gap:?}");
+        }
+    }
+}

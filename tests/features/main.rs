@@ -1,0 +1,24 @@
+//! What each feature adds, and what the public types can do with and without them.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unnameable_types,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+mod autotraits;
+#[cfg(feature = "rustls")]
+mod ready;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(feature = "rustls")]
+#[path = "../sockets/mod.rs"]
+mod sockets;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(feature = "tracing")]
+mod tracing;

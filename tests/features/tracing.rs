@@ -1,0 +1,112 @@
+//! What is logged, with the feature `tracing`.
+
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::support::client::{exchange, get, guarded, keep_alive};
+use crate::support::link::Link;
+use crate::support::server::Server;
+use http_keepalive::{KeepAlive, KeepAlivePolicy};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Metadata, Subscriber};
+
+/// Keeps this crate's events as text, on this thread, for as long as the guard lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let guard = tracing::subscriber::set_default(log.clone());
+        (log, guard)
+    }
+
+    fn events(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("http_keepalive")
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(event.metadata().level().to_string());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_each_connection_is_logged_with_its_reason() {
+    let (log, _guard) = Log::start();
+    let server = Server::builder().build();
+    let keep_alive = keep_alive(KeepAlivePolicy::default());
+    let client = guarded(&keep_alive, server.connector(Link::new()));
+
+    exchange(&client, get("http://server.test/")).await.unwrap();
+    exchange(&client, get("http://server.test/")).await.unwrap();
+    assert_eq!(log.events(), [""; 0], "nothing has ended");
+    server.closed(1).await;
+
+    let [event] = &log.events()[..] else {
+        panic!("expected one event: {:?}", log.events());
+    };
+    for expected in [
+        "DEBUG",
+        "connection ended",
+        "http://server.test",
+        "requests=2",
+        "Retired(IdleDeadline)",
+    ] {
+        assert!(event.contains(expected), "{expected} is not in {event}");
+    }
+}
+
+#[test]
+fn a_policy_that_can_never_allow_reuse_is_logged_once() {
+    let (log, _guard) = Log::start();
+    let margin = Duration::from_secs(1_000);
+
+    let keep_alive = KeepAlive::new(KeepAlivePolicy::default().safety_margin(margin)).unwrap();
+    for _ in 0..3 {
+        let _ = (keep_alive.layer(), keep_alive.connector(()));
+    }
+
+    assert_eq!(log.events().len(), 1, "{:?}", log.events());
+    assert!(log.events()[0].starts_with("WARN"));
+}
+
+#[test]
+fn other_policies_are_not() {
+    let (log, _guard) = Log::start();
+
+    for policy in [
+        KeepAlivePolicy::default(),
+        KeepAlivePolicy::default().reuse(false),
+        // Reuse is for servers that give a hint.
+        KeepAlivePolicy::default().safety_margin(Duration::from_secs(10)),
+    ] {
+        KeepAlive::new(policy).unwrap();
+    }
+
+    assert_eq!(log.events(), [""; 0]);
+}
