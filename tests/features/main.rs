@@ -11,6 +11,10 @@
 )]
 
 mod autotraits;
+// With what is written down of them.
+#[cfg(feature = "serde")]
+#[path = "../behaviour/origins.rs"]
+mod origins;
 #[cfg(feature = "rustls")]
 mod ready;
 #[cfg(feature = "reqwest")]
