@@ -126,7 +126,7 @@ impl Fingerprint {
     /// Where the origin stands in a table of this length, which is a power of two.
     pub(super) fn index(self, length: usize) -> usize {
         // Into the upper bits of the hash went all others.
-        self.0.unbounded_shr(u64::BITS - length.trailing_zeros()) as usize
+        self.0.rotate_left(length.trailing_zeros()) as usize & length.wrapping_sub(1)
     }
 
     /// Never zero.
