@@ -10,6 +10,11 @@
 //! Each bench says at its top what it measures. What is a ratio is measured by turns in one run, by
 //! [`pairs`]; what stands alone, by criterion.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "what is taken from the library links to the library"
+)]
+
 pub mod canned;
 pub mod pairs;
 pub mod parser;
