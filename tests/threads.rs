@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn};
 use server::Server;
 use time::Time;
-use users::{HttpClient, all, get, guarded, on_several_threads, plain, round};
+use users::{HttpClient, all, at_rest, get, guarded, on_several_threads, plain, round};
 
 /// How many share a client: more than there are threads.
 const USERS: usize = 16;
@@ -154,6 +154,7 @@ async fn rounds(
     let mut failed = Vec::new();
     for _ in 0..ROUNDS {
         failed.push(round(client, USERS, &uri).await);
+        at_rest();
         time.advance(gap);
     }
     failed

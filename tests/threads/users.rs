@@ -93,6 +93,17 @@ where
     }
 }
 
+/// Waits until no thread of the runtime is at work. A task that is between two steps when the clock is moved
+/// is one whose thread stood still for all that time: no client can do anything about that.
+pub fn at_rest() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    // Odd while the thread is parked.
+    let is_at_work = |worker| metrics.worker_park_unpark_count(worker) % 2 == 0;
+    while (0..metrics.num_workers()).any(is_at_work) {
+        std::thread::yield_now();
+    }
+}
+
 /// So many users make a request each, at once. Returns how many fail.
 pub async fn round(client: &impl HttpClient, users: usize, uri: &Uri) -> usize {
     let failed = Arc::<AtomicUsize>::default();
