@@ -10,6 +10,9 @@
 //! Each bench says at its top what it measures. What is a ratio is measured by turns in one run, by
 //! [`pairs`]; what stands alone, by criterion.
 
+// It has no tests, and those of the parts below need what it does not depend on. `cargo test --lib` builds
+// them all the same.
+#![cfg(not(test))]
 #![allow(
     rustdoc::broken_intra_doc_links,
     reason = "what is taken from the library links to the library"
