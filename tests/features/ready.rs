@@ -284,7 +284,7 @@ async fn the_roots_of_the_platform_are_believed_and_missed() {
     let run = |file: &std::path::Path| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .args(["--exact", "ready::child", "--ignored", "--nocapture"])
             .env("SSL_CERT_FILE", file)
             .env_remove("SSL_CERT_DIR")
             .env("READY_URI", &uri);
