@@ -15,6 +15,10 @@
 //! * `empty pool`: the same burst, and no connections; this is what it takes to open as many.
 //!
 //! Client and server share a thread, over in-memory links.
+//!
+//! It takes a minute, most of which is spent on filling the pool: for each request that wants a connection
+//! the pool walks over all others that do. The time is that of the clock on the wall. Closing a connection
+//! offers the processor to others, so that on a busy machine a burst takes many times as long as on an idle one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
