@@ -24,5 +24,3 @@ mod reqwest;
 mod sockets;
 #[path = "../support/mod.rs"]
 mod support;
-#[cfg(feature = "tracing")]
-mod tracing;

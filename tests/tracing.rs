@@ -1,13 +1,30 @@
 //! What is logged, with the feature `tracing`.
+//!
+//! A process of its own: a place that logs is off for good if a thread without a subscriber comes there first,
+//! as other tests' threads do.
+
+#![cfg(feature = "tracing")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unnameable_types,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
 
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::client::{exchange, get, guarded, keep_alive};
-use crate::support::link::Link;
-use crate::support::server::Server;
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
+use support::client::{exchange, get, guarded, keep_alive};
+use support::link::Link;
+use support::server::Server;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
