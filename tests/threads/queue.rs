@@ -239,12 +239,28 @@ fn is_parallel() -> bool {
     thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
 }
 
+/// The control: hyper alone, over a transport that reports EOF as its connection closes.
+fn queue_without_this_crate(is_enough: impl Fn(usize, &Outcome) -> bool) -> Outcome {
+    queue(
+        || {
+            let io = Canned::default();
+            let is_closed = Arc::clone(&io.is_closed);
+            (io, Box::new(move || is_closed.store(1, SeqCst)))
+        },
+        is_enough,
+    )
+}
+
 /// Where the system, or the host of a virtual machine, stops a sender between two instructions for longer than
-/// any wait, a request is still lost: a few of a million. Without this crate's part it is a thousand of a
-/// million and more, see the control.
+/// any wait, a request is still lost: a few of a million. Without this crate's part many more are lost on the
+/// same machine, as the control shows.
 fn assert_hardly_any_is_lost(outcome: Outcome) {
-    println!("{outcome:?}");
-    assert!(outcome.lost <= 2 + tries() / 10_000, "{outcome:?}");
+    let control = queue_without_this_crate(|n, _| n >= tries());
+    println!("{outcome:?}, without this crate: {control:?}");
+    assert!(
+        outcome.lost <= 2 + control.lost / 4,
+        "{outcome:?}, {control:?}"
+    );
     if is_parallel() {
         assert!(outcome.returned > 0, "they never met: {outcome:?}");
     }
@@ -283,21 +299,13 @@ fn a_request_queued_while_its_connection_is_retired_comes_back_or_fails() {
     assert_hardly_any_is_lost(outcome);
 }
 
-/// The control: what a connection meets that closes itself by EOF.
 #[test]
 fn without_this_crate_a_request_queued_as_its_connection_closes_may_wait_for_ever() {
     if !is_parallel() {
         return;
     }
 
-    let outcome = queue(
-        || {
-            let io = Canned::default();
-            let is_closed = Arc::clone(&io.is_closed);
-            (io, Box::new(move || is_closed.store(1, SeqCst)))
-        },
-        |n, outcome| outcome.lost > 0 || n >= 1_000_000,
-    );
+    let outcome = queue_without_this_crate(|n, outcome| outcome.lost > 0 || n >= 1_000_000);
 
     println!("{outcome:?}");
     assert!(outcome.lost > 0, "{outcome:?}");
