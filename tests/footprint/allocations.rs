@@ -1,23 +1,24 @@
 //! What an exchange costs in heap allocations, counted.
 
-use crate::support::typical::{Over, Parts, exchanges};
+use crate::support::exchanges::{KINDS, Kind, Parts, exchanges};
 
-/// The heap allocations of a thousand exchanges, without those of the first ones.
-fn allocations(parts: Parts) -> u64 {
-    let count = |times| {
-        let counted = allocation_counter::measure(|| exchanges(parts, Over::Memory, times, 0));
-        counted.count_total
-    };
-    count(2_000) - count(1_000)
+/// The heap allocations of a thousand exchanges.
+fn allocations(kind: Kind, parts: Parts) -> u64 {
+    exchanges(kind, parts, 1_000, 1, |run| {
+        allocation_counter::measure(run).count_total
+    })
 }
 
 /// The handle in the extensions of the response, or the hint, and some slack for what a runtime does once
 /// in a while.
 #[test]
 fn an_exchange_takes_one_more_than_a_bare_one() {
-    let bare = allocations(Parts::None);
+    for kind in KINDS {
+        let bare = allocations(kind, Parts::None);
 
-    assert!(allocations(Parts::Connector) <= bare + 1_010);
-    assert!(allocations(Parts::Layer) <= bare + 1_010);
-    assert!(allocations(Parts::Both) <= bare + 1_010);
+        for parts in [Parts::Connector, Parts::Layer, Parts::Both] {
+            let more = allocations(kind, parts).saturating_sub(bare);
+            assert!(more <= 1_010, "{}: {parts:?}", kind.name);
+        }
+    }
 }

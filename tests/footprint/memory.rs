@@ -3,10 +3,10 @@
 use std::any::Any;
 
 use crate::support::client::{HttpClient, guarded, keep_alive, plain};
+use crate::support::exchanges::Parts;
 use crate::support::idle::fill;
 use crate::support::link::Link;
 use crate::support::server::Server;
-use crate::support::typical::Parts;
 use tokio::runtime::Runtime;
 use tower::Layer;
 

@@ -7,7 +7,7 @@
 //! That is how a client finds itself after its machine was suspended: the connections are still in the
 //! pool, their deadlines are long past, and no timer has run. Each request is handed one after the
 //! other of them, which hands it back unsent, until the pool has none of them left; then it opens a
-//! connection. `cargo test --test crowd` has the same in small, and the client that fails in it.
+//! connection. `cargo test --test footprint deadlines` has the same in small.
 //!
 //! * `suspended`: only the wall clock has moved on.
 //! * `stopped`: both clocks have, as for a process that was stopped; the timers of all connections run

@@ -6,7 +6,7 @@
 //!
 //! Of many idle connections some expire in the same moment. Polls of the client's tasks and clock
 //! readings are counted for the whole of it and given per expired connection, as is the time; neither
-//! grows with the connections that do not expire. `cargo test --test crowd` holds the counts to that.
+//! grows with the connections that do not expire. `cargo test --test footprint deadlines` holds the counts to that.
 //!
 //! The second table has connections that were used again since their timer was set. It is not moved
 //! with every exchange, so it fires early, once, and is moved then.
