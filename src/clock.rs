@@ -5,21 +5,22 @@ use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hyper::rt::{Sleep, Timer};
 use hyper_util::rt::TokioTimer;
 
-use crate::proto::{Epoch, Moment, Now, Reading};
+use crate::proto::time::{Moment, Span};
 use crate::trace;
 
 /// Both clocks, and the timer that goes with the monotonic one. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Clock {
-    /// In place of tokio's.
+    /// `None` is tokio's timer and clock.
     timer: Option<Arc<dyn Timer + Send + Sync>>,
-    epoch: Epoch,
-    /// In place of the system's wall clock.
+    /// The instant that monotonic readings count from.
+    origin: Instant,
+    /// `None` is the system's wall clock.
     wall: Option<Arc<WallClock>>,
     /// Whether tokio's timer was found missing.
     no_timer: Arc<AtomicBool>,
@@ -31,7 +32,7 @@ pub(crate) type WallClock = dyn Fn() -> SystemTime + Send + Sync;
 impl Clock {
     pub(crate) fn with_timer(self, timer: Arc<dyn Timer + Send + Sync>) -> Self {
         Self {
-            epoch: epoch(timer.now()),
+            origin: timer.now(),
             timer: Some(timer),
             ..self
         }
@@ -44,18 +45,23 @@ impl Clock {
         }
     }
 
-    pub(crate) fn now(&self) -> Moment {
-        self.moment(&self.read())
-    }
-
-    /// Reads both clocks, and no more.
+    /// Reads both clocks.
     #[inline]
-    pub(crate) fn read(&self) -> Now {
-        Now {
-            monotonic: self.monotonic(),
-            wall: match &self.wall {
-                None => system_time(),
-                Some(wall) => wall(),
+    pub(crate) fn now(&self) -> Moment {
+        let monotonic = self.monotonic();
+        let wall = self.system_time();
+        Moment {
+            monotonic: match monotonic.checked_duration_since(self.origin) {
+                Some(after) => nanoseconds(after),
+                // The timer of a builder that was cloned may lag behind the one it was built with.
+                None => {
+                    nanoseconds(self.origin.saturating_duration_since(monotonic)).saturating_neg()
+                }
+            },
+            // Counted from what all processes share, so that moments can be saved.
+            wall: match wall.duration_since(SystemTime::UNIX_EPOCH) {
+                Ok(after) => nanoseconds(after),
+                Err(before) => nanoseconds(before.duration()).saturating_neg(),
             },
         }
     }
@@ -69,33 +75,32 @@ impl Clock {
         }
     }
 
-    /// What its readings count from.
-    pub(crate) fn epoch(&self) -> &Epoch {
-        &self.epoch
+    /// Reads the wall clock alone.
+    #[inline]
+    pub(crate) fn system_time(&self) -> SystemTime {
+        match &self.wall {
+            None => system_time(),
+            Some(wall) => wall(),
+        }
     }
 
-    /// Its reading, to be reckoned with.
-    pub(crate) fn moment(&self, now: &Now) -> Moment {
-        self.epoch.moment(now)
+    /// The instant of a reading of the monotonic clock; `None` beyond what an instant can tell.
+    pub(crate) fn instant(&self, monotonic: i64) -> Option<Instant> {
+        let distance = Duration::from_nanos(monotonic.unsigned_abs());
+        if monotonic < 0 {
+            self.origin.checked_sub(distance)
+        } else {
+            self.origin.checked_add(distance)
+        }
     }
 
-    /// What it shows at a moment; `None` beyond what it can tell.
-    pub(crate) fn at(&self, moment: &Moment) -> Option<Now> {
-        self.epoch.at(moment)
-    }
-
-    /// The instant of a reading of the monotonic clock; `None` beyond what it can tell.
-    pub(crate) fn instant(&self, reading: Reading) -> Option<Instant> {
-        self.epoch.instant(reading)
-    }
-
-    /// `None` where there is no timer: tokio's, on a runtime without a time driver, or on none.
+    /// `None` where there is no timer: tokio's, on a runtime without a time driver, or on no runtime.
     pub(crate) fn sleep_until(&self, deadline: Instant) -> Option<Pin<Box<dyn Sleep>>> {
         match &self.timer {
             Some(timer) => Some(timer.sleep_until(deadline)),
             None if self.no_timer.load(Ordering::Relaxed) => None,
             None => {
-                // Tokio has no other way to tell. The panic says what is missing, once.
+                // Tokio tells by a panic alone. Its message says what is missing, once.
                 let sleep = catch_unwind(|| TokioTimer::new().sleep_until(deadline)).ok();
                 if sleep.is_none() {
                     self.no_timer.store(true, Ordering::Relaxed);
@@ -117,12 +122,14 @@ impl Clock {
     }
 }
 
-/// A wall clock's readings are the same for all processes, so that they can be told each other.
-fn epoch(monotonic: Instant) -> Epoch {
-    Epoch::new(monotonic, SystemTime::UNIX_EPOCH)
+/// As far as a moment can tell.
+#[inline]
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(Span::new(time).nanoseconds()).unwrap_or(i64::MAX)
 }
 
 /// Tokio's clock, without the detour of a trait object.
+#[inline]
 fn tokio_time() -> Instant {
     #[expect(
         clippy::disallowed_methods,
@@ -132,6 +139,7 @@ fn tokio_time() -> Instant {
 }
 
 /// The system's wall clock.
+#[inline]
 fn system_time() -> SystemTime {
     #[expect(
         clippy::disallowed_methods,
@@ -144,7 +152,7 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             timer: None,
-            epoch: epoch(tokio_time()),
+            origin: tokio_time(),
             wall: None,
             no_timer: Arc::default(),
         }

@@ -1,19 +1,19 @@
-//! What is said of a configuration that makes no sense.
+//! Configuration errors.
 
 use std::fmt;
 
-/// A [`KeepAlivePolicy`](crate::KeepAlivePolicy) holds a value that makes no sense, or is meant for what
-/// names no origin.
+/// A configuration error: a setting of a [`KeepAlivePolicy`](crate::KeepAlivePolicy) is out of its range,
+/// an [`OriginMatcher`](crate::OriginMatcher) names no origin, or there are too many policies.
 ///
-/// The text says which, and what was expected; it is for people, and not part of the API.
+/// The text says which, and what was expected. It is for people, and not part of the API.
 #[derive(Clone, Eq, PartialEq)]
 pub struct PolicyError {
     expected: Expected,
-    /// Which origins it is about, or the text that was to say so.
-    of: Option<Box<str>>,
+    /// The matcher of the policy, as it was written; `None` for the default policy.
+    matcher: Option<Box<str>>,
 }
 
-/// What a setting was expected to be.
+/// What was expected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Expected {
     EvidenceAgeAboveZero,
@@ -30,13 +30,16 @@ pub(crate) enum Expected {
 
 impl PolicyError {
     pub(crate) const fn new(expected: Expected) -> Self {
-        Self { expected, of: None }
+        Self {
+            expected,
+            matcher: None,
+        }
     }
 
-    /// The same of the policy for some origins.
-    pub(crate) fn of(self, origins: &str) -> Self {
+    /// Sets the matcher of the policy that the error is in.
+    pub(crate) fn with_matcher(self, matcher: &str) -> Self {
         Self {
-            of: Some(origins.into()),
+            matcher: Some(matcher.into()),
             ..self
         }
     }
@@ -44,8 +47,8 @@ impl PolicyError {
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(of) = &self.of {
-            write!(f, "in the policy for `{of}`: ")?;
+        if let Some(matcher) = &self.matcher {
+            write!(f, "in the policy for `{matcher}`: ")?;
         }
         f.write_str(match self.expected {
             Expected::EvidenceAgeAboveZero => {
@@ -58,7 +61,7 @@ impl fmt::Display for PolicyError {
             }
             Expected::LearnCeilingAboveZero => {
                 "`learn_ceiling` is zero, expected a duration above zero; \
-                 to never expect more of a server than it says, use `learn(Learn::Shorten)`"
+                 to never expect a longer timeout than policy and hint do, use `learn(Learn::Shorten)`"
             }
             Expected::MaxIdleAboveZero => {
                 "`max_idle` is zero, expected a duration above zero; \
@@ -66,7 +69,7 @@ impl fmt::Display for PolicyError {
             }
             Expected::FewerPolicies => {
                 "too many, expected fewer than 65535 policies; \
-                 to tell many origins apart, use `OriginMatcher::matching`"
+                 to match many origins with one, use `OriginMatcher::matching`"
             }
             Expected::OriginPattern => {
                 "it names no origin, expected an origin (`https://example.com:8443`), \
@@ -92,7 +95,7 @@ impl fmt::Display for PolicyError {
 
 impl fmt::Debug for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `main` prints an error it returns by `Debug`: the sentence serves there too.
+        // A `main` that returns the error prints it by `Debug`.
         write!(f, "PolicyError({self})")
     }
 }

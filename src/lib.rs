@@ -17,21 +17,20 @@
 //! On the client's clock the request is lost if it is sent in the round trip before the server's
 //! timeout runs out; the slower the network, the wider that window. hyper reports
 //! `IncompleteMessage` ("connection closed before message completed"), `ECONNRESET` or `EPIPE`; a
-//! proxy answers 502. To send the request again is no cure, as nobody knows whether the server has
-//! acted on it.
+//! proxy answers 502. To send the request again is no cure, as the client cannot know whether the server
+//! has acted on it.
 //!
-//! The server's timer starts when it has *written* the response, not when the client has received
-//! it. If the response lay in buffers, on a slow link or because its caller reads late, the window
-//! comes earlier by that time, and no fixed margin is enough.
+//! The server's timer starts when the response is *written*, not when the client has received it. If the
+//! response waited in buffers, on a slow link or because its caller reads late, the window is earlier by
+//! that time, and no fixed margin is enough.
 //!
 //! # The cure
 //!
-//! * [`IdleAwareConnector`] wraps any connector for hyper. Its connections know how long they have
-//!   been idle, and since when the server may have been counting; past
-//!   `expected timeout − margin − skew` they refuse to be reused, and close.
-//! * [`KeepAliveLayer`] is a tower layer around the client. It asks servers for their timeout
-//!   (`Connection: keep-alive`, until they have answered on each connection), and tells the connection
-//!   what they answer (`Keep-Alive: timeout=5, max=100`).
+//! * [`IdleAwareConnector`] wraps any connector for hyper. Its connections read the server's hint
+//!   (`Keep-Alive: timeout=5, max=100`), and measure how long they have been idle and since when the server
+//!   may have been counting; past `expected timeout − margin − skew` they refuse to be reused, and close.
+//! * [`KeepAliveLayer`] is a tower layer around the client. It adds `Connection: keep-alive` to requests,
+//!   without which Apache httpd and Tomcat send no hint, until a server has answered on each connection.
 //!
 //! ```
 //! use http_keepalive::{KeepAlive, KeepAlivePolicy};
@@ -47,53 +46,53 @@
 //! # Ok::<(), http_keepalive::PolicyError>(())
 //! ```
 //!
-//! Both halves work alone. The connector without the layer goes by
-//! [`max_idle`](KeepAlivePolicy::max_idle), and by what it sees servers do; the layer without the connector adds the header, and
-//! leaves a [`KeepAliveHint`] in the extensions of responses. Together, the hint is told by the
-//! [`ConnectionHandle`] in those extensions.
+//! Both halves work alone. The connector without the layer applies the hints that servers send on their
+//! own, and [`max_idle`](KeepAlivePolicy::max_idle) to the others. The layer without the connector adds
+//! the field, and inserts a [`KeepAliveHint`] into the extensions of responses. Together, the
+//! [`ConnectionHandle`] in those extensions has the hint.
 //!
 //! # How it works
 //!
-//! 1. The connector wraps the transport in an [`IdleAwareIo`]. It follows HTTP/1 framing in both
-//!    directions, passively, to know when an exchange is over: when its request is completely
-//!    written *and* its response completely read (RFC 9112 §6.3). Far from the deadline a small
-//!    response is put aside, and looked at only if something depends on its end: the next request
-//!    proves it.
-//! 2. hyper reads from an idle connection before it takes a request for it. If the connection may
-//!    not be reused any more, that read fails. hyper closes; a request that was already queued comes
-//!    back unsent, and hyper-util's client sends it on another connection. Nothing of it was written,
-//!    so nothing is lost and nothing is done twice.
-//! 3. A timer has that read done at the deadline, so that the socket closes then, and not when
-//!    somebody looks. It is one timer a connection, moved when it fires, not with every request.
-//! 4. How long a connection may idle follows from the [`KeepAlivePolicy`], the server's hint, and
-//!    what was measured on the connection: the round trip, and the *skew*, by which the server may
-//!    have started counting before the response was completely read.
+//! 1. The connector wraps the transport in an [`IdleAwareIo`], which follows HTTP/1 framing in both
+//!    directions, passively. An exchange ends when its request is completely written *and* its response
+//!    completely read (RFC 9112 §6.3). The hint is read from the response's head as it passes, before the
+//!    body ends. Only an unfinished line of a head is kept, up to 1 KiB of it.
+//! 2. hyper reads from an idle connection before it takes a request from the queue. If the connection may
+//!    not be reused any more, that read fails, and hyper closes the connection. A request that was already
+//!    queued comes back unsent, and hyper-util's client sends it on another connection. Nothing of it was
+//!    written, so it is neither lost nor executed twice.
+//! 3. A timer makes sure that this read happens at the deadline, so that the socket closes then, and not
+//!    when the connection is needed next. Each connection has one timer, moved when it fires, not with
+//!    every request.
+//! 4. The allowed idle time follows from the [`KeepAlivePolicy`], the server's hint, and what was measured
+//!    on the connection: the round trip, and the *skew*, which is how long before the response was
+//!    completely read the server may have started its idle timer.
 //! 5. Elapsed time is the larger of what the monotonic and the wall clock say, so that a laptop's
 //!    sleep counts as idle.
-//! 6. What is not plain HTTP/1, or not understood, is only forwarded, for good: HTTP/2 (by ALPN or
-//!    by its preface), upgraded connections, tunnels, heads over 512 KiB, anything odd. While a
-//!    message is under way nothing is done to a connection at all.
+//! 6. Connections that are not plain HTTP/1, or not understood, are only forwarded, for good: HTTP/2 (by
+//!    ALPN or by its preface), upgraded connections, tunnels, heads over 512 KiB, malformed messages. While
+//!    a message is under way nothing is done to a connection at all.
 //!
-//! # Servers that do not say
+//! # Servers that send no hint
 //!
-//! What servers do is watched, and kept per origin: when they close idle connections, and how long they
-//! leave them open. By default that only ever shortens what policy and hint allow
-//! ([`Learn::Shorten`]): a server that closes after 2 s, or sooner than it says, is met with one surprise
-//! and not with many. Where it shortens something, one connection to that origin is left open and watched,
-//! to see whether the server waits longer. [`Learn::Full`] also finds out how long a silent server waits, without risking a
-//! request: one connection per origin is left open when it is not used any more, until the server closes
-//! it. See [`guide::learning`], and [`KeepAlive::origins`] for what was found.
+//! The crate observes, per origin, when servers close idle connections, and how long they leave them open.
+//! By default that only shortens what policy and hint allow ([`Learn::Shorten`]): a server that closes after
+//! 2 s, or sooner than its hint, may cost one failed request, not many. Where it shortens something, one
+//! connection to that origin is left open as a sentinel, to find whether the server waits longer.
+//! [`Learn::Full`] also finds how long a silent server waits, without risking a request: one connection per
+//! origin is left open when it is not used any more, until the server closes it. See [`guide::learning`],
+//! and [`KeepAlive::origins`] for what was learned.
 //!
 //! # Order of composition
 //!
-//! * The connector goes *outside* of TLS: `keep_alive.connector(https_connector)`. Inside it sees
-//!   only what is encrypted, and forwards. The same holds for tunnels through a proxy.
-//! * The layer goes *directly around the client*. Layers further out that send requests again, on
-//!   redirects or retries, then have each of them pass through it. A timeout further out that drops
-//!   a response future closes that connection, as hyper does; nothing else comes of it.
-//! * The client's own pool keeps its say. hyper-util's `pool_idle_timeout` (90 s unless set) closes
-//!   what this crate would keep; where servers are to be kept longer, raise it or set it to `None`.
-//!   Its `retry_canceled_requests` must stay on, as it is by default.
+//! * The connector goes *outside* of TLS: `keep_alive.connector(https_connector)`. Inside, it would only
+//!   forward encrypted bytes. The same holds for tunnels through a proxy.
+//! * The layer goes *directly around the client*. If layers further out send requests again, on redirects
+//!   or retries, each of those requests passes through it. If a timeout further out drops a response
+//!   future, hyper closes the connection, as without this crate.
+//! * The client's own pool has a timeout too. hyper-util's `pool_idle_timeout` (90 s unless set) closes
+//!   connections that this crate would keep; to keep them longer, raise it or set it to `None`. Its
+//!   `retry_canceled_requests` must stay on, as it is by default.
 //!
 //! [`guide::client_stack`] has the order among tower-http's layers.
 //!
@@ -101,56 +100,54 @@
 //!
 //! | | |
 //! |---|---|
-//! | a server that names no timeout is expected to close after | 5 s |
+//! | expected timeout of a server that names none | 5 s |
 //! | margin | 1 s, at most a quarter of the timeout, at least two round trips |
-//! | so a connection to a silent server is reusable for | 4 s |
-//! | a hint of 1, 2, 5, 60 s makes that | 0.75 s, 1.5 s, 4 s, 59 s |
-//! | the longest timeout a server is believed | 600 s |
+//! | so a connection to such a server is reusable for | 4 s |
+//! | with a hint of 1, 2, 5, 60 s it is reusable for | 0.75 s, 1.5 s, 4 s, 59 s |
+//! | upper bound of a hint's timeout | 600 s |
 //! | how much of a response the network may hold | 8 MiB |
-//! | what servers are seen to do | shortens this, for 30 min |
-//! | origins that something is known of | 1024 |
+//! | observations of servers | shorten this, for 30 min |
+//! | origins that are kept | 1024 |
 //! | clock and timer | tokio's |
-//!
-//! | connections left open to learn | at most 64 |
+//! | connections left open as sentinels | at most 64 |
 //! | the longest timeout that is learned | 600 s |
 //! | lifetime of a connection, requests on it | no end |
 //!
-//! See [`KeepAlivePolicy`] and [`KeepAliveBuilder`] for each of them, and for the rule they go into.
+//! [`KeepAlivePolicy`] and [`KeepAliveBuilder`] document each setting, and the rule that they go into.
 //!
-//! For servers and their timeouts, what is learned of them, error texts, reverse proxies, tower-http's
-//! layers, other pools, reqwest, machines and processes that sleep, and for moving over from what is done
-//! today, see the [`guide`].
+//! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, reverse
+//! proxies, tower-http's layers, other pools, reqwest, machines and processes that sleep, and on replacing
+//! `pool_idle_timeout` or retries.
 //!
 //! # More to set
 //!
-//! * Some origins differ: [`KeepAliveBuilder::policy_for`], by origin, host, domain, or a closure
+//! * A policy for some origins: [`KeepAliveBuilder::policy_for`], by origin, host, domain, or a closure
 //!   ([`OriginMatcher`]).
-//! * Addresses change behind a name, or a load balancer is to see new connections:
+//! * For names whose addresses change, and load balancers that should receive new connections:
 //!   [`max_lifetime`](KeepAlivePolicy::max_lifetime), spread by
-//!   [`lifetime_jitter`](KeepAlivePolicy::lifetime_jitter). A thousand connections are not to end in the
-//!   same instant: [`idle_jitter`](KeepAlivePolicy::idle_jitter).
-//! * A server closes after so many requests, and does not say so:
+//!   [`lifetime_jitter`](KeepAlivePolicy::lifetime_jitter). To keep a thousand connections from closing in
+//!   the same instant: [`idle_jitter`](KeepAlivePolicy::idle_jitter).
+//! * For a server that closes after a number of requests, and sends no `max=`:
 //!   [`max_requests`](KeepAlivePolicy::max_requests).
-//! * A request is to be the last of its connection: [`CloseAfterResponse`]. One that needs a new
-//!   connection takes [a second client](guide::moving_over#one-request-on-a-connection-of-its-own).
+//! * For the last request of a connection: [`CloseAfterResponse`]. For a request that needs a new
+//!   connection: [a second client](guide::moving_over#one-request-on-a-connection-of-its-own).
 //! * After a deploy, or a change of networks: [`KeepAlive::retire_idle`], [`KeepAlive::retire_all`].
 //!
 //! # What it does not do
 //!
 //! | | |
 //! |---|---|
-//! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and the [`ConnectionHandle`] on the error tells that the connection was reused. |
-//! | A server closes sooner than it says, or than `max_idle` | One request may fail before it is known ([`Learn::Shorten`]). Set `max_idle` to what it does; with [`hints(false)`](KeepAlivePolicy::hints) if it lies. |
-//! | Requests sent again | None is, except those that hyper hands back unsent. |
-//! | HTTP/2 and HTTP/3 | Only forwarded. They have ways of their own to say goodbye. |
-//! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has what to do instead. |
+//! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and the [`ConnectionHandle`] on the error shows that the connection was reused. |
+//! | A server closes sooner than its hint, or than `max_idle` | One request may fail before that is known ([`Learn::Shorten`]). Set `max_idle` to the server's timeout; with [`hints(false)`](KeepAlivePolicy::hints) if its hint is wrong. |
+//! | Requests sent again | Only those that hyper returns unsent. |
+//! | HTTP/2 and HTTP/3 | HTTP/2 is only forwarded. Both announce the end of a connection themselves. |
+//! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has the alternatives. |
 //! | A relay that accepts connections before it has any itself, and far from the server | Connecting through it takes less than a round trip to the server, so `margin` may be too small: choose a [`SafetyMargin::Fixed`] of two such round trips. |
 //! | A response that trickles in for longer than the timeout | Its connection is not reused: it may have been written at once, and the client cannot know. |
 //!
 //! # Cancel safety
 //!
-//! The futures of this crate hold nothing but the future within, and what they are to tell it; to
-//! drop them is to drop that.
+//! Dropping a future of this crate drops the inner future, and does nothing else.
 //!
 //! # Stability
 //!
@@ -162,33 +159,35 @@
 //!
 //! | feature | default | |
 //! |---|---|---|
-//! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and gives `reqwest::Response` |
+//! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
 //! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
-//! | `serde` | off | [`OriginSnapshot`] can be saved, and given to the next process |
+//! | `serde` | off | [`OriginSnapshot`] can be saved for the next process |
 //! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod guide;
 
+mod builder;
 mod client;
 mod clock;
 mod connect;
 mod connection;
 mod error;
-mod lifetime;
+mod executor;
+#[cfg(feature = "rustls")]
+mod https;
+mod keep_alive;
 mod origin;
 mod policy;
+mod pool_timeout;
 mod proto;
-#[cfg(feature = "rustls")]
-mod ready;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod shared;
-mod spawn;
 mod stats;
 mod trace;
 
+pub use self::builder::KeepAliveBuilder;
 pub use self::client::{
     CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_request_hop_by_hop,
     strip_response_hop_by_hop,
@@ -196,23 +195,23 @@ pub use self::client::{
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
+pub use self::executor::Sentinel;
+#[cfg(feature = "rustls")]
+pub use self::https::{ClientBuilder, HttpsClient, HttpsClientConnector};
+pub use self::keep_alive::KeepAlive;
 pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
-pub use self::proto::keep_alive::KeepAliveHint;
-#[cfg(feature = "rustls")]
-pub use self::ready::{ClientBuilder, HttpsClient, HttpsClientConnector};
+pub use self::proto::hint::KeepAliveHint;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
-pub use self::shared::{KeepAlive, KeepAliveBuilder};
-pub use self::spawn::Sentinel;
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use self::proto::fuzzing;
 
-/// The README's code compiles, all of it.
+/// Compiles the README's code.
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

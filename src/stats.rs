@@ -2,58 +2,58 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::proto::connection::End;
 use crate::proto::deadline::Reason;
-use crate::proto::end::End;
 use crate::proto::framing::Opaque;
+use crate::proto::hint::Parsed;
 
 /// What happened so far on all connections of a [`KeepAlive`](crate::KeepAlive), in numbers.
 ///
-/// A snapshot. Each number only grows; they are read one after the other, so that what happens in
-/// the meantime may show in one and not in another.
+/// A snapshot. Each number only grows. They are read one after the other, so an event in the meantime
+/// may count in one and not yet in another.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Connections opened.
     pub opened: u64,
-    /// Requests of which at least a byte was written, on connections whose exchanges are followed (not
-    /// on HTTP/2 and the like).
+    /// Requests of which at least a byte was written, on HTTP/1 connections.
     pub exchanges: u64,
-    /// Of these, the ones on a connection that had served a request before.
+    /// Exchanges on a connection that had served a request before.
     pub reused: u64,
-    /// Connections that this crate gave up, by reason.
+    /// Connections that this crate retired, by reason.
     pub retired: Retired,
     /// Connections that the server closed, or that broke, while they were idle.
     pub closed_while_idle: u64,
     /// Requests on a reused connection that the server closed, or that broke, before the first byte
-    /// of the response: the failure that this crate is there to prevent. What is left are servers
-    /// that restart, crash, or close for a reason of their own, or sooner than was known.
+    /// of the response: the failure that this crate prevents. It remains where servers restart, crash, or
+    /// close for a reason of their own, or sooner than was known.
     pub stale_failures: u64,
-    /// Responses, as the layer saw them, with a `Keep-Alive` field of at least one valid parameter.
+    /// Responses with a `Keep-Alive` field that has at least one valid parameter. A response counts once:
+    /// in the connector if its connection is of the same `KeepAlive`, else in the layer.
     pub hints: u64,
-    /// Responses, as the layer saw them, whose `Keep-Alive` field held a `timeout` or `max` that is
-    /// no number.
+    /// Responses with a `Keep-Alive` field whose `timeout` or `max` is no number.
     pub invalid_hints: u64,
-    /// Hints, as they reached a connection, that named a longer timeout than
+    /// Hints that named a longer timeout than
     /// [`hint_ceiling`](crate::KeepAlivePolicy::hint_ceiling).
     pub clamped_hints: u64,
-    /// Connections of which nothing is known, so that they are only passed through, by reason.
+    /// Connections that are only forwarded, by reason.
     pub opaque: OpaqueConnections,
 }
 
-/// Connections that this crate gave up, by reason: a part of [`Stats`].
+/// Connections that this crate retired, by reason: a part of [`Stats`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Retired {
     /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire), or
     /// [`CloseAfterResponse`](crate::CloseAfterResponse).
-    pub by_hand: u64,
-    /// Idle for as long as policy, hint, and what was learned allow.
+    pub requested: u64,
+    /// Idle for as long as policy, hint and observations allow.
     pub idle_deadline: u64,
-    /// The margin left nothing of the timeout that was expected.
+    /// The margin left nothing of the expected timeout.
     pub no_idle_allowed: u64,
-    /// The server had said how many requests it takes (`max=`), and that many were made.
+    /// As many requests were made as the server takes (`max=`).
     pub request_limit: u64,
-    /// The policy does not allow reuse.
+    /// The policy switches reuse off.
     pub reuse_disabled: u64,
     /// As old as the policy allows ([`max_lifetime`](crate::KeepAlivePolicy::max_lifetime)).
     pub max_lifetime: u64,
@@ -70,7 +70,7 @@ impl Retired {
     /// The sum over all reasons.
     pub fn total(&self) -> u64 {
         let Self {
-            by_hand,
+            requested,
             idle_deadline,
             no_idle_allowed,
             request_limit,
@@ -80,7 +80,7 @@ impl Retired {
             siblings,
         } = *self;
         [
-            by_hand,
+            requested,
             idle_deadline,
             no_idle_allowed,
             request_limit,
@@ -94,7 +94,7 @@ impl Retired {
     }
 }
 
-/// Connections that are only passed through, by reason: a part of [`Stats`].
+/// Connections that are only forwarded, by reason: a part of [`Stats`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct OpaqueConnections {
@@ -136,7 +136,7 @@ impl OpaqueConnections {
     }
 }
 
-/// A number that only grows, independent of every other.
+/// A number that only grows.
 #[derive(Debug, Default)]
 struct Counter(AtomicU64);
 
@@ -153,10 +153,10 @@ impl Counter {
 /// How many sets of counters there are.
 const SHARDS: usize = 16;
 
-/// Where [`Stats`] are counted.
+/// The counters behind [`Stats`].
 ///
-/// Every exchange counts. Threads that add to the same numbers, or to such that share a cache line, wait
-/// for each other; so there are several sets, and whoever looks adds them up.
+/// Every exchange counts. Threads that add to one cache line wait for each other, so there are several sets
+/// of counters, and a snapshot adds them up.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     shards: [Shard; SHARDS],
@@ -169,7 +169,7 @@ struct Shard {
     opened: Counter,
     exchanges: Counter,
     reused: Counter,
-    by_hand: Counter,
+    requested: Counter,
     idle_deadline: Counter,
     no_idle_allowed: Counter,
     request_limit: Counter,
@@ -191,7 +191,7 @@ struct Shard {
 }
 
 thread_local! {
-    /// Which set the thread adds to.
+    /// The index of the set that the thread adds to.
     static SHARD: usize = {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS
@@ -217,11 +217,11 @@ impl Counters {
         }
     }
 
-    pub(crate) fn on_hint(&self, hint: bool, invalid: bool) {
-        if hint {
+    pub(crate) fn on_hint(&self, parsed: &Parsed) {
+        if parsed.hint.is_some() {
             self.shard().hints.add();
         }
-        if invalid {
+        if parsed.invalid {
             self.shard().invalid_hints.add();
         }
     }
@@ -249,7 +249,7 @@ impl Counters {
             End::Client | End::Delimited | End::Opaque(_) | End::PeerBusy => return,
             End::PeerIdle => &shard.closed_while_idle,
             End::Stale => &shard.stale_failures,
-            End::Retired(Reason::ByHand) => &shard.by_hand,
+            End::Retired(Reason::Requested) => &shard.requested,
             End::Retired(Reason::IdleDeadline) => &shard.idle_deadline,
             End::Retired(Reason::MaxLifetime) => &shard.max_lifetime,
             End::Retired(Reason::MaxRequests) => &shard.max_requests,
@@ -271,7 +271,7 @@ impl Counters {
             exchanges: sum(|shard| &shard.exchanges),
             reused: sum(|shard| &shard.reused),
             retired: Retired {
-                by_hand: sum(|shard| &shard.by_hand),
+                requested: sum(|shard| &shard.requested),
                 idle_deadline: sum(|shard| &shard.idle_deadline),
                 no_idle_allowed: sum(|shard| &shard.no_idle_allowed),
                 request_limit: sum(|shard| &shard.request_limit),

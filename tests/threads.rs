@@ -131,7 +131,7 @@ fn requests_are_answered_while_users_retire_connections() {
         .await;
 
         let stats = keep_alive.stats();
-        assert!(stats.retired.by_hand > 0);
+        assert!(stats.retired.requested > 0);
         assert_eq!(stats.exchanges, (USERS * REQUESTS) as u64);
     });
 }

@@ -110,7 +110,7 @@ impl ClientReport {
             ("no idle time allowed", retired.no_idle_allowed),
             ("request limit", retired.request_limit),
             ("reuse disabled", retired.reuse_disabled),
-            ("by hand", retired.by_hand),
+            ("requested", retired.requested),
         ]
         .into_iter()
         .filter(|&(_, times)| times > 0)

@@ -2,9 +2,9 @@
 
 /// A request extension: the connection is not to be reused after this request's response.
 ///
-/// [`KeepAliveLayer`](crate::KeepAliveLayer) sends such a request with `Connection: close`, unless it
-/// carries a `Connection` field of its own or goes over HTTP/2, and retires the connection that the
-/// response came on. It does nothing to an HTTP/2 connection.
+/// [`KeepAliveLayer`](crate::KeepAliveLayer) adds `Connection: close` to such a request, unless it
+/// carries a `Connection` field or is HTTP/2, and retires the connection that the response came on. An
+/// HTTP/2 connection is not affected.
 ///
 /// ```
 /// let mut request = http::Request::new(());

@@ -9,47 +9,49 @@ use pin_project::pin_project;
 
 use super::hop_by_hop::strip_response_hop_by_hop;
 use crate::connection::ConnectionHandle;
+use crate::keep_alive::KeepAlive;
 use crate::origin::Fingerprint;
-use crate::proto::keep_alive;
-use crate::shared::KeepAlive;
+use crate::proto::hint;
 
-/// Where a request went whose answer tells something.
+/// What to record of the origin when the response arrives.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingProbe {
     pub(super) origin: Fingerprint,
-    /// Whether it asks for a hint.
-    pub(super) hint: bool,
+    /// Whether the request asks for a hint.
+    pub(super) asks_for_hint: bool,
 }
 
-/// Waits for a response, and heeds its hint: the future of
-/// [`KeepAliveService`](crate::KeepAliveService).
+/// Waits for a response, and applies the rules of [`KeepAliveLayer`](crate::KeepAliveLayer) to it: the
+/// future of [`KeepAliveService`](crate::KeepAliveService).
 ///
-/// Dropping it drops the future of the client within, and nothing else.
+/// Dropping it drops the inner client's future, and does nothing else.
 #[pin_project]
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
-    answer: Answer,
+    probe: Option<PendingProbe>,
+    /// Whether the connection is to be retired.
+    close: bool,
+    /// Whether hop-by-hop fields are removed from the response.
+    strips: bool,
     keep_alive: KeepAlive,
 }
 
 impl<F> ResponseFuture<F> {
     pub(super) fn new(
         inner: F,
-        asked: Option<Asked>,
+        probe: Option<PendingProbe>,
         close: bool,
         strips: bool,
         keep_alive: KeepAlive,
     ) -> Self {
         Self {
             inner,
-            answer: Answer {
-                asked,
-                close,
-                strips,
-            },
+            probe,
+            close,
+            strips,
             keep_alive,
         }
     }
@@ -61,79 +63,63 @@ where
 {
     type Output = F::Output;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut polled = this.inner.poll(cx);
-        // Looked at where it lies: it is large.
+        // Changed in place, since a response is large.
         if let Poll::Ready(Ok(response)) = &mut polled {
-            this.answer.heed(this.keep_alive, response);
+            apply(this.keep_alive, this.probe.as_ref(), response);
+            if *this.close {
+                // `Connection: close` may not have been sent, and a server may ignore it.
+                retire(response);
+            }
+            if *this.strips {
+                strip_response_hop_by_hop(response);
+            }
         }
         polled
     }
 }
 
-/// What matters of a request when its response is there.
-#[derive(Debug)]
-struct Answer {
-    asked: Option<Asked>,
-    /// Whether the connection is to be closed afterwards.
-    close: bool,
-    /// Whether the response is stripped of what was meant for this side alone.
-    strips: bool,
-}
-
-impl Answer {
-    #[inline(never)]
-    fn heed<B>(&self, keep_alive: &KeepAlive, response: &mut Response<B>) {
-        let http2 = response.version() > Version::HTTP_11;
-        if let Some(asked) = &self.asked {
-            keep_alive.store().http2().on_version(asked.origin, http2);
-        }
-        if !http2 {
-            let is_silent = !heed_hint(keep_alive, response);
-            if self.asked.as_ref().is_some_and(|asked| asked.hint) {
-                settle(keep_alive, response, is_silent);
+/// Records the origin's HTTP version, and that a request for a hint was answered. Inserts the hint into the
+/// extensions if no connector of this `KeepAlive` has read it.
+fn apply<B>(keep_alive: &KeepAlive, probe: Option<&PendingProbe>, response: &mut Response<B>) {
+    let is_http2 = response.version() > Version::HTTP_11;
+    if let Some(probe) = probe {
+        keep_alive
+            .store()
+            .http2()
+            .on_version(probe.origin, is_http2);
+    }
+    if is_http2 {
+        return;
+    }
+    let connection = response.extensions().get::<ConnectionHandle>();
+    // A connector of another `KeepAlive` counts the hint in numbers of its own.
+    let own = connection.filter(|connection| connection.is_of(keep_alive));
+    match own {
+        Some(connection) => {
+            if probe.is_some_and(|probe| probe.asks_for_hint) {
+                connection.on_probe_answered();
             }
         }
-        if self.close {
-            // The field may not have been sent, nor need the server heed it.
-            let handle = response.extensions().get::<ConnectionHandle>();
-            handle.into_iter().for_each(ConnectionHandle::retire);
-        }
-        if self.strips {
-            strip_response_hop_by_hop(response);
-        }
+        None => insert_hint(keep_alive, response),
     }
 }
 
-/// Remembers that the server was asked on this connection.
-fn settle<B>(keep_alive: &KeepAlive, response: &Response<B>, is_silent: bool) {
-    let connection = response.extensions().get::<ConnectionHandle>();
-    // Of others it is not known where they have been asked.
-    if let Some(connection) = connection.filter(|connection| connection.is_of(keep_alive)) {
-        connection.on_answer(is_silent);
-    }
-}
-
-/// Passes a hint on to whom it concerns. Returns whether there was one.
-#[inline]
-fn heed_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) -> bool {
-    let Some(parsed) = keep_alive::parse(response.headers()) else {
-        return false;
+/// Inserts the hint of a response into its extensions.
+fn insert_hint<B>(keep_alive: &KeepAlive, response: &mut Response<B>) {
+    let Some(parsed) = hint::parse(response.headers()) else {
+        return;
     };
-    keep_alive
-        .counters()
-        .on_hint(parsed.hint.is_some(), parsed.invalid);
-    let Some(hint) = parsed.hint else {
-        return false;
-    };
-    let connection = response.extensions().get::<ConnectionHandle>();
-    if let Some(connection) = connection {
-        connection.on_hint(hint);
-    }
-    if !connection.is_some_and(|connection| connection.is_of(keep_alive)) {
+    keep_alive.counters().on_hint(&parsed);
+    if let Some(hint) = parsed.hint {
         response.extensions_mut().insert(hint);
     }
-    true
+}
+
+fn retire<B>(response: &Response<B>) {
+    if let Some(connection) = response.extensions().get::<ConnectionHandle>() {
+        connection.retire();
+    }
 }

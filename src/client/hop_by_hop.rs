@@ -1,7 +1,7 @@
-//! Fields that are meant for one connection alone (RFC 9110 §7.6.1).
+//! Hop-by-hop fields, which are meant for one connection alone (RFC 9110 §7.6.1).
 //!
 //! An intermediary removes them from each message that it passes on, in both directions. The work is
-//! linear in the size of the head, whatever is in it: whoever writes the head may be an attacker.
+//! linear in the size of the head, whatever its contents: an attacker may have written it.
 
 use std::collections::HashSet;
 
@@ -10,11 +10,11 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
-/// Removes from a request what was meant for the connection that it came on (RFC 9110 §7.6.1).
+/// Removes hop-by-hop fields from a request (RFC 9110 §7.6.1).
 ///
-/// For proxies that add fields of their own: called first, it keeps the client from having those
-/// removed by naming them in `Connection`. [`KeepAliveLayer::strip_hop_by_hop`] has the rules, and
-/// applies them again just before the request is sent. A second call changes nothing.
+/// For proxies that add fields of their own, before they do: a client could otherwise have those removed,
+/// with their names in `Connection`. [`KeepAliveLayer::strip_hop_by_hop`] documents the rules, and applies
+/// them again just before the request is sent. A second call changes nothing.
 ///
 /// ```
 /// let mut request = http::Request::get("http://server.test/")
@@ -30,14 +30,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 /// [`KeepAliveLayer::strip_hop_by_hop`]: crate::KeepAliveLayer::strip_hop_by_hop
 pub fn strip_request_hop_by_hop<B>(request: &mut Request<B>) {
     let version = request.version();
-    // hyper's client sends a body of unknown length with these only if the field is there.
+    // hyper's client sends a body of unknown length with these methods only if the field is there.
     let needs_chunked = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::CONNECT
     );
     let headers = request.headers_mut();
     let options = Options::take(headers);
-    // A server ignores it in HTTP/1.0, and HTTP/2 has none (RFC 9110 §7.8, RFC 9113 §8.6).
+    // A server ignores `Upgrade` in HTTP/1.0, and HTTP/2 has none (RFC 9110 §7.8, RFC 9113 §8.6).
     let may_upgrade = version == Version::HTTP_11 && options.contains(&UPGRADE);
     let upgrade = take_upgrade(headers).filter(|_| may_upgrade);
     // The only connection-specific field of HTTP/2, with this one value (RFC 9113 §8.2.2).
@@ -47,10 +47,10 @@ pub fn strip_request_hop_by_hop<B>(request: &mut Request<B>) {
     put_upgrade(headers, upgrade);
 }
 
-/// Removes from a response what was meant for the connection that it came on (RFC 9110 §7.6.1).
+/// Removes hop-by-hop fields from a response (RFC 9110 §7.6.1).
 ///
 /// For proxies whose client has no [`KeepAliveLayer`](crate::KeepAliveLayer), or one that does not
-/// strip. [`KeepAliveLayer::strip_hop_by_hop`] has the rules. A second call changes nothing.
+/// strip. [`KeepAliveLayer::strip_hop_by_hop`] documents the rules. A second call changes nothing.
 ///
 /// ```
 /// let mut response = http::Response::builder()
@@ -67,7 +67,7 @@ pub fn strip_request_hop_by_hop<B>(request: &mut Request<B>) {
 /// [`KeepAliveLayer::strip_hop_by_hop`]: crate::KeepAliveLayer::strip_hop_by_hop
 pub fn strip_response_hop_by_hop<B>(response: &mut Response<B>) {
     let (version, status) = (response.version(), response.status());
-    // These two answer the request's own `Upgrade`; any other response only advertises one.
+    // 101 and 426 answer the request's own `Upgrade`; any other response only advertises one.
     let may_upgrade = !is_http2(version)
         && matches!(
             status,
@@ -78,7 +78,7 @@ pub fn strip_response_hop_by_hop<B>(response: &mut Response<B>) {
     let upgrade = take_upgrade(headers).filter(|_| may_upgrade);
     strip_fields(headers, &options, false);
     if status.is_informational() || status == StatusCode::NO_CONTENT {
-        // They have no body, and must not have these (RFC 9110 §8.6, RFC 9112 §6.1).
+        // Without a body, neither field is allowed (RFC 9110 §8.6, RFC 9112 §6.1).
         headers.remove(CONTENT_LENGTH);
         headers.remove(TRANSFER_ENCODING);
     }
@@ -97,7 +97,7 @@ struct Options {
 }
 
 impl Options {
-    /// Removes the `Connection` fields, and keeps what they say.
+    /// Takes the options, and removes the `Connection` fields.
     fn take(headers: &mut HeaderMap) -> Self {
         let mut list = joined(headers, &CONNECTION);
         list.make_ascii_lowercase();
@@ -109,7 +109,7 @@ impl Options {
         elements(&self.list).any(|option| is(option, name))
     }
 
-    /// The fields that they name, without those that are removed named or not, and those that stay.
+    /// The names of fields among the options, without those in [`HOP_BY_HOP`] and [`STAYS`].
     ///
     /// An option that is not the name of a field does no harm: no field matches it.
     fn named(&self) -> HashSet<&[u8]> {
@@ -122,8 +122,8 @@ impl Options {
     }
 }
 
-/// Removes the `Upgrade` fields. Returns them unless they ask for HTTP by another name: the proxy would
-/// not see what is said in it.
+/// Removes the `Upgrade` fields. Returns them, unless one names HTTP itself: the proxy could not inspect
+/// the requests in it.
 fn take_upgrade(headers: &mut HeaderMap) -> Option<Vec<HeaderValue>> {
     if !headers.contains_key(UPGRADE) {
         return None;
@@ -152,11 +152,11 @@ fn put_upgrade(headers: &mut HeaderMap, upgrade: Option<Vec<HeaderValue>>) {
     }
 }
 
-/// Removes the fields that are named, and those of [`HOP_BY_HOP`].
+/// Removes the fields that the options name, and those in [`HOP_BY_HOP`].
 fn strip_fields(headers: &mut HeaderMap, options: &Options, keeps_te: bool) {
     let named = options.named();
-    // The names that are there are looked up in the list, not the other way round: a list may have
-    // many more names, which may all collide in the map.
+    // The names in the map are looked up in the set, not the other way round: the set may have many more
+    // names, which may all collide in the map.
     let is_named = |name: &&HeaderName| named.contains(name.as_str().as_bytes());
     let gone: Vec<_> = headers.keys().filter(is_named).cloned().collect();
     for name in gone {
@@ -170,8 +170,8 @@ fn strip_fields(headers: &mut HeaderMap, options: &Options, keeps_te: bool) {
     strip_trailer(headers, &named);
 }
 
-/// Removes the names from `Trailer` that are hop-by-hop: hyper writes no trailer field in HTTP/1 that is
-/// not announced. The other names stay as they were written, in one field.
+/// Removes hop-by-hop names from `Trailer`: in HTTP/1 hyper writes no trailer field that is not announced.
+/// The other names stay as they were written, in one field.
 fn strip_trailer(headers: &mut HeaderMap, named: &HashSet<&[u8]>) {
     if !headers.contains_key(TRAILER) {
         return;
@@ -202,17 +202,18 @@ fn strip_trailer(headers: &mut HeaderMap, named: &HashSet<&[u8]>) {
     };
 }
 
-/// Leaves one field at most that says where the body ends: the one by which hyper read the body.
+/// Leaves at most one field that frames the body: the one by which hyper read it.
 fn strip_framing(headers: &mut HeaderMap, version: Version, needs_chunked: bool) {
     if is_http2(version) {
-        // It has no meaning there: the frames say where the body ends (RFC 9113 §8.2.2).
+        // In HTTP/2 frames delimit the body, and the field is forbidden (RFC 9113 §8.2.2).
         headers.remove(TRANSFER_ENCODING);
     }
     if !headers.contains_key(TRANSFER_ENCODING) {
         settle_content_length(headers);
         return;
     }
-    // `Transfer-Encoding` overrides it (RFC 9112 §6.3, rule 3), but hyper would write the message by it.
+    // `Transfer-Encoding` overrides `Content-Length` (RFC 9112 §6.3, rule 3), but hyper would frame the
+    // message by the latter.
     headers.remove(CONTENT_LENGTH);
     if !is_chunked_alone(headers) {
         return;
@@ -224,8 +225,8 @@ fn strip_framing(headers: &mut HeaderMap, version: Version, needs_chunked: bool)
     }
 }
 
-/// Whether `chunked` is the only coding. hyper decodes it, and encodes by it again; it leaves other codings
-/// in the body, so their names must stay. `identity` is the name of no coding (RFC 2616 §3.6).
+/// Whether `chunked` is the only coding. hyper decodes and encodes `chunked`; it leaves other codings in the
+/// body, so their names must stay. `identity` stands for no coding (RFC 2616 §3.6).
 fn is_chunked_alone(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(TRANSFER_ENCODING).into_iter();
     let mut codings = fields.flat_map(|field| elements(field.as_bytes()));
@@ -235,7 +236,7 @@ fn is_chunked_alone(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Reduces a repeated length to one field, and removes lengths that differ or are no numbers. None of them
+/// Reduces a repeated length to one field, and removes lengths that differ or are no numbers: none of these
 /// may be passed on (RFC 9110 §8.6).
 fn settle_content_length(headers: &mut HeaderMap) {
     let fields = headers.get_all(CONTENT_LENGTH).into_iter();
@@ -257,7 +258,7 @@ fn settle_content_length(headers: &mut HeaderMap) {
 }
 
 fn length(digits: &[u8]) -> Option<u64> {
-    // A number's own parser takes a sign.
+    // `u64`'s parser accepts a sign.
     let digits = std::str::from_utf8(digits).ok()?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_number)
@@ -291,8 +292,8 @@ fn is_hop_by_hop(name: &[u8]) -> bool {
     HOP_BY_HOP.iter().any(|header| is(name, header))
 }
 
-/// What is meant for one connection, named in `Connection` or not. The last came with `Upgrade: h2c`
-/// (RFC 7540 §3.2.1).
+/// Fields that are removed, whether `Connection` names them or not. `HTTP2-Settings` belongs to
+/// `Upgrade: h2c` (RFC 7540 §3.2.1).
 static HOP_BY_HOP: [HeaderName; 6] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -302,8 +303,7 @@ static HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// What `Connection` has no power over, whoever names it there: where a message goes, where it ends,
-/// and whom it came by.
+/// Fields that stay even if `Connection` names them: where a message goes, where it ends, and its hops.
 static STAYS: [HeaderName; 8] = [
     CONTENT_LENGTH,
     FORWARDED,

@@ -1,8 +1,8 @@
-//! Requests that ask for a persistent connection, and responses whose hint is heeded.
+//! The tower layer around an HTTP client, which asks servers for their timeout.
 //!
-//! [`KeepAliveLayer`] stands around an HTTP client, and has the rules; [`KeepAliveService`] applies
-//! them to requests, [`ResponseFuture`] to responses. What a proxy must not pass on is removed by
-//! [`strip_request_hop_by_hop`] and [`strip_response_hop_by_hop`].
+//! [`KeepAliveLayer`] documents the rules. [`KeepAliveService`] applies them to requests,
+//! [`ResponseFuture`] to responses. [`strip_request_hop_by_hop`] and [`strip_response_hop_by_hop`] remove
+//! the fields that a proxy must not pass on.
 
 mod close;
 mod future;

@@ -7,14 +7,14 @@ use http::{HeaderValue, Request, Response, Version};
 use tower_service::Service;
 
 use super::close::CloseAfterResponse;
-use super::future::{Asked, ResponseFuture};
+use super::future::{PendingProbe, ResponseFuture};
 use super::hop_by_hop::strip_request_hop_by_hop;
+use crate::keep_alive::KeepAlive;
 use crate::origin::{Fingerprint, Origin};
-use crate::shared::KeepAlive;
 
-/// An HTTP client within a [`KeepAliveLayer`](crate::KeepAliveLayer).
+/// An HTTP client wrapped by a [`KeepAliveLayer`](crate::KeepAliveLayer).
 ///
-/// Its error is that of the client within. Its readiness too.
+/// Errors and readiness are those of the inner client.
 #[derive(Clone, Debug)]
 pub struct KeepAliveService<S> {
     inner: S,
@@ -31,54 +31,55 @@ impl<S> KeepAliveService<S> {
         }
     }
 
-    /// What is shared with the other parts.
+    /// The `KeepAlive` that the service shares with other parts.
     pub fn keep_alive(&self) -> &KeepAlive {
         &self.keep_alive
     }
 
-    /// The client within.
+    /// Returns the inner client.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The client within.
+    /// Returns the inner client.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// Unwraps the client within.
+    /// Unwraps the inner client.
     pub fn into_inner(self) -> S {
         self.inner
     }
 
-    /// Adds the `Connection` field where it belongs. Returns where a request goes that got one, and
-    /// one that was spared it for what its origin spoke last: the answer may tell otherwise.
-    fn prepare<B>(&self, request: &mut Request<B>, close: bool) -> Option<Asked> {
+    /// Adds the `Connection` field, by rules 1 to 4 of the layer. Returns what to record of the origin when
+    /// the response arrives.
+    fn prepare<B>(&self, request: &mut Request<B>, close: bool) -> Option<PendingProbe> {
         if request.version() > Version::HTTP_11 || request.headers().contains_key(CONNECTION) {
             return None;
         }
         let origins = self.keep_alive.store();
         let origin = Fingerprint::of(request.uri());
         if origins.http2().contains(origin) {
-            return Some(Asked {
+            // The response may be HTTP/1 this time.
+            return Some(PendingProbe {
                 origin,
-                hint: false,
+                asks_for_hint: false,
             });
         }
         let policies = self.keep_alive.policies();
         let close = close || !policies.allow_reuse(|| Origin::of(request.uri()));
-        if !close && !origins.asked().is_worth_asking(origin) {
+        if !close && !origins.probe().is_worth_asking(origin) {
             return None;
         }
         let value = if close { "close" } else { "keep-alive" };
         request
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static(value));
-        // Without an authority it may be any server's.
+        // Without an authority the origin is unknown.
         request.uri().authority()?;
-        Some(Asked {
+        Some(PendingProbe {
             origin,
-            hint: !close,
+            asks_for_hint: !close,
         })
     }
 }
@@ -100,8 +101,8 @@ where
             strip_request_hop_by_hop(&mut request);
         }
         let close = request.extensions().get::<CloseAfterResponse>().is_some();
-        let asked = self.prepare(&mut request, close);
+        let probe = self.prepare(&mut request, close);
         let response = self.inner.call(request);
-        ResponseFuture::new(response, asked, close, self.strips, self.keep_alive.clone())
+        ResponseFuture::new(response, probe, close, self.strips, self.keep_alive.clone())
     }
 }

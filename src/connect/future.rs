@@ -10,14 +10,13 @@ use pin_project::pin_project;
 
 use super::io::IdleAwareIo;
 use crate::connection::Connection;
+use crate::keep_alive::KeepAlive;
 use crate::origin::Origin;
-use crate::proto::Moment;
-use crate::shared::KeepAlive;
+use crate::proto::time::Moment;
 
-/// Connects, and wraps what was connected: the future of
-/// [`IdleAwareConnector`](crate::IdleAwareConnector).
+/// Connects, and wraps the transport: the future of [`IdleAwareConnector`](crate::IdleAwareConnector).
 ///
-/// Dropping it drops the future of the connector within, and nothing else.
+/// Dropping it drops the inner connector's future, and does nothing else.
 #[pin_project]
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]

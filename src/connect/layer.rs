@@ -4,8 +4,8 @@ use tower_layer::Layer;
 
 use super::service::IdleAwareConnector;
 use crate::error::PolicyError;
+use crate::keep_alive::KeepAlive;
 use crate::policy::KeepAlivePolicy;
-use crate::shared::KeepAlive;
 
 /// Wraps connectors in an [`IdleAwareConnector`]. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -15,11 +15,11 @@ pub struct IdleAwareLayer {
 }
 
 impl IdleAwareLayer {
-    /// Wraps connectors so that their connections follow a policy.
+    /// A layer for connectors whose connections are to follow a policy.
     ///
     /// # Errors
     ///
-    /// Where the policy holds a value that makes no sense.
+    /// If a setting of the policy is out of its range.
     pub fn new(policy: KeepAlivePolicy) -> Result<Self, PolicyError> {
         Ok(KeepAlive::new(policy)?.connector_layer())
     }
@@ -34,7 +34,7 @@ impl<C> Layer<C> for IdleAwareLayer {
 }
 
 impl KeepAlive {
-    /// The connector as a tower layer.
+    /// A layer that wraps connectors, as [`connector`](Self::connector) does.
     pub fn connector_layer(&self) -> IdleAwareLayer {
         IdleAwareLayer {
             keep_alive: self.clone(),

@@ -1,9 +1,9 @@
 //! Connections that close themselves before their server does.
 //!
-//! [`IdleAwareConnector`] wraps a connector; [`IdleAwareLayer`] does so as a tower layer. What they
-//! connect is an [`IdleAwareIo`] around the transport: it moves bytes, tells the
+//! [`IdleAwareConnector`] wraps a connector, and [`IdleAwareLayer`] does so as a tower layer. Each
+//! connection is an [`IdleAwareIo`] around the transport. It moves bytes, reports to the
 //! [`Connection`](crate::connection::Connection) what moved, asks it before idle reads, and applies
-//! the answer. The rules stand on [`IdleAwareConnector`].
+//! the verdict. The rules are documented on [`IdleAwareConnector`].
 
 mod future;
 mod io;

@@ -8,47 +8,46 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBuf, Sleep, Write};
 
 use crate::clock::Clock;
-use crate::connection::Watch;
-use crate::spawn::Sentinel;
+use crate::connection::SentinelPermit;
+use crate::executor::Sentinel;
 
 /// How long an orderly shutdown may take.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// Leaves a transport open, apart from whoever used it, for as long as there is something to learn.
-pub(super) fn keep<T>(mut transport: Pin<&mut Option<T>>, watch: Box<Watch>)
+/// Leaves a transport open, in a task of its own, for as long as there is something to learn.
+pub(super) fn leave_open<T>(mut transport: Pin<&mut Option<T>>, permit: Box<SentinelPermit>)
 where
     T: Read + Write + Unpin + Send + 'static,
 {
-    if let (Some(transport), Some(keep_alive)) = (transport.take(), watch.keep_alive().upgrade()) {
+    if let (Some(transport), Some(keep_alive)) = (transport.take(), permit.keep_alive().upgrade()) {
         keep_alive
-            .spawner()
-            .spawn(Sentinel::new(watch_over(transport, watch)));
+            .executor()
+            .spawn(Sentinel::new(watch(transport, permit)));
     }
 }
 
-async fn watch_over<T: Read + Write + Unpin>(mut transport: T, mut watch: Box<Watch>) {
-    let clock = &watch.keep_alive().clock().clone();
-    while let Some(due) = watch.due() {
+async fn watch<T: Read + Write + Unpin>(mut transport: T, mut permit: Box<SentinelPermit>) {
+    let clock = &permit.keep_alive().clock().clone();
+    while let Some(due) = permit.due() {
         let Some(mut sleep) = clock.sleep_until(due) else {
             break;
         };
-        let closed = poll_fn(|cx| match poll_close(&mut transport, cx) {
+        let is_closed = poll_fn(|cx| match poll_close(&mut transport, cx) {
             Poll::Ready(()) => Poll::Ready(true),
             Poll::Pending => poll_sleep(&mut sleep, clock, due, cx).map(|()| false),
         })
         .await;
-        let now = clock.read();
-        if closed {
-            watch.on_close(&now);
+        if is_closed {
+            permit.on_close();
             break;
         }
-        if !watch.on_open(&now) {
+        if !permit.on_open() {
             break;
         }
     }
-    // Another may take its place.
-    drop(watch);
-    let due = clock.read().monotonic.checked_add(SHUTDOWN);
+    // Another connection may become a sentinel during the shutdown.
+    drop(permit);
+    let due = clock.monotonic().checked_add(SHUTDOWN);
     let Some((due, mut sleep)) = due.and_then(|due| Some((due, clock.sleep_until(due)?))) else {
         return;
     };
@@ -59,8 +58,8 @@ async fn watch_over<T: Read + Write + Unpin>(mut transport: T, mut watch: Box<Wa
     .await;
 }
 
-/// Ready with the first thing that comes from a server to which nothing was sent: EOF, an error, or a
-/// word of farewell.
+/// Ready with the first thing that arrives from a server to which nothing was sent: EOF, an error, or
+/// any bytes.
 fn poll_close<T: Read + Unpin>(transport: &mut T, cx: &mut Context<'_>) -> Poll<()> {
     let mut bytes = [0; 16];
     let mut buf = ReadBuf::new(&mut bytes);
@@ -79,7 +78,7 @@ fn poll_sleep(
     if sleep.as_mut().poll(cx).is_pending() {
         return Poll::Pending;
     }
-    if clock.read().monotonic < due {
+    if clock.monotonic() < due {
         clock.reset(sleep, due);
         cx.waker().wake_by_ref();
         return Poll::Pending;

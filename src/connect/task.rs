@@ -1,10 +1,9 @@
-//! Which task drives a connection.
+//! The identity of the task that drives a connection.
 
 use std::num::NonZeroUsize;
 use std::task::Context;
 
-/// Stands for a task, as long as its waker exists: half of what a waker takes. Whoever keeps the waker
-/// sees to it that no other task is taken for this one.
+/// Identifies a task, in half the memory of a waker. Unique as long as a clone of the task's waker is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Task(NonZeroUsize);
 

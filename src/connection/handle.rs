@@ -1,23 +1,23 @@
-//! What callers see of the connection that a response came on.
+//! A public view of the connection that a response was received on.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::shared::Connection;
+use super::state::Connection;
+use crate::keep_alive::KeepAlive;
 use crate::origin::Origin;
+use crate::proto::connection::{Lifecycle, Request};
 use crate::proto::deadline::Verdict;
-use crate::proto::exchange::{Exchange, Request};
-use crate::proto::keep_alive::KeepAliveHint;
-use crate::shared::KeepAlive;
+use crate::proto::hint::KeepAliveHint;
 
-/// The connection that a response came on: which one, whether it was reused, after how long, and for
-/// how much longer it may be.
+/// The connection that a response was received on: which one, whether it was reused, after how long, and
+/// until when it may be reused.
 ///
-/// In the extensions of every response that hyper-util's `legacy::Client` got over an
-/// [`IdleAwareConnector`], and in the `connect_info()` of its errors: whether a request that failed was
-/// sent on a reused connection, and after how long, decides whether to send it again. Who drives a connection without
-/// that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
+/// In the extensions of every response that hyper-util's `legacy::Client` received over an
+/// [`IdleAwareConnector`], and in the `connect_info()` of its errors: whether to send a failed request again
+/// depends on whether it was sent on a reused connection, and after how long. Code that drives a connection
+/// without that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
 /// [follows](Self::follow) it.
 ///
 /// ```
@@ -35,16 +35,16 @@ use crate::shared::KeepAlive;
 /// }
 /// ```
 ///
-/// # Which request it speaks of
+/// # Which request it describes
 ///
-/// A connection may serve its next request before a response to the last was looked at. So a handle
-/// is fixed, when it is cloned, to the request that was begun last by then; the handle in a response
-/// was cloned for it. The one that [`IdleAwareIo::handle`](crate::IdleAwareIo::handle) lends follows
-/// the connection. [`requests`](Self::requests), [`is_reused`](Self::is_reused) and
-/// [`idle_before`](Self::idle_before) speak of that request, everything else of the present.
+/// A connection may serve its next request before the caller looks at the response to the last. So a clone
+/// of a handle is fixed to the request that was begun last when it was cloned; the handle in a response
+/// was cloned for that response. [`requests`](Self::requests), [`is_reused`](Self::is_reused) and
+/// [`idle_before`](Self::idle_before) describe that request, everything else the present.
+/// [`IdleAwareIo::handle`](crate::IdleAwareIo::handle) is not fixed: it follows the connection.
 ///
-/// What hyper-util's `capture_connection` gives was cloned before the captured request began, and so
-/// speaks of the one before it.
+/// The handle from hyper-util's `capture_connection` was cloned before the captured request began, and so
+/// describes the request before it.
 ///
 /// Cheap to clone. It keeps no socket open.
 ///
@@ -66,61 +66,59 @@ impl ConnectionHandle {
 
     /// A handle that follows the connection from request to request, until it is cloned.
     ///
-    /// For those who drive a connection by hand, and have only the transport's handle.
+    /// For code that drives a connection itself, and has only the transport's handle.
     #[must_use]
     pub fn follow(&self) -> Self {
         Self::following(Arc::clone(&self.connection))
     }
 
-    /// A number that no other connection of the same [`KeepAlive`] has.
+    /// A number that is unique among the connections of one [`KeepAlive`].
     pub fn id(&self) -> u64 {
         self.connection.id()
     }
 
-    /// What the connector was asked to connect to; `None` if that named no scheme or host.
+    /// The origin that the connector connected to; `None` if the URI named no scheme or host.
     pub fn origin(&self) -> Option<&Origin> {
         self.connection.origin()
     }
 
     /// How many requests had been begun on the connection, this one included.
     ///
-    /// Zero before the first, and on connections that are not followed, such as HTTP/2.
+    /// Zero before the first, and on connections that are only forwarded, such as HTTP/2.
     pub fn requests(&self) -> u64 {
-        self.request().number
+        self.request().number()
     }
 
     /// Whether the connection had served a request before this one.
     pub fn is_reused(&self) -> bool {
-        self.request().number > 1
+        self.request().number() > 1
     }
 
     /// How long the connection had been idle when this request was begun: since the last response
     /// was received, or before the first request since connecting. `None` before the first.
     pub fn idle_before(&self) -> Option<Duration> {
         let request = self.request();
-        (request.number > 0).then(|| request.idle_before())
+        (request.number() > 0).then(|| request.idle_before())
     }
 
     /// The time since connecting.
     pub fn age(&self) -> Duration {
         let now = self.connection.keep_alive().clock().now();
-        self.connection.look(|exchange| exchange.age(&now))
+        self.connection.look(|lifecycle| lifecycle.age(&now))
     }
 
-    /// What the server said last of how long it keeps the connection; `None` if it said nothing, or
-    /// if the policy does not honour hints. Its `max` is as it was said, and counts from the response
-    /// that said it.
+    /// The last `Keep-Alive` hint on this connection; `None` if there was none, or if the policy ignores
+    /// hints. Its `max` counts from the response that carried it.
     pub fn hint(&self) -> Option<KeepAliveHint> {
-        let hint = self.connection.look(|exchange| exchange.hint());
-        (hint != KeepAliveHint::new()).then_some(hint)
+        self.connection.hint()
     }
 
-    /// From when on the connection will not be used for another request, as things stand: a later hint
-    /// changes that, and what is learned meanwhile of how long the server waits.
+    /// When the connection stops being used for other requests, as things stand. A later hint, and what is
+    /// learned of the server, may change that.
     ///
-    /// `None` while a request or a response is under way, if nothing limits it, and on connections
-    /// that are not followed. The instant of the call, or one before it, if it is not to be used
-    /// again.
+    /// `None` while a request or a response is under way, if nothing limits the connection, and on
+    /// connections that are only forwarded. The instant of the call, or one before it, if the connection is
+    /// not to be used again.
     pub fn deadline(&self) -> Option<Instant> {
         let keep_alive = self.connection.keep_alive();
         let now = keep_alive.clock().now();
@@ -130,36 +128,30 @@ impl ConnectionHandle {
         }
     }
 
-    /// Not to be used for another request: closes the connection when it is idle, at once or as soon
-    /// as the exchange under way is over.
+    /// Retires the connection: it is used for no other request, and closes as soon as it is idle.
     ///
-    /// Does nothing on a connection that is not followed, such as HTTP/2.
+    /// Does nothing to a connection that is only forwarded, such as HTTP/2.
     pub fn retire(&self) {
         self.connection.retire();
     }
 
-    /// Whether the connection is one of a `KeepAlive`.
+    /// Whether the connection belongs to this `KeepAlive`.
     pub(crate) fn is_of(&self, keep_alive: &KeepAlive) -> bool {
         self.connection.keep_alive().is(keep_alive)
     }
 
-    /// The server's hint in the response to this request.
-    pub(crate) fn on_hint(&self, hint: KeepAliveHint) {
-        self.connection.on_hint(hint, self.request().number);
-    }
-
-    /// A request on this connection that asked for a hint was answered; `silent`: without one.
-    pub(crate) fn on_answer(&self, silent: bool) {
-        self.connection.on_answer(silent);
+    /// The request, which asked for a hint, was answered.
+    pub(crate) fn on_probe_answered(&self) {
+        self.connection.on_probe_answered(self.request().number());
     }
 
     fn request(&self) -> Request {
         self.request
-            .unwrap_or_else(|| self.connection.look(Exchange::request))
+            .unwrap_or_else(|| self.connection.look(Lifecycle::request))
     }
 }
 
-/// Fixes the clone to the request that was begun last, unless this handle is fixed already.
+/// The clone is fixed to the request that was begun last, unless this handle is fixed already.
 impl Clone for ConnectionHandle {
     fn clone(&self) -> Self {
         Self {

@@ -1,16 +1,16 @@
 //! One connection, as both halves of the crate see it.
 //!
-//! The transport wrapper tells a [`Connection`] what went over the wire and asks it whether it may
-//! be reused; a [`ConnectionHandle`], which travels in the extensions of responses, shows the same
-//! connection to callers and to the layer. Both only take facts to [`Exchange`] and carry its answers
-//! out, under one lock, under which no foreign code runs but that of wakers.
+//! The transport wrapper reports to a [`Connection`] what was written and read, and asks it whether it may
+//! be reused. A [`ConnectionHandle`], which travels in the extensions of responses, shows the same
+//! connection to callers and to the layer. Both only pass events to a [`Lifecycle`] and apply what follows
+//! from them, under one lock, under which no foreign code runs but a waker's.
 //!
-//! [`Exchange`]: crate::proto::exchange::Exchange
+//! [`Lifecycle`]: crate::proto::connection::Lifecycle
 
 mod handle;
-mod shared;
-mod watch;
+mod sentinel;
+mod state;
 
 pub use self::handle::ConnectionHandle;
-pub(crate) use self::shared::{BeforeRead, Connection, Standing};
-pub(crate) use self::watch::Watch;
+pub(crate) use self::sentinel::SentinelPermit;
+pub(crate) use self::state::{Connection, ReadDecision};

@@ -1,19 +1,19 @@
-//! Guides: for people who have a problem, and a stack that is not this crate's.
+//! Guides: pages on problems, servers, and other clients and pools.
 //!
 //! | you have | page |
 //! |---|---|
 //! | an error text | [`errors`] |
 //! | a server or a load balancer, and want its timeout | [`servers`] |
-//! | a server that does not say, and no wish to find out yourself | [`learning`] |
+//! | a server that sends no hint, and a timeout that you do not know | [`learning`] |
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
-//! | a pool other than hyper-util's own, or connections driven by hand | [`pools`] |
+//! | a pool other than hyper-util's own, or code that drives connections itself | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
 //! | a request that is never answered, and never fails | [`lost_requests`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
 //!
-//! The modules hold nothing but these pages.
+//! The modules contain nothing but these pages.
 
 #[doc = include_str!("client_stack.md")]
 pub mod client_stack {}

@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::asked::Fingerprint;
+use super::probe::Fingerprint;
 
 /// How many origins are kept, if no two of them share a slot. A power of two.
 const SLOTS: usize = 1024;
 
-/// The origins that answered in HTTP/2 when they were seen last.
+/// The origins whose last response was HTTP/2.
 ///
-/// Read with every request, so there is no lock. An origin whose slot another one takes is forgotten:
-/// its next request gets a `Connection` field, which hyper removes for HTTP/2.
+/// Read with every request, so there is no lock. An origin whose slot another origin takes is forgotten.
+/// The next request to it gets a `Connection` field, which hyper removes for HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Http2Origins {
     /// Fingerprints; zero is none.
@@ -26,7 +26,7 @@ impl Http2Origins {
         }
     }
 
-    /// Whether the origin answered in HTTP/2 when it was seen last.
+    /// Whether the origin's last response was HTTP/2.
     pub(crate) fn contains(&self, origin: Fingerprint) -> bool {
         self.slot(origin)
             .is_some_and(|slot| slot.load(Ordering::Relaxed) == origin.number())
@@ -34,7 +34,7 @@ impl Http2Origins {
 
     /// The origin answered, in HTTP/2 or in an older version.
     pub(crate) fn on_version(&self, origin: Fingerprint, http2: bool) {
-        // Written only where that changes something: all threads read it.
+        // Written only if that changes something: all threads read the slots.
         if self.contains(origin) == http2 {
             return;
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use super::asked::Fingerprint;
-use super::learning::Learning;
+use super::history::SharedHistory;
+use super::probe::Fingerprint;
 
 /// The scheme, host and port of a server (RFC 9110 §4.3.1).
 ///
@@ -24,10 +24,10 @@ struct Parts {
     /// In lower case.
     host: Box<str>,
     port: Option<u16>,
-    /// Computed from its identity.
+    /// A hash of the identity.
     fingerprint: Fingerprint,
-    /// What was learned of it; not a part of its identity.
-    learning: Learning,
+    /// What was observed of it; not a part of its identity.
+    history: SharedHistory,
 }
 
 impl Parts {
@@ -52,7 +52,7 @@ impl Origin {
             host: host.to_ascii_lowercase().into(),
             port: authority.port_u16().or_else(|| default_port(scheme)),
             fingerprint: Fingerprint::new(scheme, authority),
-            learning: Learning::default(),
+            history: SharedHistory::default(),
         };
         Some(Self {
             parts: Arc::new(parts),
@@ -63,33 +63,33 @@ impl Origin {
         self.parts.fingerprint
     }
 
-    /// What was learned of it, by whoever has this very origin: that is kept in the store.
-    pub(crate) fn learning(&self) -> &Learning {
-        &self.parts.learning
+    /// What was observed of the origin. Clones of an origin share it.
+    pub(crate) fn history(&self) -> &SharedHistory {
+        &self.parts.history
     }
 
-    /// The same origin, of which nothing was learned.
-    pub(crate) fn anew(&self) -> Self {
+    /// An equal origin with a history of its own.
+    pub(crate) fn without_history(&self) -> Self {
         let Parts {
             scheme,
             host,
             port,
             fingerprint,
-            learning: _,
+            history: _,
         } = &*self.parts;
         let parts = Parts {
             scheme: scheme.clone(),
             host: host.clone(),
             port: *port,
             fingerprint: *fingerprint,
-            learning: Learning::default(),
+            history: SharedHistory::default(),
         };
         Self {
             parts: Arc::new(parts),
         }
     }
 
-    /// Whether anybody else has this very origin.
+    /// Whether this origin has clones.
     pub(super) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.parts) > 1
     }
@@ -104,14 +104,14 @@ impl Origin {
         &self.parts.host
     }
 
-    /// The port; `None` where neither the URI nor its scheme says.
+    /// The port; `None` where the URI names none and the scheme has no default.
     pub fn port(&self) -> Option<u16> {
         self.parts.port
     }
 }
 
-/// The port that a URI of the scheme means if it names none (RFC 9110 §4.2).
-pub(super) fn default_port(scheme: &Scheme) -> Option<u16> {
+/// The port of a URI that names none (RFC 9110 §4.2).
+fn default_port(scheme: &Scheme) -> Option<u16> {
     if *scheme == Scheme::HTTP {
         Some(80)
     } else if *scheme == Scheme::HTTPS {

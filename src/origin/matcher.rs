@@ -1,4 +1,4 @@
-//! Which origins something is meant for.
+//! Matchers of origins.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use http::uri::Authority;
 use super::Origin;
 use crate::error::{Expected, PolicyError};
 
-/// Which origins a policy is meant for: see
+/// Matches the origins that a policy is for: see
 /// [`KeepAliveBuilder::policy_for`](crate::KeepAliveBuilder::policy_for).
 ///
 /// | made from | matches |
@@ -17,10 +17,10 @@ use crate::error::{Expected, PolicyError};
 /// | `"https://api.example.com"`, a [`Uri`], an [`Origin`] | that scheme, host and port |
 /// | `"api.example.com"` | that host, by any scheme, on any port |
 /// | `"*.example.com"`, `".example.com"` | the hosts below that one, at any depth, but not itself |
-/// | [`OriginMatcher::matching`] | what a closure says |
+/// | [`OriginMatcher::matching`] | the origins for which a closure returns `true` |
 ///
-/// Hosts are compared without regard to case, by what the URI says; nothing is resolved. A text that
-/// names no origin is refused by [`KeepAliveBuilder::build`](crate::KeepAliveBuilder::build).
+/// Hosts are compared as the URI has them, without regard to case; no name is resolved. For a text that
+/// names no origin, [`KeepAliveBuilder::build`](crate::KeepAliveBuilder::build) returns an error.
 ///
 /// ```
 /// use http_keepalive::{KeepAlive, KeepAlivePolicy, OriginMatcher};
@@ -47,26 +47,26 @@ enum Pattern {
     /// In lower case, with the dot before it.
     Below(Box<str>),
     Matching(Arc<Matching>),
-    /// None, and what was expected in place of that text.
+    /// Matches nothing: a text that names no origin, and what was expected.
     Refused(Box<str>, Expected),
 }
 
 type Matching = dyn Fn(&Origin) -> bool + Send + Sync;
 
 impl OriginMatcher {
-    /// Matches the origins of which the closure says so.
+    /// Matches the origins for which the closure returns `true`.
     ///
-    /// It is called when a connection is opened, and with each request that passes through a
-    /// [`KeepAliveLayer`](crate::KeepAliveLayer) where policies differ in
-    /// [`reuse`](crate::KeepAlivePolicy::reuse). It should be quick, and say the same each time.
+    /// The closure is called when a connection is opened, and, where policies differ in
+    /// [`reuse`](crate::KeepAlivePolicy::reuse), with each request that passes through a
+    /// [`KeepAliveLayer`](crate::KeepAliveLayer). It should be quick, and return the same each time.
     pub fn matching(matches: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         Self::new(Pattern::Matching(Arc::new(matches)))
     }
 
-    /// Whether it is meant for the origin.
+    /// Whether the origin matches.
     pub fn matches(&self, origin: &Origin) -> bool {
         match &self.pattern {
-            Pattern::Origin(one) => one == origin,
+            Pattern::Origin(expected) => expected == origin,
             Pattern::Host(host) => **host == *origin.host(),
             Pattern::Below(suffix) => origin
                 .host()
@@ -77,10 +77,10 @@ impl OriginMatcher {
         }
     }
 
-    /// Refuses what makes no sense.
+    /// Returns an error for a text that names no origin.
     pub(super) fn check(&self) -> Result<(), PolicyError> {
         match &self.pattern {
-            Pattern::Refused(text, expected) => Err(PolicyError::new(*expected).of(text)),
+            Pattern::Refused(text, expected) => Err(PolicyError::new(*expected).with_matcher(text)),
             _ => Ok(()),
         }
     }
@@ -96,7 +96,9 @@ impl OriginMatcher {
     fn of(uri: &Uri, text: &str) -> Self {
         let has_more = !matches!(uri.path(), "" | "/")
             || uri.query().is_some()
-            || uri.authority().is_some_and(|it| it.as_str().contains('@'));
+            || uri
+                .authority()
+                .is_some_and(|authority| authority.as_str().contains('@'));
         let is_whole =
             |origin: &Origin| !origin.scheme().is_empty() && !origin.host().contains('*');
         match Origin::of(uri).filter(|origin| !has_more && is_whole(origin)) {
@@ -144,7 +146,7 @@ impl From<&Origin> for OriginMatcher {
     }
 }
 
-/// Matches the URI's origin; the path is to be empty or `/`.
+/// Matches the URI's origin; the path must be empty or `/`.
 impl From<Uri> for OriginMatcher {
     fn from(uri: Uri) -> Self {
         Self::of(&uri, &uri.to_string())
@@ -163,7 +165,7 @@ impl From<String> for OriginMatcher {
     }
 }
 
-/// As it is written, or would be.
+/// The text that the matcher can be made from.
 impl fmt::Display for OriginMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.pattern {

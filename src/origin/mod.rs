@@ -1,31 +1,33 @@
 //! What is known per origin.
 //!
-//! An [`Origin`] is the scheme, host and port of a server (RFC 9110 §4.3.1). [`Origins`] is the store
-//! that the connector and the layer share: bounded, least recently used out first, those with open
-//! connections last. To forget an origin costs at most what it cost to learn of it. What was learned of
-//! its idle timeout is [`Learning`], which its connections reach through the origin itself. Which origins
-//! speak HTTP/2, and which have been asked for their timeout, every request wants to know: that takes no
-//! lock.
+//! * [`Origin`]: the scheme, host and port of a server (RFC 9110 §4.3.1).
+//! * [`Origins`]: the store that connector and layer share. It is bounded, and drops the least recently
+//!   used origin first, those with open connections last.
+//! * [`SharedHistory`]: what was observed of an origin's idle timeout. Its connections reach it through
+//!   the origin, without the store.
+//! * [`HintProbe`] and [`Http2Origins`]: which origins are to be asked for a hint, and which speak
+//!   HTTP/2. Read with every request, so neither takes a lock.
+//! * [`OriginSnapshot`]: what is known, for people and for the next process.
+//! * [`Policies`]: which policy holds for which origin, by [`OriginMatcher`]s.
 //!
-//! An [`OriginSnapshot`] shows it to people, and to the next process.
-//!
-//! [`Policies`] says which policy holds for which origin, by [`OriginMatcher`]s.
+//! [`HintProbe`]: probe::HintProbe
+//! [`Http2Origins`]: http2::Http2Origins
 
-mod asked;
+mod history;
 mod http2;
 mod key;
-mod learning;
 mod matcher;
 mod policies;
+mod probe;
 #[cfg(feature = "serde")]
-mod saved;
+mod serde;
 mod snapshot;
 mod store;
 
-pub(crate) use self::asked::Fingerprint;
+pub(crate) use self::history::SharedHistory;
 pub use self::key::Origin;
-pub(crate) use self::learning::Learning;
 pub use self::matcher::OriginMatcher;
-pub(crate) use self::policies::{Place, Policies};
+pub(crate) use self::policies::{Policies, PolicyIndex};
+pub(crate) use self::probe::Fingerprint;
 pub use self::snapshot::{Evidence, EvidenceKind, OriginSnapshot};
 pub(crate) use self::store::{CAPACITY, Origins};

@@ -4,21 +4,21 @@ use super::{Origin, OriginMatcher};
 use crate::error::{Expected, PolicyError};
 use crate::policy::KeepAlivePolicy;
 
-/// The policies of origins, and the one of all others.
+/// The policies of some origins, and the default for all others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policies {
     default: KeepAlivePolicy,
-    /// The first that matches is it.
-    of_some: Vec<(OriginMatcher, KeepAlivePolicy)>,
-    /// Whether they differ in what concerns a request before its connection is known.
+    /// The first that matches an origin is its policy.
+    overrides: Vec<(OriginMatcher, KeepAlivePolicy)>,
+    /// Whether policies differ in `reuse`, which the layer needs before a request has a connection.
     differ_in_reuse: bool,
 }
 
-/// Where a policy stands: small, for each connection keeps one.
+/// The index of the policy that a connection follows. Small, since each connection has one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Place(u16);
+pub(crate) struct PolicyIndex(u16);
 
-impl Place {
+impl PolicyIndex {
     const DEFAULT: Self = Self(u16::MAX);
 }
 
@@ -26,65 +26,64 @@ impl Policies {
     pub(crate) fn set_default(&mut self, policy: KeepAlivePolicy) {
         self.default = policy;
         let reuse = |(_, policy): &(_, KeepAlivePolicy)| policy.reuse != self.default.reuse;
-        self.differ_in_reuse = self.of_some.iter().any(reuse);
+        self.differ_in_reuse = self.overrides.iter().any(reuse);
     }
 
-    /// For those that match, and no other that was told before.
+    /// Adds a policy for the origins that match, unless an earlier one does.
     pub(crate) fn add(&mut self, matcher: OriginMatcher, policy: KeepAlivePolicy) {
         self.differ_in_reuse |= policy.reuse != self.default.reuse;
-        self.of_some.push((matcher, policy));
+        self.overrides.push((matcher, policy));
     }
 
-    /// Refuses what makes no sense.
+    /// Checks every policy and matcher.
     pub(crate) fn check(&self) -> Result<(), PolicyError> {
         self.default.check()?;
-        if self.of_some.len() >= usize::from(Place::DEFAULT.0) {
+        if self.overrides.len() >= usize::from(PolicyIndex::DEFAULT.0) {
             return Err(PolicyError::new(Expected::FewerPolicies));
         }
-        self.of_some.iter().try_for_each(|(matcher, policy)| {
+        self.overrides.iter().try_for_each(|(matcher, policy)| {
             matcher.check()?;
-            let wrong = |error: PolicyError| error.of(&matcher.to_string());
+            let wrong = |error: PolicyError| error.with_matcher(&matcher.to_string());
             policy.check().map_err(wrong)
         })
     }
 
-    pub(crate) fn of_others(&self) -> &KeepAlivePolicy {
+    /// The policy of origins without one of their own.
+    pub(crate) fn default_policy(&self) -> &KeepAlivePolicy {
         &self.default
     }
 
-    /// All of them.
+    /// All policies.
     pub(crate) fn all(&self) -> impl Iterator<Item = &KeepAlivePolicy> {
-        let of_some = self.of_some.iter().map(|(_, policy)| policy);
-        std::iter::once(&self.default).chain(of_some)
+        let overrides = self.overrides.iter().map(|(_, policy)| policy);
+        std::iter::once(&self.default).chain(overrides)
     }
 
-    /// Where that of the origin stands.
-    pub(crate) fn place(&self, origin: Option<&Origin>) -> Place {
+    /// The index of an origin's policy.
+    pub(crate) fn index(&self, origin: Option<&Origin>) -> PolicyIndex {
         let matches = |origin| {
-            let mut matchers = self.of_some.iter();
+            let mut matchers = self.overrides.iter();
             matchers.position(|(matcher, _)| matcher.matches(origin))
         };
         origin
             .and_then(matches)
-            .and_then(|place| u16::try_from(place).ok())
-            .map_or(Place::DEFAULT, Place)
+            .and_then(|index| u16::try_from(index).ok())
+            .map_or(PolicyIndex::DEFAULT, PolicyIndex)
     }
 
     #[inline]
-    pub(crate) fn at(&self, place: Place) -> &KeepAlivePolicy {
-        if place == Place::DEFAULT {
-            return &self.default;
-        }
-        let of_origin = self.of_some.get(usize::from(place.0));
-        of_origin.map_or(&self.default, |(_, policy)| policy)
+    pub(crate) fn at(&self, index: PolicyIndex) -> &KeepAlivePolicy {
+        let found = self.overrides.get(usize::from(index.0));
+        found.map_or(&self.default, |(_, policy)| policy)
     }
 
+    /// The policy of an origin.
     pub(crate) fn of(&self, origin: Option<&Origin>) -> &KeepAlivePolicy {
-        self.at(self.place(origin))
+        self.at(self.index(origin))
     }
 
-    /// Whether connections to the origin are reused at all. To build an origin costs more than to see
-    /// that it cannot matter, so it is asked for only then.
+    /// Whether connections to an origin are reused at all. Builds the origin only if policies differ in
+    /// that.
     pub(crate) fn allow_reuse(&self, origin: impl FnOnce() -> Option<Origin>) -> bool {
         if self.differ_in_reuse {
             self.of(origin().as_ref()).reuse

@@ -3,94 +3,96 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use super::{Learning, Origin};
+use super::{Origin, SharedHistory};
 use crate::policy::KeepAlivePolicy;
-use crate::proto::exchange::Told;
-use crate::proto::learn::{self, Kind, Limit};
-use crate::proto::{Moment, Span, deadline};
+use crate::proto::connection::Advertised;
+use crate::proto::deadline;
+use crate::proto::learn::{self, Kind, UpperBound};
+use crate::proto::time::{Moment, Span};
 
 /// What is known of one origin's idle timeout: made by
 /// [`KeepAlive::origins`](crate::KeepAlive::origins).
 ///
-/// For people, and with feature `serde` to be saved. Given to another
-/// [`KeepAliveBuilder`](crate::KeepAliveBuilder::remember), the [`hint`](Self::hint), the
-/// [`rtt`](Self::rtt) and the [`evidence`](Self::evidence) count; all else follows from these and from
-/// its policies.
+/// For people, and with feature `serde` to be saved. A
+/// [`KeepAliveBuilder`](crate::KeepAliveBuilder::remember) takes the [`hint`](Self::hint), the
+/// [`rtt`](Self::rtt) and the [`evidence`](Self::evidence) from it; all else follows from these and from
+/// the policies.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct OriginSnapshot {
     /// The origin.
     pub origin: Origin,
-    /// When this was so, by the wall clock.
+    /// When the snapshot was taken, by the wall clock.
     pub taken: SystemTime,
-    /// For how long a connection to it may idle, if its last response came at once; `None` if none is
-    /// reused.
+    /// The allowed idle time of a connection to it, after a response that arrived at once; `None` if no
+    /// connection is reused.
     #[cfg_attr(
         feature = "serde",
-        serde(default, with = "super::saved::seconds_or_none")
+        serde(default, with = "super::serde::seconds_or_none")
     )]
     pub window: Option<Duration>,
     /// The timeout that the server named last, on any connection.
     #[cfg_attr(
         feature = "serde",
-        serde(default, with = "super::saved::seconds_or_none")
+        serde(default, with = "super::serde::seconds_or_none")
     )]
     pub hint: Option<Duration>,
-    /// The server closes sooner than its hint says.
+    /// Whether the server was observed to close sooner than its hint says.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_hint_contradicted: bool,
-    /// The server's timeout seems not to be longer.
+    /// Upper bound of the server's timeout, as observed.
     #[cfg_attr(
         feature = "serde",
-        serde(default, with = "super::saved::seconds_or_none")
+        serde(default, with = "super::serde::seconds_or_none")
     )]
     pub bound: Option<Duration>,
-    /// By how much the evidence differs that confirms the bound; `None` if it is not confirmed.
+    /// The spread of the observations that confirm the bound; `None` if it is not confirmed.
     #[cfg_attr(
         feature = "serde",
-        serde(default, with = "super::saved::seconds_or_none")
+        serde(default, with = "super::serde::seconds_or_none")
     )]
     pub spread: Option<Duration>,
-    /// A round trip takes at most that long: the least that was measured.
+    /// The least upper bound of a round trip that was measured.
     #[cfg_attr(
         feature = "serde",
-        serde(default, with = "super::saved::seconds_or_none")
+        serde(default, with = "super::serde::seconds_or_none")
     )]
     pub rtt: Option<Duration>,
-    /// Whether a connection is left open just now to learn more: see [`Learn`](crate::Learn).
+    /// Whether a sentinel is open: see [`Learn`](crate::Learn).
     #[cfg_attr(feature = "serde", serde(default))]
     pub has_sentinel: bool,
-    /// What was seen of its connections: what says most, at most 16 of it.
+    /// Observations of its connections: at most 8 closes and failures, the latest, and 8 survivals, the
+    /// longest.
     #[cfg_attr(feature = "serde", serde(default))]
     pub evidence: Vec<Evidence>,
 }
 
-/// What was seen of a connection that was idle.
+/// An observation of a connection that was idle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Evidence {
-    /// What became of it.
+    /// What happened to the connection.
     pub kind: EvidenceKind,
-    /// For how long it had been idle.
-    #[cfg_attr(feature = "serde", serde(with = "super::saved::seconds"))]
+    /// How long it had been idle.
+    #[cfg_attr(feature = "serde", serde(with = "super::serde::seconds"))]
     pub idle: Duration,
-    /// By how much longer the server may have counted it as idle.
-    #[cfg_attr(feature = "serde", serde(with = "super::saved::seconds"))]
+    /// How much longer the server may have counted it as idle.
+    #[cfg_attr(feature = "serde", serde(with = "super::serde::seconds"))]
     pub slack: Duration,
-    /// How long before the snapshot that was.
-    #[cfg_attr(feature = "serde", serde(with = "super::saved::seconds"))]
+    /// How long before the snapshot this was observed.
+    #[cfg_attr(feature = "serde", serde(with = "super::serde::seconds"))]
     pub age: Duration,
-    /// Whether the connection had been left open to learn this.
+    /// Whether the connection was a sentinel.
     #[cfg_attr(feature = "serde", serde(default))]
     pub by_sentinel: bool,
-    /// Whether it counts as it stands: a single close does not against others that survived longer.
+    /// Whether it counts. A single close does not where other connections survived longer.
     #[cfg_attr(feature = "serde", serde(default))]
     pub counts: bool,
 }
 
-/// What became of a connection that was idle.
+/// What happened to a connection that was idle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -98,107 +100,119 @@ pub struct Evidence {
 pub enum EvidenceKind {
     /// The server closed it.
     Closed,
-    /// A request was made on it, and got no answer.
+    /// A request was sent on it, and got no answer.
     Failed,
     /// It was used again, or was still open.
     Survived,
 }
 
 impl OriginSnapshot {
-    pub(crate) fn of(
+    pub(crate) fn new(
         origin: &Origin,
-        told: &Told,
+        advertised: &Advertised,
         policy: &KeepAlivePolicy,
         now: &Moment,
         taken: SystemTime,
     ) -> Self {
-        let learning = origin.learning();
-        learning.on_time(now, policy.evidence_age);
-        let findings = learning.findings();
-        let (rtt, has_sentinel) = (learning.rtt(), learning.is_watched());
-        let (is_hint_contradicted, evidence) = learning.look(|known| {
-            let limits = known.limits().map(|(limit, counts)| {
-                let kind = match limit.kind {
+        let shared = origin.history();
+        shared.forget(now, Span::new(policy.evidence_age));
+        let findings = shared.findings();
+        let (rtt, has_sentinel) = (shared.rtt(), shared.has_sentinel());
+        let (is_hint_contradicted, evidence) = shared.look(|history| {
+            let bounds = history.bounds().map(|(bound, binds)| {
+                let kind = match bound.kind {
                     Kind::Close => EvidenceKind::Closed,
                     Kind::Failure => EvidenceKind::Failed,
                 };
-                Evidence::of(&limit.seen, kind, counts, now)
+                Evidence::new(&bound.evidence, kind, binds, now)
             });
-            let survivals = known
+            let survivals = history
                 .survivals()
-                .map(|seen| Evidence::of(seen, EvidenceKind::Survived, true, now));
+                .map(|survival| Evidence::new(survival, EvidenceKind::Survived, true, now));
+            let timeout = advertised.timeout;
             (
-                told.timeout.is_some_and(|hint| known.contradicts(hint)),
-                limits.chain(survivals).collect(),
+                timeout.is_some_and(|timeout| history.contradicts(Span::new(timeout))),
+                bounds.chain(survivals).collect(),
             )
         });
         Self {
             taken,
-            window: deadline::window(policy, told.timeout, rtt.unwrap_or_default(), &findings),
-            hint: told.timeout,
+            window: deadline::window(
+                policy,
+                advertised.timeout,
+                rtt.unwrap_or(Span::ZERO),
+                &findings,
+            )
+            .map(Span::duration),
+            hint: advertised.timeout,
             is_hint_contradicted,
             bound: findings.bound.map(Span::duration),
             spread: findings.spread.map(Span::duration),
-            rtt,
+            rtt: rtt.map(Span::duration),
             has_sentinel,
             evidence,
-            // One that is kept by people alone is not in use.
-            origin: origin.anew(),
+            // A clone would count as a connection that is open.
+            origin: origin.without_history(),
         }
     }
 
-    /// What it says on a connection, unless that was so long `since` that it counts no more.
-    pub(crate) fn told(&self, since: Duration, age: Duration) -> Told {
-        Told {
+    /// What the origin advertised; nothing if the snapshot, taken `since` ago, is as old as `age`.
+    pub(crate) fn advertised(&self, since: Duration, age: Duration) -> Advertised {
+        Advertised {
             timeout: self.hint.filter(|_| since < age),
             requests: None,
         }
     }
 
-    /// Has it all known as it was, and has become older since.
-    pub(crate) fn teach(&self, learning: &Learning, now: &Moment, since: Duration, age: Duration) {
-        let evidence = self.evidence.iter();
-        let seen = evidence.map(|evidence| {
-            let at = now.saturating_sub(evidence.age.saturating_add(since));
+    /// Adds the observations to a history, with the time `since` the snapshot added to their ages.
+    pub(crate) fn restore(
+        &self,
+        history: &SharedHistory,
+        now: &Moment,
+        since: Duration,
+        age: Duration,
+    ) {
+        let evidence = self.evidence.iter().map(|evidence| {
+            let at = now.saturating_sub(Span::new(evidence.age.saturating_add(since)));
             (evidence.kind, evidence.at(at))
         });
-        let limits = seen.clone().filter_map(|(kind, seen)| {
+        let bounds = evidence.clone().filter_map(|(kind, evidence)| {
             let kind = match kind {
                 EvidenceKind::Closed => Kind::Close,
                 EvidenceKind::Failed => Kind::Failure,
                 EvidenceKind::Survived => return None,
             };
-            Some(Limit { seen, kind })
+            Some(UpperBound { evidence, kind })
         });
-        let survivals = seen
+        let survivals = evidence
             .filter(|(kind, _)| *kind == EvidenceKind::Survived)
-            .map(|(_, seen)| seen);
-        learning.remember(limits, survivals, now, age);
+            .map(|(_, evidence)| evidence);
+        history.remember(bounds, survivals, now, Span::new(age));
         if let Some(rtt) = self.rtt {
-            learning.on_rtt(Span::new(rtt));
+            history.on_rtt(Span::new(rtt));
         }
     }
 }
 
 impl Evidence {
-    fn of(seen: &learn::Evidence, kind: EvidenceKind, counts: bool, now: &Moment) -> Self {
+    fn new(evidence: &learn::Evidence, kind: EvidenceKind, counts: bool, now: &Moment) -> Self {
         Self {
             kind,
-            idle: seen.idle.duration(),
-            slack: seen.slack.duration(),
-            age: now.since(&seen.at),
-            by_sentinel: seen.watched,
+            idle: evidence.idle.duration(),
+            slack: evidence.slack.duration(),
+            age: now.since(&evidence.at).duration(),
+            by_sentinel: evidence.by_sentinel,
             counts,
         }
     }
 
     fn at(&self, at: Moment) -> learn::Evidence {
         learn::Evidence {
-            since: at.saturating_sub(self.idle),
+            since: at.saturating_sub(Span::new(self.idle)),
             at,
             idle: Span::new(self.idle),
             slack: Span::new(self.slack),
-            watched: self.by_sentinel,
+            by_sentinel: self.by_sentinel,
         }
     }
 }

@@ -8,41 +8,41 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lru::LruCache;
 
 use super::Origin;
-use super::asked::Asked;
 use super::http2::Http2Origins;
-use crate::proto::exchange::Told;
+use super::probe::HintProbe;
+use crate::proto::connection::Advertised;
 
-/// How many origins are remembered, unless it is said.
+/// How many origins are kept by default.
 pub(crate) const CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// How many origins that are in use are passed over to find one that is not.
+/// How many origins with open connections are passed over to find one without.
 const LOOKS: usize = 8;
 
-/// What is known of origins, shared by all that ask.
+/// What is known of origins.
 pub(crate) struct Origins {
-    /// What each origin said last, on any connection.
-    known: Mutex<LruCache<Origin, Told>>,
+    /// What each origin advertised last, on any connection.
+    known: Mutex<LruCache<Origin, Advertised>>,
     capacity: NonZeroUsize,
-    /// Whether an origin was forgotten that was in use.
+    /// Whether an origin was dropped that had open connections.
     has_lost: AtomicBool,
-    asked: Asked,
+    probe: HintProbe,
     http2: Http2Origins,
 }
 
 impl Origins {
-    /// A store of so many.
+    /// A store of at most `capacity` origins.
     pub(crate) fn new(capacity: NonZeroUsize) -> Self {
         Self {
-            // Grows with what is in it.
+            // `insert` bounds it. With a capacity of its own it would allocate that at once.
             known: Mutex::new(LruCache::unbounded()),
             capacity,
             has_lost: AtomicBool::new(false),
-            asked: Asked::new(),
+            probe: HintProbe::new(),
             http2: Http2Origins::new(),
         }
     }
 
-    /// Whether an origin was forgotten that was in use.
+    /// Whether an origin was dropped that had open connections.
     pub(crate) fn has_lost(&self) -> bool {
         self.has_lost.load(Ordering::Relaxed)
     }
@@ -52,9 +52,9 @@ impl Origins {
         self.capacity.get()
     }
 
-    /// Who has been asked for their timeout.
-    pub(crate) fn asked(&self) -> &Asked {
-        &self.asked
+    /// Which origins are asked for a hint.
+    pub(crate) fn probe(&self) -> &HintProbe {
+        &self.probe
     }
 
     /// Which origins speak HTTP/2.
@@ -62,28 +62,28 @@ impl Origins {
         &self.http2
     }
 
-    /// A connection to the origin was opened. Gives the origin as it is kept here, so that many
-    /// connections share one, and what it said last, on any connection.
-    pub(crate) fn on_open(&self, origin: Origin) -> (Origin, Told) {
+    /// A connection to the origin was opened. Returns a clone of the origin in the store, whose history all
+    /// its connections share, and what it advertised last on any connection.
+    pub(crate) fn on_open(&self, origin: Origin) -> (Origin, Advertised) {
         let mut known = self.known();
-        if let Some((kept, told)) = known.get_key_value(&origin) {
-            return (kept.clone(), *told);
+        if let Some((kept, advertised)) = known.get_key_value(&origin) {
+            return (kept.clone(), *advertised);
         }
-        self.insert(&mut known, origin.clone(), Told::default());
-        (origin, Told::default())
+        self.insert(&mut known, origin.clone(), Advertised::default());
+        (origin, Advertised::default())
     }
 
-    /// The origin said something of how long it keeps connections, or nothing when it was asked.
-    pub(crate) fn on_told(&self, origin: &Origin, told: Told) {
+    /// What the origin advertises has changed.
+    pub(crate) fn on_advertised(&self, origin: &Origin, advertised: Advertised) {
         if let Some(known) = self.known().get_mut(origin) {
-            *known = told;
+            *known = advertised;
         }
     }
 
-    /// The origin as it is kept here, if it is.
+    /// A clone of the origin in the store, if it is there.
     pub(crate) fn kept(&self, origin: &Origin) -> Option<Origin> {
         let known = self.known();
-        // That somebody asks is no use of it.
+        // A lookup does not count as a use.
         known
             .iter()
             .map(|(kept, _)| kept)
@@ -91,24 +91,30 @@ impl Origins {
             .cloned()
     }
 
-    /// All origins that are kept, most recently used first, and what each said last.
-    pub(crate) fn all(&self) -> Vec<(Origin, Told)> {
+    /// All origins, most recently used first, and what each advertised last.
+    pub(crate) fn all(&self) -> Vec<(Origin, Advertised)> {
         let known = self.known();
         let all = known.iter();
-        all.map(|(kept, told)| (kept.clone(), *told)).collect()
+        all.map(|(kept, advertised)| (kept.clone(), *advertised))
+            .collect()
     }
 
-    /// Keeps an origin that said that last, another time.
-    pub(crate) fn remember(&self, origin: Origin, told: Told) {
-        self.insert(&mut self.known(), origin, told);
+    /// Adds an origin that another process knew.
+    pub(crate) fn remember(&self, origin: Origin, advertised: Advertised) {
+        self.insert(&mut self.known(), origin, advertised);
     }
 
-    fn insert(&self, known: &mut LruCache<Origin, Told>, origin: Origin, told: Told) {
+    fn insert(
+        &self,
+        known: &mut LruCache<Origin, Advertised>,
+        origin: Origin,
+        advertised: Advertised,
+    ) {
         if known.len() >= self.capacity.get() {
-            // What was learned of an origin is to reach all its connections. But not at any price.
+            // The open connections of a dropped origin share no history with later ones.
             for _ in 0..LOOKS.min(known.len()) {
                 match known.pop_lru() {
-                    Some((kept, told)) if kept.is_shared() => known.put(kept, told),
+                    Some((kept, advertised)) if kept.is_shared() => known.put(kept, advertised),
                     _ => break,
                 };
             }
@@ -118,11 +124,11 @@ impl Origins {
                 self.has_lost.fetch_or(in_use, Ordering::Relaxed);
             }
         }
-        known.put(origin, told);
+        known.put(origin, advertised);
     }
 
-    fn known(&self) -> MutexGuard<'_, LruCache<Origin, Told>> {
-        // What a panicking thread left behind is still only what it learnt.
+    fn known(&self) -> MutexGuard<'_, LruCache<Origin, Advertised>> {
+        // Nothing under the lock leaves the store half changed, so a panic does not spread.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

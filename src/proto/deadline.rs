@@ -3,25 +3,26 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::jitter::{Fraction, Jitter};
+use super::jitter::Jitter;
 use super::learn::Findings;
-use super::{Moment, Reading, Span};
-use crate::policy::{KeepAlivePolicy, Learn, SafetyMargin};
+use super::time::{Moment, Span};
+use crate::policy::{Fraction, KeepAlivePolicy, Learn, SafetyMargin};
 
-/// What [`SafetyMargin::Default`] is, unless that is more than a quarter of what is expected.
-const DEFAULT_MARGIN: Duration = Duration::from_secs(1);
+/// [`SafetyMargin::Default`], unless it is more than a quarter of the expected timeout.
+const DEFAULT_MARGIN: Span = Span::new(Duration::from_secs(1));
 
 /// How long a connection that was never used is good for its first request, whatever policy leaves,
 /// counted from when it was first read from.
 ///
-/// It was opened for a request. To refuse that one would fail it, as nobody sends it again.
-const FIRST_USE: Duration = Duration::from_secs(1);
+/// It was opened for a request. To refuse that request would fail it, as no client sends it again.
+const FIRST_USE_WINDOW: Span = Span::new(Duration::from_secs(1));
+
+/// The longest timeout that a pool is given; one that is longer is left out.
+const LONGEST_POOL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a connection is not reused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Reason {
-    /// Somebody said so.
-    ByHand,
     /// It has been idle for as long as policy and hint allow.
     IdleDeadline,
     /// It is as old as policy allows.
@@ -30,23 +31,25 @@ pub(crate) enum Reason {
     MaxRequests,
     /// The margin leaves nothing of the timeout that is expected.
     NoIdleAllowed,
-    /// The server said how many requests it takes, and that many were made.
+    /// It was retired through the API.
+    Requested,
+    /// It has served as many requests as the server takes.
     RequestLimit,
     /// Policy switches reuse off.
     ReuseDisabled,
     /// Another connection to the origin that had been idle for no longer turned out to be closed, or
-    /// somebody said so of all that were idle.
+    /// all idle connections were retired through the API.
     Sibling,
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ByHand => "as the caller asked",
             Self::IdleDeadline => "idle until its deadline",
             Self::MaxLifetime => "at its maximum lifetime",
             Self::MaxRequests => "it served as many requests as policy allows",
             Self::NoIdleAllowed => "the margin leaves no idle time",
+            Self::Requested => "as the caller asked",
             Self::RequestLimit => "it served as many requests as the server takes",
             Self::ReuseDisabled => "policy switches reuse off",
             Self::Sibling => {
@@ -56,134 +59,52 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What is known of one connection.
+/// What is known of one connection's network and server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     /// Whether a request was ever made on it.
     pub(crate) used: bool,
-    /// How many requests it may still take, where the server said.
-    pub(crate) requests_left: Option<u64>,
-    /// The timeout the server named last.
+    /// The timeout that the server named last.
     pub(crate) hint: Option<Duration>,
-    /// By how much the server's timer may have started before `finished`.
-    pub(crate) skew: Duration,
-    /// A round trip takes at most this long.
-    pub(crate) rtt: Duration,
-    /// Its lot where deadlines are to be spread.
+    /// How long before `finished` the server may have started its idle timer.
+    pub(crate) skew: Span,
+    /// Upper bound of a round trip.
+    pub(crate) rtt: Span,
+    /// Position within the jitter range.
     pub(crate) jitter: Jitter,
 }
 
-/// For how long a connection may idle.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Allowance {
-    Idle(Duration),
-    Never(Reason),
+/// How many requests a connection has served, and may serve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service {
+    /// Requests begun.
+    pub(crate) requests: u64,
+    /// How many requests the server takes in all, if it said.
+    pub(crate) requests_allowed: Option<u64>,
+}
+
+impl Service {
+    /// Whether the connection has served as many requests as the server takes.
+    pub(crate) fn is_at_request_limit(&self) -> bool {
+        self.requests_allowed
+            .is_some_and(|allowed| self.requests >= allowed)
+    }
 }
 
 /// Whether a connection may be used for another request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    /// It may, until then; without a time, for as long as it stays open.
+    /// It may, until then on the monotonic clock, which timers go by; without a time, for as long as it
+    /// stays open.
     Reuse {
-        until: Option<Reading>,
+        until: Option<i64>,
     },
     Retire(Reason),
 }
 
-/// For how long a connection may idle, counted from when its last response was completely read.
-pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts) -> Allowance {
-    learned_allowance(policy, facts, &Findings::default())
-}
-
-/// The same, with what the server was seen to do.
-pub(crate) fn learned_allowance(
-    policy: &KeepAlivePolicy,
-    facts: &Facts,
-    findings: &Findings,
-) -> Allowance {
-    let expected = learned(policy, facts, findings);
-    let margin = if facts.used {
-        margin(policy, facts, findings, expected)
-    } else {
-        // Nothing was received yet that could have been late.
-        safety(policy, expected)
-    };
-    let idle = expected.saturating_sub(margin);
-    let idle = facts
-        .jitter
-        .shorten(idle, policy.idle_jitter.unwrap_or(Fraction::NONE));
-    if !facts.used {
-        return Allowance::Idle(idle);
-    }
-    if !policy.reuse {
-        return Allowance::Never(Reason::ReuseDisabled);
-    }
-    if facts.requests_left == Some(0) {
-        return Allowance::Never(Reason::RequestLimit);
-    }
-    if idle.is_zero() {
-        return Allowance::Never(Reason::NoIdleAllowed);
-    }
-    Allowance::Idle(idle)
-}
-
-/// Whether an unused connection that was first read from at `first_read` may still be used for its
-/// first request at `now`, whatever policy leaves.
-pub(crate) fn first_use(first_read: &Moment, now: &Moment) -> Verdict {
-    verdict(Allowance::Idle(FIRST_USE), first_read, now)
-}
-
-/// Whether a connection that has been idle since `idle_since` may be used at `now`.
-pub(crate) fn verdict(allowance: Allowance, idle_since: &Moment, now: &Moment) -> Verdict {
-    let idle = match allowance {
-        Allowance::Idle(idle) => idle,
-        Allowance::Never(reason) => return Verdict::Retire(reason),
-    };
-    let left = idle.saturating_sub(now.since(idle_since));
-    if left.is_zero() {
-        return Verdict::Retire(Reason::IdleDeadline);
-    }
-    Verdict::Reuse {
-        until: now.monotonic.checked_add(left),
-    }
-}
-
-/// For how long a connection may be used after it was established, if there is an end to that.
-pub(crate) fn lifetime(policy: &KeepAlivePolicy, jitter: Jitter) -> Option<Duration> {
-    let lifetime = policy.max_lifetime?;
-    Some(jitter.shorten(lifetime, policy.lifetime_jitter.unwrap_or(Fraction::NONE)))
-}
-
-/// Whether policy lets a connection serve another request after so many.
-pub(crate) fn takes_more(policy: &KeepAlivePolicy, requests: u64) -> bool {
-    policy.max_requests.is_none_or(|max| requests < max)
-}
-
-/// Whether a connection that has served so many requests may be used at `now`, whatever its idle time.
-pub(crate) fn wear(
-    policy: &KeepAlivePolicy,
-    jitter: Jitter,
-    requests: u64,
-    connected: &Moment,
-    now: &Moment,
-) -> Verdict {
-    if !takes_more(policy, requests) {
-        return Verdict::Retire(Reason::MaxRequests);
-    }
-    let Some(lifetime) = lifetime(policy, jitter) else {
-        return Verdict::Reuse { until: None };
-    };
-    let left = lifetime.saturating_sub(now.since(connected));
-    if left.is_zero() {
-        return Verdict::Retire(Reason::MaxLifetime);
-    }
-    Verdict::Reuse {
-        until: now.monotonic.checked_add(left),
-    }
-}
-
 impl Verdict {
-    /// Both hold: what says so first.
+    /// Both verdicts hold: the earlier end counts, and the first reason.
+    #[inline]
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
@@ -197,7 +118,7 @@ impl Verdict {
         }
     }
 
-    /// One of both is enough: what says so last.
+    /// One of both verdicts is enough: the later end counts.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
@@ -207,6 +128,122 @@ impl Verdict {
             (_, Self::Retire(_)) => self,
         }
     }
+
+    /// Reuse until `end`; without an end, for ever.
+    #[inline]
+    fn until(end: Option<Moment>, now: &Moment, reason: Reason) -> Self {
+        let Some(end) = end else {
+            return Self::Reuse { until: None };
+        };
+        match now.until(&end) {
+            Some(left) => Self::Reuse {
+                until: now.monotonic.checked_add_unsigned(left.nanoseconds()),
+            },
+            None => Self::Retire(reason),
+        }
+    }
+}
+
+/// The end of the time for which a connection may be idle.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Deadline {
+    /// On both clocks. `None` is beyond what a moment can tell.
+    At(Option<Moment>),
+    /// The connection is not used again.
+    Never(Reason),
+}
+
+impl Deadline {
+    /// Whether a connection with this deadline may be used at `now`.
+    #[inline]
+    pub(crate) fn verdict(self, now: &Moment) -> Verdict {
+        match self {
+            Self::At(end) => Verdict::until(end, now, Reason::IdleDeadline),
+            Self::Never(reason) => Verdict::Retire(reason),
+        }
+    }
+}
+
+/// The deadline of a connection that was used, and is idle since `idle_since`.
+pub(crate) fn deadline(
+    policy: &KeepAlivePolicy,
+    facts: &Facts,
+    findings: &Findings,
+    service: &Service,
+    idle_since: &Moment,
+) -> Deadline {
+    if let Some(reason) = last_request(policy, service) {
+        return Deadline::Never(reason);
+    }
+    let allowance = allowance(policy, facts, findings);
+    if allowance.is_zero() {
+        return Deadline::Never(Reason::NoIdleAllowed);
+    }
+    Deadline::At(idle_since.checked_add(allowance))
+}
+
+/// How long a connection may be idle, counted from when its last response was completely read, or from
+/// when it was connected.
+pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Span {
+    let expected = expected(policy, facts, findings);
+    let margin = if facts.used {
+        margin(policy, facts, findings, expected)
+    } else {
+        // Nothing was received yet that could have been late.
+        margin_alone(policy, expected)
+    };
+    let idle = expected.saturating_sub(margin);
+    let idle_jitter = policy.idle_jitter.unwrap_or(Fraction::NONE);
+    facts.jitter.shorten(idle, idle_jitter)
+}
+
+/// Whether an unused connection may be used for its first request at `now`, whatever policy leaves.
+/// `first_read` is how long after `connected` it was first read from; `None` if it was not yet.
+///
+/// The task that opened it may be late to use it, so connecting is not what counts.
+pub(crate) fn first_use_verdict(
+    connected: &Moment,
+    first_read: Option<Span>,
+    now: &Moment,
+) -> Verdict {
+    let first_read = first_read.unwrap_or_else(|| now.since(connected));
+    let end = connected.checked_add(first_read.saturating_add(FIRST_USE_WINDOW));
+    Deadline::At(end).verdict(now)
+}
+
+/// Whether a connection that was established at `connected` may be used at `now`, whatever its idle time.
+#[inline]
+pub(crate) fn lifetime_verdict(
+    policy: &KeepAlivePolicy,
+    connected: &Moment,
+    jitter: Jitter,
+    now: &Moment,
+) -> Verdict {
+    let Some(lifetime) = policy.max_lifetime else {
+        return Verdict::Reuse { until: None };
+    };
+    let lifetime_jitter = policy.lifetime_jitter.unwrap_or(Fraction::NONE);
+    let lifetime = jitter.shorten(Span::new(lifetime), lifetime_jitter);
+    Verdict::until(connected.checked_add(lifetime), now, Reason::MaxLifetime)
+}
+
+/// Why a connection serves no request after so many, if so, whatever the time.
+fn last_request(policy: &KeepAlivePolicy, service: &Service) -> Option<Reason> {
+    let requests = service.requests;
+    if requests == 0 {
+        // It was opened for a request.
+        return None;
+    }
+    if !policy.reuse {
+        return Some(Reason::ReuseDisabled);
+    }
+    if service.is_at_request_limit() {
+        return Some(Reason::RequestLimit);
+    }
+    if policy.max_requests.is_some_and(|max| requests >= max) {
+        return Some(Reason::MaxRequests);
+    }
+    None
 }
 
 /// Whether the policy leaves nothing to reuse, whatever a server says, though it does not switch
@@ -218,102 +255,114 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
     policy.reuse
         && [silence, longest_hint]
             .into_iter()
-            .all(|hint| window(policy, hint, Duration::ZERO, &Findings::default()).is_none())
+            .all(|hint| window(policy, hint, Span::ZERO, &Findings::default()).is_none())
 }
 
-/// For how long a connection to a server of which that is known may idle, if its last response came at
-/// once; `None` if none is reused.
+/// Allowed idle time for a server with this hint and these findings, after a response without skew;
+/// `None` if no connection to it is reused.
 pub(crate) fn window(
     policy: &KeepAlivePolicy,
     hint: Option<Duration>,
-    rtt: Duration,
+    rtt: Span,
     findings: &Findings,
-) -> Option<Duration> {
+) -> Option<Span> {
     let facts = Facts {
         used: true,
-        requests_left: None,
         hint,
-        skew: Duration::ZERO,
+        skew: Span::ZERO,
         rtt,
         jitter: Jitter::LATEST,
     };
-    match learned_allowance(policy, &facts, findings) {
-        Allowance::Idle(idle) => Some(idle),
-        Allowance::Never(_) => None,
-    }
+    let idle = allowance(policy, &facts, findings);
+    (policy.reuse && !idle.is_zero()).then_some(idle)
 }
 
-/// Whether a hint counts, but not to the full.
+/// An idle timeout for a client's pool that ends no connection sooner than one of these policies may;
+/// `None` where there is no such timeout. hyper-util adds it to an instant, which a longer one overflows.
+#[allow(dead_code, reason = "the ready-made client alone has a pool to set up")]
+pub(crate) fn pool_timeout<'a>(
+    policies: impl Iterator<Item = &'a KeepAlivePolicy>,
+) -> Option<Duration> {
+    let longest = policies.map(|policy| {
+        let longest = policy.max_idle.max(policy.hint_ceiling);
+        match policy.learn {
+            Learn::Full => longest.max(policy.learn_ceiling),
+            Learn::Off | Learn::Shorten => longest,
+        }
+    });
+    longest
+        .max()
+        .filter(|longest| *longest <= LONGEST_POOL_TIMEOUT)
+}
+
+/// Whether a hint counts, but not in full.
 pub(crate) fn is_clamped(policy: &KeepAlivePolicy, hint: Option<Duration>) -> bool {
     policy.hints && hint.is_some_and(|hint| hint > policy.hint_ceiling)
 }
 
-/// The timeout the server is taken to have.
-fn expected(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
-    match facts.hint {
+/// Whether the server named a timeout that counts.
+#[inline]
+pub(crate) fn is_hinted(policy: &KeepAlivePolicy, hint: Option<Duration>) -> bool {
+    policy.hints && hint.is_some()
+}
+
+/// The idle timeout that the server is expected to have.
+fn expected(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Span {
+    let announced = match facts.hint {
         Some(hint) if policy.hints => hint.min(policy.hint_ceiling),
         _ => policy.max_idle,
-    }
-}
-
-/// The same, as far as what the server was seen to do does not say otherwise.
-fn learned(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Duration {
-    let expected = expected(policy, facts);
-    let bound = findings.bound.map(Span::duration);
-    let longer = match (policy.learn, is_hinted(policy, facts)) {
-        (Learn::Off, _) => return expected,
-        (Learn::Shorten, _) | (Learn::Full, true) => None,
-        (Learn::Full, false) => {
-            let confirmed = bound.filter(|_| findings.spread.is_some());
-            let open = findings.survived.map(Span::duration).max(confirmed);
-            // That no close came does not mean that a request would have been answered.
-            let failed = findings.failed.map_or(Duration::MAX, Span::duration);
-            open.map(|open| open.min(failed))
-        }
     };
-    let longer = longer.map(|longer| longer.min(policy.learn_ceiling));
-    let expected = longer.map_or(expected, |longer| expected.max(longer));
-    bound.map_or(expected, |bound| expected.min(bound))
+    let announced = Span::new(announced);
+    if policy.learn == Learn::Off {
+        return announced;
+    }
+    let longest = if policy.learn == Learn::Full && !is_hinted(policy, facts.hint) {
+        announced.max(longest_known(policy, findings))
+    } else {
+        announced
+    };
+    findings.bound.map_or(longest, |bound| longest.min(bound))
 }
 
-fn is_hinted(policy: &KeepAlivePolicy, facts: &Facts) -> bool {
-    policy.hints && facts.hint.is_some()
+/// The longest timeout that the server is known to keep to, under [`Learn::Full`]; zero if none is.
+fn longest_known(policy: &KeepAlivePolicy, findings: &Findings) -> Span {
+    let confirmed = findings.bound.filter(|_| findings.spread.is_some());
+    let Some(open) = findings.survived.max(confirmed) else {
+        return Span::ZERO;
+    };
+    // That no close came does not mean that a request would have been answered.
+    let open = findings.failed.map_or(open, |failed| open.min(failed));
+    open.min(Span::new(policy.learn_ceiling))
 }
 
-fn margin(
-    policy: &KeepAlivePolicy,
-    facts: &Facts,
-    findings: &Findings,
-    expected: Duration,
-) -> Duration {
+/// The margin, with the skew of the last response.
+fn margin(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings, expected: Span) -> Span {
     let round_trips = facts.rtt.saturating_mul(2);
     match policy.safety_margin {
-        SafetyMargin::Adaptive { floor }
-            if policy.learn == Learn::Full
-                && findings.bound.map(Span::duration) == Some(expected) =>
-        {
-            if let Some(spread) = findings.spread {
-                // What was seen has the way back in it already; a request needs the way there.
+        SafetyMargin::Adaptive { floor } => {
+            let floor = Span::new(floor);
+            let is_known = policy.learn == Learn::Full && findings.bound == Some(expected);
+            if let (true, Some(spread)) = (is_known, findings.spread) {
+                // The bound has the way back in it already; a request needs the way there.
                 return floor
                     .saturating_add(facts.rtt)
-                    .saturating_add(spread.duration())
+                    .saturating_add(spread)
                     .saturating_add(facts.skew);
             }
             floor.saturating_add(round_trips)
         }
-        SafetyMargin::Adaptive { floor } => floor.saturating_add(round_trips),
-        SafetyMargin::Default | SafetyMargin::Fixed(_) => safety(policy, expected),
+        SafetyMargin::Default | SafetyMargin::Fixed(_) => margin_alone(policy, expected),
     }
     .max(round_trips)
     .saturating_add(facts.skew)
 }
 
 /// The margin where nothing is known of the network.
-fn safety(policy: &KeepAlivePolicy, expected: Duration) -> Duration {
+fn margin_alone(policy: &KeepAlivePolicy, expected: Span) -> Span {
     match policy.safety_margin {
-        SafetyMargin::Default => DEFAULT_MARGIN.min(expected / 4),
-        SafetyMargin::Fixed(margin) => margin,
-        SafetyMargin::Adaptive { floor } => floor,
+        SafetyMargin::Default => DEFAULT_MARGIN.min(expected.part(4)),
+        SafetyMargin::Fixed(margin) => Span::new(margin),
+        SafetyMargin::Adaptive { floor } => Span::new(floor),
     }
 }
 

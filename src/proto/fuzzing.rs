@@ -14,12 +14,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use self::bytes::Bytes;
-use super::deadline::{self, Allowance, Facts, Verdict};
-use super::end::Cause;
-use super::exchange::Exchange;
+use super::connection::{Cause, Lifecycle};
+use super::deadline::{self, Facts, Verdict};
+use super::hint::{self, KeepAliveHint, Parsed};
 use super::jitter::Jitter;
-use super::keep_alive::{self, KeepAliveHint};
-use super::{Epoch, Moment, Span};
+use super::learn::Findings;
+use super::time::{Moment, Span};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
 /// The `Keep-Alive` field: one value a line.
@@ -41,7 +41,9 @@ pub fn keep_alive(data: &[u8]) {
     }
     let all = KeepAliveHint::from_headers(&headers).unwrap_or_default();
     assert_eq!(all, least, "the smallest counts");
-    let Some(hint) = keep_alive::parse(&headers).and_then(|parsed| parsed.hint) else {
+    let parsed = hint::parse(&headers);
+    assert_eq!(parsed, parsed_from_wire(&headers), "the connector's way");
+    let Some(hint) = parsed.and_then(|parsed| parsed.hint) else {
         return;
     };
     assert_ne!(hint, KeepAliveHint::new(), "a hint says something");
@@ -50,6 +52,23 @@ pub fn keep_alive(data: &[u8]) {
     let text = hint.to_string().parse().expect("a hint is a header value");
     again.insert("keep-alive", text);
     assert_eq!(KeepAliveHint::from_headers(&again), Some(hint));
+}
+
+/// The fields as a connection finds them in the head of a response.
+fn parsed_from_wire(headers: &HeaderMap) -> Option<Parsed> {
+    let policy = KeepAlivePolicy::default();
+    let mut lifecycle = Lifecycle::new(Span::ZERO, Moment::epoch());
+    let _ = lifecycle.on_written([&b"GET / HTTP/1.1\r\n\r\n"[..]], &policy, Moment::epoch());
+    let mut head = b"HTTP/1.1 204 No Content\r\n".to_vec();
+    for value in headers.get_all("keep-alive") {
+        head.extend(b"keep-alive: ");
+        head.extend(value.as_bytes());
+        head.extend(b"\r\n");
+    }
+    head.extend(b"\r\n");
+    let outcome = lifecycle.on_read(&head, &policy, Moment::epoch());
+    assert_eq!(outcome.opaque, None);
+    outcome.hint
 }
 
 /// What a value says that has no quoted-string in it, found in another way.
@@ -95,25 +114,24 @@ pub fn deadline(data: &[u8]) {
     let policy = policy(&mut data);
     let facts = Facts {
         used: data.flag(),
-        requests_left: data.flag().then(|| data.number()),
         hint: data.flag().then(|| data.duration()),
-        skew: data.duration(),
-        rtt: data.duration(),
+        skew: Span::new(data.duration()),
+        rtt: Span::new(data.duration()),
         jitter: Jitter::LATEST,
     };
     deadline::never_allows_reuse(&policy);
     deadline::is_clamped(&policy, facts.hint);
-    let allowance = deadline::allowance(&policy, &facts);
+    let idle = |facts: &Facts| deadline::allowance(&policy, facts, &Findings::default());
+    let allowance = idle(&facts);
     assert_is_kept(&policy, &facts, allowance);
 
     let more = Facts {
-        skew: facts.skew.saturating_add(data.duration()),
-        rtt: facts.rtt.saturating_add(data.duration()),
+        skew: facts.skew.saturating_add(Span::new(data.duration())),
+        rtt: facts.rtt.saturating_add(Span::new(data.duration())),
         ..facts
     };
-    let less = deadline::allowance(&policy, &more);
     assert!(
-        idle(less) <= idle(allowance),
+        idle(&more) <= allowance,
         "what is less certain lasts longer"
     );
 
@@ -122,9 +140,9 @@ pub fn deadline(data: &[u8]) {
     let mut retired = false;
     for _ in 0..8 {
         let verdict = if is_first_use {
-            deadline::first_use(&Moment::epoch(), &now)
+            deadline::first_use_verdict(&Moment::epoch(), Some(Span::ZERO), &now)
         } else {
-            deadline::verdict(allowance, &Moment::epoch(), &now)
+            deadline::Deadline::At(Moment::epoch().checked_add(allowance)).verdict(&now)
         };
         let retires = matches!(verdict, Verdict::Retire(_));
         assert!(retires || !retired, "what was retired is reused");
@@ -134,34 +152,30 @@ pub fn deadline(data: &[u8]) {
         }
         now = later(now, &mut data);
     }
-    if let Some(end) = Moment::epoch().checked_add(idle(allowance)) {
-        let verdict = deadline::verdict(allowance, &Moment::epoch(), &end);
+    if let Some(end) = Moment::epoch().checked_add(allowance) {
+        let verdict = deadline::Deadline::At(Some(end)).verdict(&end);
         assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
     }
 }
 
 /// A connection that was used is given up before what is expected of its server, by two round trips
 /// and the skew at least.
-fn assert_is_kept(policy: &KeepAlivePolicy, facts: &Facts, allowance: Allowance) {
+fn assert_is_kept(policy: &KeepAlivePolicy, facts: &Facts, allowance: Span) {
     let expected = match facts.hint {
         Some(hint) if policy.hints => hint.min(policy.hint_ceiling),
         _ => policy.max_idle,
     };
-    let least = match (facts.used, facts.rtt.checked_mul(2)) {
-        (false, _) => Some(Duration::ZERO),
-        (true, round_trips) => round_trips.and_then(|margin| margin.checked_add(facts.skew)),
-    };
-    if let (Allowance::Idle(idle), Some(least)) = (allowance, least) {
-        let reserved = idle.checked_add(least);
-        assert!(reserved.is_some_and(|reserved| reserved <= expected));
-    }
-    assert!(least.is_some() || matches!(allowance, Allowance::Never(_)));
+    let nanoseconds = |span: Span| u128::from(span.nanoseconds());
+    let kept = [facts.rtt, facts.rtt, facts.skew].map(nanoseconds);
+    let least: u128 = if facts.used { kept.iter().sum() } else { 0 };
+    let left = nanoseconds(Span::new(expected)).saturating_sub(least);
+    assert!(nanoseconds(allowance) <= left);
 }
 
 /// Both clocks go on, or one of them.
 fn later(now: Moment, data: &mut Bytes<'_>) -> Moment {
     let kind = data.byte().unwrap_or_default() % 4;
-    let Some(later) = now.checked_add(data.duration()) else {
+    let Some(later) = now.checked_add(Span::new(data.duration())) else {
         return now;
     };
     match kind {
@@ -181,73 +195,50 @@ fn later(now: Moment, data: &mut Bytes<'_>) -> Moment {
 pub fn exchange(data: &[u8]) {
     let mut data = Bytes::new(data);
     let policy = policy(&mut data);
-    let window = policy.response_window;
-    let connecting = data.duration();
-    let epoch = &Epoch::of_tests();
+    let connecting = Span::new(data.duration());
     let mut now = Moment::epoch();
-    let mut exchange = Exchange::new(connecting, now);
+    let mut whole = Lifecycle::new(connecting, now);
     // The same life, in which bytes come one by one.
-    let mut by_bytes = Exchange::new(connecting, now);
+    let mut split = Lifecycle::new(connecting, now);
     let mut retired = false;
     while let Some(operation) = data.byte() {
-        let proves_end = operation % 8 < 2 && by_bytes.is_idle();
-        if exchange.is_deferring() && !proves_end {
-            let _ = exchange.follow_deferred(window, epoch);
-        }
-        if operation % 8 > 1 {
-            exchange.settle_time(epoch);
-        }
-        let was_opaque = exchange.opaque();
+        let was_opaque = whole.opaque();
         match operation % 8 {
             0 | 1 => {
-                let sets_out = data.flag() || exchange.is_deferring();
+                let is_blocked = data.flag();
                 let piece = data.piece();
-                if !exchange.on_next_request(piece, &now.read(), epoch) {
-                    exchange.settle_time(epoch);
-                    if sets_out {
-                        exchange.on_sending(epoch, now);
+                for (life, length) in [(&mut whole, usize::MAX), (&mut split, 1)] {
+                    if is_blocked {
+                        life.on_sending(now);
                     }
-                    let happened = exchange.on_written(piece);
-                    exchange.at(happened, window, now);
-                }
-                if sets_out {
-                    by_bytes.on_sending(epoch, now);
-                }
-                for byte in piece.chunks(1) {
-                    let happened = by_bytes.on_written(byte);
-                    by_bytes.at(happened, window, now);
+                    let _ = life.on_written(piece.chunks(length), &policy, now);
                 }
             }
             2 | 3 => {
                 let piece = data.piece();
-                if exchange.may_defer(piece, &policy, Span::MAX) && data.flag() {
-                    exchange.defer(piece, now.read());
-                } else {
-                    let happened = exchange.on_read(piece, window);
-                    exchange.at(happened, window, now);
-                }
-                for byte in piece.chunks(1) {
-                    let happened = by_bytes.on_read(byte, window);
-                    by_bytes.at(happened, window, now);
+                for (life, length) in [(&mut whole, usize::MAX), (&mut split, 1)] {
+                    for piece in piece.chunks(length) {
+                        let _ = life.on_read(piece, &policy, now);
+                    }
                 }
             }
             4 => now = later(now, &mut data),
             5 => {
-                let hint = KeepAliveHint::new().with_timeout(data.duration());
-                let (hint, request) = (hint.with_max(data.number()), data.number());
-                exchange.on_hint(hint, request, &policy);
+                let request = data.number();
+                whole.on_probe_answered(request, &policy);
+                split.on_probe_answered(request, &policy);
             }
             6 if data.flag() => {
-                exchange.retire();
+                whole.retire();
                 retired = true;
             }
             6 => {
-                exchange.on_end(Cause::Eof, &policy);
+                whole.on_end(Cause::Eof, now);
             }
             _ => {
-                let looked = exchange.look(&policy, &now);
-                let verdict = exchange.verdict(&policy, &now);
-                assert_eq!(verdict.is_some(), exchange.is_idle());
+                let looked = whole.verdict(&policy, &now);
+                let verdict = whole.on_idle_read(&policy, now);
+                assert_eq!(verdict.is_some(), whole.is_idle());
                 let kind = |verdict| matches!(verdict, Some(Verdict::Retire(_)));
                 assert_eq!(kind(looked), kind(verdict), "to look is not to ask");
                 assert!(!retired || !matches!(verdict, Some(Verdict::Reuse { .. })));
@@ -257,25 +248,21 @@ pub fn exchange(data: &[u8]) {
                 }
             }
         }
-        let standing = |exchange: &Exchange| (exchange.is_idle(), exchange.opaque());
-        if !exchange.is_deferring() {
-            assert_eq!(standing(&exchange), standing(&by_bytes), "split or whole");
-            if exchange.opaque().is_none() {
-                let times = |exchange: &Exchange| {
-                    let request = exchange.request();
-                    (request.number, request.idle_before(), exchange.rtt())
-                };
-                assert_eq!(times(&exchange), times(&by_bytes), "split or whole");
-            }
+        assert_eq!(whole.mode(), split.mode(), "split or whole");
+        assert_eq!(whole.opaque(), split.opaque(), "split or whole");
+        if whole.opaque().is_none() {
+            let facts = |life: &Lifecycle| {
+                let request = life.request();
+                (
+                    request.number(),
+                    request.idle_before(),
+                    life.rtt(),
+                    life.hint(),
+                )
+            };
+            assert_eq!(facts(&whole), facts(&split), "split or whole");
         }
-        assert!(was_opaque.is_none() || was_opaque == exchange.opaque());
-    }
-}
-
-fn idle(allowance: Allowance) -> Duration {
-    match allowance {
-        Allowance::Idle(idle) => idle,
-        Allowance::Never(_) => Duration::ZERO,
+        assert!(was_opaque.is_none() || was_opaque == whole.opaque());
     }
 }
 

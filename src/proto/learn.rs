@@ -1,62 +1,62 @@
 //! What closes and survivals say about a server's idle timeout.
 //!
 //! All times are idle times as this side sees them: from when the last response was completely read
-//! to when the server's FIN came, or to when a request was written that failed. In that frame closes,
+//! to when the server's FIN arrived, or to when a request was written that failed. So closes,
 //! failures and survivals compare with each other, however far away the server is.
 //!
-//! 1. A *limit* is a close, or a request that failed after so much idle time. The server's timeout
-//!    seems to be no longer.
-//! 2. A *survival* is a connection that was reused, or still open, after so much idle time. If that
-//!    time began after a limit was seen, and goes beyond it by a quarter, it refutes the limit: what
-//!    closed early then was a deploy, a crash, an accident.
-//! 3. A limit is *confirmed* by another one near it, or where it was a sentinel that was closed, which
-//!    does nothing else but wait for that.
-//! 4. A single close that stands against [`HISTORY`] survivals beyond it binds nobody before it is
-//!    confirmed. A failed request always does.
-//! 5. The *bound* is the least limit that binds.
-//! 6. Everything is forgotten after some time, and only the last few of each are kept.
+//! 1. An *upper bound* is a close, or a failed request, after some idle time. The server's timeout
+//!    seems to be no longer than that.
+//! 2. A *survival* is a connection that was reused, or was still open, after some idle time. If that
+//!    idle time began after an upper bound was observed, and goes beyond it by a quarter, it refutes the
+//!    bound: the close was an accident, such as a deploy or a crash.
+//! 3. An upper bound is *confirmed* by another one near it, or if it is the close of a sentinel, which
+//!    does nothing but wait for it.
+//! 4. A single close against which [`HISTORY`] survivals beyond it speak does not bind before it is
+//!    confirmed. A failed request always binds.
+//! 5. *The bound* is the least upper bound that binds.
+//! 6. Everything is forgotten after some time, and only the last few of each kind are kept.
 
 use std::time::Duration;
 
-use super::{Moment, Span};
+use super::time::{Moment, Span};
 use crate::policy::{KeepAlivePolicy, Learn};
 
-/// How many limits, and how many survivals, are kept of one origin.
+/// How many upper bounds, and how many survivals, are kept of one origin.
 const KEPT: usize = 8;
 
-/// How many idle times have to have gone beyond a single close for it to count as an accident.
+/// How many survivals beyond a single close make it an accident.
 const HISTORY: usize = 2;
 
-/// What timers and schedulers are off by, whatever the timeout.
-pub(crate) const SLOP: Duration = Duration::from_millis(100);
+/// The error of timers and schedulers, whatever the timeout.
+pub(crate) const SLOP: Span = Span::new(Duration::from_millis(100));
 
-/// What is seen of an idle connection.
+/// An observation of an idle connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Evidence {
     /// When it became idle.
     pub(crate) since: Moment,
-    /// When this was seen.
+    /// When this was observed.
     pub(crate) at: Moment,
     /// How long it had been idle.
     pub(crate) idle: Span,
-    /// By how much the server may have counted more.
+    /// How much longer the server may have counted it as idle.
     pub(crate) slack: Span,
-    /// Whether a sentinel saw it.
-    pub(crate) watched: bool,
+    /// Whether the connection was a sentinel.
+    pub(crate) by_sentinel: bool,
 }
 
 impl Evidence {
-    /// The same, seen at another time.
+    /// The observation of the same connection at another time.
     pub(crate) fn at(self, now: &Moment) -> Self {
         Self {
             at: *now,
-            idle: Span::new(now.since(&self.since)),
+            idle: now.since(&self.since),
             ..self
         }
     }
 }
 
-/// What a limit is made of.
+/// What an upper bound follows from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     /// The server closed an idle connection.
@@ -65,35 +65,37 @@ pub(crate) enum Kind {
     Failure,
 }
 
-/// A timeout that the server seems not to exceed.
+/// An upper bound of the server's idle timeout.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Limit {
-    pub(crate) seen: Evidence,
+pub(crate) struct UpperBound {
+    pub(crate) evidence: Evidence,
     pub(crate) kind: Kind,
 }
 
-impl Limit {
+impl UpperBound {
     /// The idle time beyond which a survival speaks against it.
-    pub(crate) fn refuted_beyond(&self) -> Duration {
-        let idle = self.seen.idle.duration();
-        idle.saturating_add(idle / 4)
-            .saturating_add(self.seen.slack.duration())
+    pub(crate) fn refuted_beyond(&self) -> Span {
+        let idle = self.evidence.idle;
+        idle.saturating_add(idle.part(4))
+            .saturating_add(self.evidence.slack)
             .saturating_add(SLOP)
     }
 
-    /// The longest timeout that it may stand for.
-    fn latest(&self) -> Duration {
-        let idle = self.seen.idle.duration();
-        idle.saturating_add(self.seen.slack.duration())
+    /// The longest timeout that is consistent with it.
+    fn max_timeout(&self) -> Span {
+        let idle = self.evidence.idle;
+        idle.saturating_add(self.evidence.slack)
             .saturating_add(SLOP)
     }
 
-    /// Whether both may be the same timeout.
+    /// Whether both are consistent with one timeout.
     fn is_near(&self, other: &Self) -> bool {
-        let (a, b) = (self.seen.idle.duration(), other.seen.idle.duration());
-        let tolerance = (a.max(b) / 8)
-            .saturating_add(self.seen.slack.duration())
-            .saturating_add(other.seen.slack.duration())
+        let (a, b) = (self.evidence.idle, other.evidence.idle);
+        let tolerance = a
+            .max(b)
+            .part(8)
+            .saturating_add(self.evidence.slack)
+            .saturating_add(other.evidence.slack)
             .saturating_add(SLOP);
         a.abs_diff(b) <= tolerance
     }
@@ -104,7 +106,7 @@ impl Limit {
 pub(crate) struct Findings {
     /// The server's timeout seems not to be longer.
     pub(crate) bound: Option<Span>,
-    /// By how much the limits differ that confirm the bound; `None` if it is not confirmed.
+    /// The spread of the upper bounds that confirm the bound; `None` if it is not confirmed.
     pub(crate) spread: Option<Span>,
     /// The longest idle time that a sentinel was left open for.
     pub(crate) survived: Option<Span>,
@@ -112,66 +114,63 @@ pub(crate) struct Findings {
     pub(crate) failed: Option<Span>,
 }
 
-/// What is known of one origin's idle timeout: a bounded number of facts.
+/// What was observed of one origin's idle timeout: a bounded number of facts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Learned {
-    limits: [Option<Limit>; KEPT],
+pub(crate) struct History {
+    bounds: [Option<UpperBound>; KEPT],
     survivals: [Option<Evidence>; KEPT],
-    /// See [`Findings::failed`]. Between the two there may be something that forgets connections without
-    /// a word: one that is only listened to never hears of it.
+    /// See [`Findings::failed`]. Something on the way may forget connections without a packet, which a
+    /// connection that only listens never notices.
     failed: Option<Evidence>,
 }
 
-impl Learned {
-    /// A connection ended, or a request failed, after so much idle time. Returns whether that is to
-    /// be taken for the server's timeout from here on.
-    pub(crate) fn on_limit(&mut self, limit: Limit, age: Duration) -> bool {
-        let now = limit.seen.at;
+impl History {
+    /// Adds an upper bound. Returns whether it binds from now on.
+    pub(crate) fn on_bound(&mut self, bound: UpperBound, age: Span) -> bool {
+        let now = bound.evidence.at;
         self.forget(&now, age);
-        match limit.kind {
+        match bound.kind {
             // It was open until then.
-            Kind::Close => self.on_survival(limit.seen, age),
-            Kind::Failure => self.on_failure(limit.seen),
+            Kind::Close => self.on_survival(bound.evidence, age),
+            Kind::Failure => self.on_failure(bound.evidence),
         }
-        if self.pairs(&limit) {
-            // The server has changed: what it did before is no argument any more.
-            let changed = limit.refuted_beyond();
-            let before = |survival: &Evidence| survival.idle.duration() > changed;
+        if self.is_paired(&bound) {
+            // The server has changed: longer survivals from before do not count any more.
+            let changed = bound.refuted_beyond();
+            let before = |survival: &Evidence| survival.idle > changed;
             self.survivals
                 .iter_mut()
                 .for_each(|place| *place = place.filter(|survival| !before(survival)));
         }
-        let place = oldest(&mut self.limits, |limit| limit.seen.at);
-        *place = Some(limit);
-        self.binds(&limit)
+        let place = oldest(&mut self.bounds, |bound| bound.evidence.at);
+        *place = Some(bound);
+        self.binds(&bound)
     }
 
-    fn on_failure(&mut self, seen: Evidence) {
-        if self.failed.is_none_or(|failed| seen.idle <= failed.idle) {
-            self.failed = Some(seen);
+    fn on_failure(&mut self, failure: Evidence) {
+        if self.failed.is_none_or(|failed| failure.idle <= failed.idle) {
+            self.failed = Some(failure);
         }
     }
 
-    /// A connection was used again, or is still open, after so much idle time.
-    pub(crate) fn on_survival(&mut self, survival: Evidence, age: Duration) {
+    /// Adds a connection that was used again, or was still open, after some idle time.
+    pub(crate) fn on_survival(&mut self, survival: Evidence, age: Span) {
         self.forget(&survival.at, age);
         // Both clocks, as in `Moment::since`: began before is not later.
-        let is_later = |seen: &Evidence| seen.at.monotonic <= survival.since.monotonic;
-        let refutes = |limit: &Limit| {
-            is_later(&limit.seen) && survival.idle.duration() > limit.refuted_beyond()
+        let is_later = |other: &Evidence| other.at.monotonic <= survival.since.monotonic;
+        let refutes = |bound: &UpperBound| {
+            is_later(&bound.evidence) && survival.idle > bound.refuted_beyond()
         };
         let was_answered = |failed: &Evidence| {
-            !survival.watched && is_later(failed) && survival.idle > failed.idle
+            !survival.by_sentinel && is_later(failed) && survival.idle > failed.idle
         };
         self.failed = self.failed.filter(|failed| !was_answered(failed));
-        self.limits
+        self.bounds
             .iter_mut()
-            .for_each(|place| *place = place.filter(|limit| !refutes(limit)));
-        let same = self
-            .survivals
-            .iter_mut()
-            .flatten()
-            .find(|known| known.watched && survival.watched && known.since == survival.since);
+            .for_each(|place| *place = place.filter(|bound| !refutes(bound)));
+        let same = self.survivals.iter_mut().flatten().find(|known| {
+            known.by_sentinel && survival.by_sentinel && known.since == survival.since
+        });
         if let Some(same) = same {
             *same = survival;
             return;
@@ -182,49 +181,49 @@ impl Learned {
         }
     }
 
-    /// All this was seen before, in another life.
+    /// Adds what another process observed.
     pub(crate) fn remember(
         &mut self,
-        limits: impl Iterator<Item = Limit>,
+        bounds: impl Iterator<Item = UpperBound>,
         survivals: impl Iterator<Item = Evidence>,
     ) {
-        for limit in limits {
-            if limit.kind == Kind::Failure {
-                self.on_failure(limit.seen);
+        for bound in bounds {
+            if bound.kind == Kind::Failure {
+                self.on_failure(bound.evidence);
             }
-            *oldest(&mut self.limits, |limit| limit.seen.at) = Some(limit);
+            *oldest(&mut self.bounds, |bound| bound.evidence.at) = Some(bound);
         }
         for survival in survivals {
             *least(&mut self.survivals) = Some(survival);
         }
     }
 
-    /// A survival teaches something if its idle time is longer.
+    /// A survival with a longer idle time than this may change something.
     pub(crate) fn worth_more_than(&self) -> Span {
         let kept = match self.survivals.iter().min_by_key(|place| rank(place)) {
-            Some(Some(least)) => least.idle.duration(),
-            _ => Duration::ZERO,
+            Some(Some(least)) => least.idle,
+            _ => Span::ZERO,
         };
-        let refuted = self.limits.iter().flatten().map(Limit::refuted_beyond);
-        Span::new(refuted.fold(kept, Duration::min))
+        let refuted = self.bounds.iter().flatten().map(UpperBound::refuted_beyond);
+        refuted.fold(kept, Span::min)
     }
 
-    /// What is older than that counts no more.
-    pub(crate) fn forget(&mut self, now: &Moment, age: Duration) {
+    /// Removes what is older than `age`.
+    pub(crate) fn forget(&mut self, now: &Moment, age: Span) {
         let is_recent = |at: &Moment| now.since(at) < age;
-        for place in &mut self.limits {
-            *place = place.filter(|limit| is_recent(&limit.seen.at));
+        for place in &mut self.bounds {
+            *place = place.filter(|bound| is_recent(&bound.evidence.at));
         }
         for place in self.survivals.iter_mut().chain([&mut self.failed]) {
-            *place = place.filter(|seen| is_recent(&seen.at));
+            *place = place.filter(|evidence| is_recent(&evidence.at));
         }
     }
 
-    /// What follows from all this.
+    /// What follows from the history.
     pub(crate) fn findings(&self) -> Findings {
         let bound = self.bound();
         Findings {
-            bound: bound.map(|limit| limit.seen.idle),
+            bound: bound.map(|bound| bound.evidence.idle),
             spread: bound
                 .filter(|bound| self.is_confirmed(bound))
                 .map(|bound| self.spread(&bound)),
@@ -232,101 +231,100 @@ impl Learned {
                 .survivals
                 .iter()
                 .flatten()
-                .filter(|survival| survival.watched)
+                .filter(|survival| survival.by_sentinel)
                 .map(|survival| survival.idle)
                 .max(),
             failed: self.failed.map(|failed| failed.idle),
         }
     }
 
-    /// Whether a connection that is not used any more would teach something if it were left open;
-    /// `hinted`: whether the server names its timeout.
+    /// Whether something may be learned from a sentinel; `hinted` is whether the server names its timeout.
     pub(crate) fn wants_sentinel(&self, policy: &KeepAlivePolicy, hinted: bool) -> bool {
         match policy.learn {
             Learn::Off => false,
             Learn::Full if !hinted => true,
-            // What binds keeps connections from surviving it: nothing else could ever refute it. Two
-            // accidents that look alike are confirmed, and still accidents.
+            // Nothing but a sentinel survives a bound, and so could refute it. Two accidents that look
+            // alike are confirmed, and still accidents.
             Learn::Full | Learn::Shorten => self.bound().is_some(),
         }
     }
 
-    /// The limits that are kept, and whether each counts.
-    pub(crate) fn limits(&self) -> impl Iterator<Item = (&Limit, bool)> {
-        let limits = self.limits.iter().flatten();
-        limits.map(|limit| (limit, self.binds(limit)))
+    /// The upper bounds that are kept, and whether each binds.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = (&UpperBound, bool)> {
+        let bounds = self.bounds.iter().flatten();
+        bounds.map(|bound| (bound, self.binds(bound)))
     }
 
     pub(crate) fn survivals(&self) -> impl Iterator<Item = &Evidence> {
         self.survivals.iter().flatten()
     }
 
-    /// Whether the server is seen to close sooner than it says.
-    pub(crate) fn contradicts(&self, hint: Duration) -> bool {
-        self.bound().is_some_and(|limit| limit.latest() < hint)
+    /// Whether the server was observed to close sooner than its hint says.
+    pub(crate) fn contradicts(&self, hint: Span) -> bool {
+        self.bound().is_some_and(|bound| bound.max_timeout() < hint)
     }
 
-    /// The least limit that binds.
-    pub(crate) fn bound(&self) -> Option<Limit> {
-        self.limits()
-            .filter(|(limit, binds)| *binds && !self.is_outdone(limit))
-            .map(|(limit, _)| *limit)
-            .min_by_key(|limit| limit.seen.idle)
+    /// The least upper bound that binds.
+    pub(crate) fn bound(&self) -> Option<UpperBound> {
+        self.bounds()
+            .filter(|(bound, binds)| *binds && !self.is_superseded(bound))
+            .map(|(bound, _)| *bound)
+            .min_by_key(|bound| bound.evidence.idle)
     }
 
-    /// Whether another close says the same more precisely: where the server may have counted more, by how
-    /// much is what the other tells.
-    fn is_outdone(&self, limit: &Limit) -> bool {
-        let latest = limit.latest();
-        let others = self.limits.iter().flatten();
-        limit.kind == Kind::Close
+    /// Whether a close with less slack is consistent with the same timeout, and so tells it more precisely.
+    fn is_superseded(&self, bound: &UpperBound) -> bool {
+        let max_timeout = bound.max_timeout();
+        let others = self.bounds.iter().flatten();
+        bound.kind == Kind::Close
             && others
-                .filter(|other| other.kind == Kind::Close && other.seen.slack < limit.seen.slack)
-                .map(|other| other.seen.idle)
-                .any(|idle| limit.seen.idle <= idle && idle.duration() <= latest)
+                .filter(|other| {
+                    other.kind == Kind::Close && other.evidence.slack < bound.evidence.slack
+                })
+                .map(|other| other.evidence.idle)
+                .any(|idle| bound.evidence.idle <= idle && idle <= max_timeout)
     }
 
-    fn binds(&self, limit: &Limit) -> bool {
-        limit.kind == Kind::Failure || self.pairs(limit) || !self.stands_alone(limit)
+    fn binds(&self, bound: &UpperBound) -> bool {
+        bound.kind == Kind::Failure || self.is_paired(bound) || !self.is_contradicted(bound)
     }
 
-    pub(crate) fn is_confirmed(&self, limit: &Limit) -> bool {
-        self.pairs(limit)
-            || limit.kind == Kind::Close && limit.seen.watched && !self.stands_alone(limit)
+    pub(crate) fn is_confirmed(&self, bound: &UpperBound) -> bool {
+        self.is_paired(bound)
+            || bound.kind == Kind::Close
+                && bound.evidence.by_sentinel
+                && !self.is_contradicted(bound)
     }
 
-    /// Whether another limit says the same.
-    fn pairs(&self, limit: &Limit) -> bool {
-        let others = self.limits.iter().flatten();
+    /// Whether another upper bound is near.
+    fn is_paired(&self, bound: &UpperBound) -> bool {
+        let others = self.bounds.iter().flatten();
         others
-            .filter(|other| *other != limit)
-            .any(|other| other.is_near(limit))
+            .filter(|other| *other != bound)
+            .any(|other| other.is_near(bound))
     }
 
-    /// Whether what survived speaks against it.
-    fn stands_alone(&self, limit: &Limit) -> bool {
-        let beyond = limit.refuted_beyond();
+    /// Whether survivals speak against it.
+    fn is_contradicted(&self, bound: &UpperBound) -> bool {
+        let beyond = bound.refuted_beyond();
         let survivals = self.survivals.iter().flatten();
-        survivals
-            .filter(|survival| survival.idle.duration() > beyond)
-            .count()
-            >= HISTORY
+        survivals.filter(|survival| survival.idle > beyond).count() >= HISTORY
     }
 
-    fn spread(&self, bound: &Limit) -> Span {
-        let near = self.limits.iter().flatten();
+    fn spread(&self, bound: &UpperBound) -> Span {
+        let near = self.bounds.iter().flatten();
         let most = near
-            .filter(|limit| limit.is_near(bound) && !self.is_outdone(limit))
-            .map(|limit| {
-                let (idle, slack) = (limit.seen.idle.duration(), limit.seen.slack.duration());
+            .filter(|other| other.is_near(bound) && !self.is_superseded(other))
+            .map(|other| {
+                let (idle, slack) = (other.evidence.idle, other.evidence.slack);
                 idle.saturating_add(slack)
             })
-            .fold(bound.seen.idle.duration(), Duration::max);
-        Span::new(most.saturating_sub(bound.seen.idle.duration()))
+            .fold(bound.evidence.idle, Span::max);
+        most.saturating_sub(bound.evidence.idle)
     }
 }
 
-/// A free place, or the one of what was seen first.
+/// A free place, or the place of the oldest fact.
 fn oldest<T: Copy>(places: &mut [Option<T>; KEPT], at: impl Fn(&T) -> Moment) -> &mut Option<T> {
     let key = |place: &Option<T>| place.as_ref().map(|kept| at(kept).monotonic);
     let [first, rest @ ..] = places;
@@ -336,7 +334,7 @@ fn oldest<T: Copy>(places: &mut [Option<T>; KEPT], at: impl Fn(&T) -> Moment) ->
     )
 }
 
-/// A free place, or that of the shortest survival.
+/// A free place, or the place of the shortest survival.
 fn least(places: &mut [Option<Evidence>; KEPT]) -> &mut Option<Evidence> {
     let [first, rest @ ..] = places;
     rest.iter_mut().fold(first, |best, place| {
@@ -348,9 +346,9 @@ fn least(places: &mut [Option<Evidence>; KEPT]) -> &mut Option<Evidence> {
     })
 }
 
-/// What sentinels saw is worth more than anything else.
+/// Survivals of sentinels outrank all others.
 fn rank(place: &Option<Evidence>) -> Option<(bool, Span)> {
-    place.map(|survival| (survival.watched, survival.idle))
+    place.map(|survival| (survival.by_sentinel, survival.idle))
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use pin_project::pin_project;
 
 use super::BoxError;
 
-/// Waits for a response, and makes it one of reqwest: the future of
+/// Waits for a response, and converts it to one of reqwest: the future of
 /// [`ReqwestService`](crate::ReqwestService).
 ///
-/// Dropping it drops the future of the client within, and nothing else.
+/// Dropping it drops the inner client's future, and does nothing else.
 #[pin_project]
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -25,13 +25,13 @@ pub struct ReqwestFuture<F> {
 #[pin_project(project = StateProj)]
 #[derive(Debug)]
 enum State<F> {
-    /// Polling the client within. The URL goes with the response.
+    /// Polls the inner client. The URL goes into the response.
     Waiting {
         #[pin]
         inner: F,
         url: Option<Url>,
     },
-    /// The request was none that can be sent. Empty when that has been said.
+    /// The request cannot be sent. Empty once the error was returned.
     Failed(Option<Error>),
 }
 
@@ -66,7 +66,7 @@ where
             }
             StateProj::Failed(error) => match error.take() {
                 Some(error) => Poll::Ready(Err(error.into())),
-                // Polled after it was done, which is a caller's mistake.
+                // Polled after completion, which is a caller's mistake.
                 None => Poll::Pending,
             },
         }
@@ -83,7 +83,7 @@ where
         let carrier = http::Response::builder().url(url).body(());
         if let Ok(carrier) = carrier {
             let mut extensions = carrier.into_parts().0.extensions;
-            // What a service within has set comes second, and so wins.
+            // A URL that an inner service has set comes second, and so wins.
             extensions.extend(std::mem::take(response.extensions_mut()));
             *response.extensions_mut() = extensions;
         }

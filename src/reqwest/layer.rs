@@ -4,23 +4,22 @@ use tower_layer::Layer;
 
 use super::service::ReqwestService;
 
-/// Makes a client that takes [`reqwest::Request`] and gives [`reqwest::Response`] of one that speaks
-/// the types of `http`.
+/// Wraps a client of `http` types into one that takes [`reqwest::Request`] and returns
+/// [`reqwest::Response`].
 ///
-/// 1. Method, URL, headers, version, extensions and body of a request are passed on as they are.
-///    Bodies are streamed, in both directions; an absent one is empty.
-/// 2. So are status, headers, version, extensions and body of a response: the
-///    [`ConnectionHandle`](crate::ConnectionHandle) is in its extensions.
-/// 3. [`reqwest::Response::url`] is the URL of the request, unless a service within set another with
+/// 1. Method, URL, headers, version, extensions and body of a request are passed on unchanged.
+///    Bodies are streamed, in both directions; an absent body becomes an empty one.
+/// 2. Status, headers, version, extensions and body of a response are passed on unchanged. The
+///    [`ConnectionHandle`](crate::ConnectionHandle) is in the extensions.
+/// 3. [`reqwest::Response::url`] is the URL of the request, unless an inner service set another with
 ///    [`reqwest::ResponseBuilderExt`].
-/// 4. An error of the client within is passed on as it is, boxed, where it is not already: it can be
-///    downcast to what it was. A URL that is not a URI, and so cannot be sent, is a
-///    [`reqwest::Error`].
+/// 4. An error of the inner client is passed on, boxed if it is not already, and can be downcast to its
+///    type. For a URL that is not a URI, and so cannot be sent, the error is a [`reqwest::Error`].
 ///
 /// What a `reqwest::Client` does beyond sending is not done: redirects, decompression, cookies,
-/// default headers, proxies. Use layers of tower-http within, or connectors. In particular a
-/// [timeout](reqwest::RequestBuilder::timeout) of a request is **not** heeded; see
-/// [`guide::reqwest`](crate::guide::reqwest) for how to.
+/// default headers, proxies. Use inner layers of tower-http, or connectors. In particular the
+/// [timeout](reqwest::RequestBuilder::timeout) of a request is **not** applied;
+/// [`guide::reqwest`](crate::guide::reqwest) shows a service that does.
 ///
 /// ```
 /// use http_keepalive::{KeepAlive, ReqwestLayer};

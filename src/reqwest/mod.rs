@@ -1,8 +1,8 @@
 //! A client of one's own for code that holds `reqwest::Request`s.
 //!
-//! [`ReqwestLayer`] stands outermost, and has the rules; [`ReqwestService`] turns requests into those
-//! of `http`, [`ReqwestFuture`] responses into those of reqwest. Neither sends anything: that is what
-//! the client within is for.
+//! [`ReqwestLayer`] is the outermost layer, and documents the rules. [`ReqwestService`] converts requests to
+//! those of `http`, [`ReqwestFuture`] converts responses to those of reqwest. The inner client sends the
+//! requests.
 
 mod future;
 mod layer;
@@ -12,5 +12,5 @@ pub use self::future::ReqwestFuture;
 pub use self::layer::ReqwestLayer;
 pub use self::service::ReqwestService;
 
-/// What tower's middleware uses where an error may be one of several.
+/// The error type of tower's middleware where several are possible.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

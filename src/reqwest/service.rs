@@ -9,9 +9,9 @@ use tower_service::Service;
 use super::BoxError;
 use super::future::ReqwestFuture;
 
-/// An HTTP client within a [`ReqwestLayer`](crate::ReqwestLayer).
+/// An HTTP client wrapped by a [`ReqwestLayer`](crate::ReqwestLayer).
 ///
-/// Its readiness is that of the client within.
+/// Readiness is that of the inner client.
 #[derive(Clone, Debug)]
 pub struct ReqwestService<S> {
     inner: S,
@@ -22,17 +22,17 @@ impl<S> ReqwestService<S> {
         Self { inner }
     }
 
-    /// The client within.
+    /// Returns the inner client.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The client within.
+    /// Returns the inner client.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// Unwraps the client within.
+    /// Unwraps the inner client.
     pub fn into_inner(self) -> S {
         self.inner
     }

@@ -387,14 +387,15 @@ mod its_hint {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn is_none_without_the_layer() {
+    async fn is_known_without_the_layer() {
         let server = hinting_server();
         let client = plain(shared().connector(server.connector(Link::new())));
 
         let handle = handle_of(&client, hinted("timeout=20")).await;
 
-        assert_eq!(handle.hint(), None, "the connector reads no fields");
-        assert_eq!(deadline(&handle), Some(Instant::now() + EXPECTED - MARGIN));
+        assert_eq!(handle.hint(), Some(timeout(20)), "the connector reads it");
+        let twenty = Duration::from_secs(20);
+        assert_eq!(deadline(&handle), Some(Instant::now() + twenty - MARGIN));
     }
 
     #[tokio::test(start_paused = true)]
@@ -683,7 +684,7 @@ mod retire {
 
         server.closed(1).await;
         assert_eq!(Instant::now(), before, "at once");
-        assert_eq!(keep_alive.stats().retired.by_hand, 1);
+        assert_eq!(keep_alive.stats().retired.requested, 1);
         assert_eq!(keep_alive.stats().retired.total(), 1);
         let next = handle_of(&client, get(URI)).await;
         assert_eq!((next.id(), next.requests()), (1, 1));
@@ -701,7 +702,7 @@ mod retire {
         old.retire();
 
         server.closed(1).await;
-        assert_eq!(keep_alive.stats().retired.by_hand, 1);
+        assert_eq!(keep_alive.stats().retired.requested, 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -736,7 +737,7 @@ mod retire {
         assert!(finished - asked >= DRAIN);
         server.closed(1).await;
         assert_eq!(Instant::now(), finished, "and then it closes at once");
-        assert_eq!(keep_alive.stats().retired.by_hand, 1);
+        assert_eq!(keep_alive.stats().retired.requested, 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -767,7 +768,7 @@ mod retire {
         assert!(response.ends_with(b"\r\n\r\nok"), "the response is whole");
         assert_eq!(ended.kind(), ErrorKind::ConnectionAborted);
         drop(io);
-        assert_eq!(keep_alive.stats().retired.by_hand, 1);
+        assert_eq!(keep_alive.stats().retired.requested, 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -780,7 +781,7 @@ mod retire {
         let ended = io.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!(ended.kind(), ErrorKind::ConnectionAborted);
         drop(io);
-        assert_eq!(keep_alive.stats().retired.by_hand, 1);
+        assert_eq!(keep_alive.stats().retired.requested, 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -865,7 +866,7 @@ mod stats {
         // One retired by hand.
         handle_of(&client, get(URI)).await.retire();
         server.closed(2).await;
-        assert_eq!(keep_alive.stats().retired.by_hand, 1);
+        assert_eq!(keep_alive.stats().retired.requested, 1);
 
         // One whose server takes no more requests, after the second.
         handle_of(&client, hinted("max=1")).await;
@@ -984,7 +985,7 @@ mod stats {
 
             assert_eq!(server.requests()[0].headers["connection"], "keep-alive");
             assert_eq!(server.connections(), 1 + usize::from(wish));
-            assert_eq!(keep_alive.stats().retired.by_hand, u64::from(wish));
+            assert_eq!(keep_alive.stats().retired.requested, u64::from(wish));
         }
     }
 

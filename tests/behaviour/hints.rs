@@ -91,7 +91,7 @@ async fn hints_that_are_not_honoured_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_layer_there_is_nobody_to_read_the_hint() {
+async fn the_connector_applies_a_hint_without_the_layer() {
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let server = Server::builder().hint("timeout=2").build();
     let client = plain(keep_alive.connector(server.connector(Link::new())));
@@ -100,7 +100,29 @@ async fn without_the_layer_there_is_nobody_to_read_the_hint() {
 
     server.closed(1).await;
 
-    assert_eq!(finished.elapsed(), SILENT);
+    assert_eq!(finished.elapsed(), Duration::from_millis(1_500));
+    assert_eq!(keep_alive.stats().hints, 1);
+}
+
+/// The hint is known before the response ends, and so before the connection is found to have no idle time.
+#[tokio::test(start_paused = true)]
+async fn a_hint_is_in_time_where_policy_alone_leaves_nothing() {
+    let policy = KeepAlivePolicy::default().safety_margin(Duration::from_secs(5));
+    for with_layer in [false, true] {
+        let keep_alive = keep_alive(policy);
+        let server = Server::builder().hint("timeout=60").build();
+        let connector = plain(keep_alive.connector(server.connector(Link::new())));
+        for _ in 0..3 {
+            if with_layer {
+                let client = keep_alive.layer().layer(connector.clone());
+                exchange(&client, get(URI)).await.unwrap();
+            } else {
+                exchange(&connector, get(URI)).await.unwrap();
+            }
+        }
+        assert_eq!(server.connections(), 1, "with the layer: {with_layer}");
+        assert_eq!(keep_alive.stats().hints, 3, "each is counted once");
+    }
 }
 
 /// Apache httpd and Tomcat say nothing to those who do not ask.

@@ -473,69 +473,54 @@ mod a_response {
 mod a_response_with_a_connection {
     use super::*;
 
-    /// What the connection knows after a response with this field, and both sides' numbers.
-    fn heed(layer: &KeepAlive, connector: &KeepAlive, field: &'static str) -> ConnectionHandle {
+    /// A response with this field that a layer receives on a connection of a connector.
+    fn receive(
+        layer: &KeepAlive,
+        connector: &KeepAlive,
+        field: &'static str,
+    ) -> (ConnectionHandle, Response<()>) {
         let (io, _far_ends) = connection(connector);
         let mut client = Client::new(layer);
         let mut answer = answer(Version::HTTP_11, &[field]);
         answer.extensions_mut().insert(io.handle());
-
         let (_, response) = client.exchange(get("http://server.test/"), answer);
+        (io.handle(), response)
+    }
 
+    /// The connector has read it as it passed: see `hints`.
+    #[test]
+    fn of_the_same_keep_alive_is_not_read_again() {
+        let keep_alive = KeepAlive::default();
+
+        let (connection, response) = receive(&keep_alive, &keep_alive, "timeout=60, max=3");
+
+        assert_eq!(connection.hint(), None, "nothing came over the wire");
+        assert_eq!(response.extensions().get::<KeepAliveHint>(), None);
+        assert_eq!(keep_alive.stats().hints, 0);
         assert!(
             response.extensions().get::<ConnectionHandle>().is_some(),
             "the handle stays where it was"
         );
-        io.handle()
     }
 
     #[test]
-    fn tells_it_the_hint() {
-        let keep_alive = KeepAlive::default();
+    fn of_another_keep_alive_gets_the_hint_into_its_extensions() {
+        let (layer, connector) = (KeepAlive::default(), KeepAlive::default());
 
-        let connection = heed(&keep_alive, &keep_alive, "timeout=60, max=3");
+        let (_, response) = receive(&layer, &connector, "timeout=60");
 
-        assert_eq!(connection.hint(), Some(hint(60).with_max(3)));
-    }
-
-    #[test]
-    fn tells_it_nothing_without_the_layer() {
-        let (io, _far_ends) = connection(&KeepAlive::default());
-
-        assert_eq!(io.handle().hint(), None, "the connector reads no fields");
-    }
-
-    #[test]
-    fn tells_it_the_hint_over_a_layer_that_shares_nothing() {
-        let connection = heed(&KeepAlive::default(), &KeepAlive::default(), "timeout=60");
-
-        assert_eq!(connection.hint(), Some(hint(60)));
-    }
-
-    #[test]
-    fn tells_it_nothing_where_hints_do_not_count_but_keeps_the_hint() {
-        let policy = KeepAlivePolicy::default().hints(false);
-        let keep_alive = keep_alive(policy);
-
-        let connection = heed(&keep_alive, &keep_alive, "timeout=60");
-
-        assert_eq!(connection.hint(), None);
-        let response = Client::new(&keep_alive).receive(&["timeout=60"]);
         assert_eq!(response.extensions().get(), Some(&hint(60)));
+        assert_eq!(layer.stats().hints, 1);
+        assert_eq!(connector.stats().hints, 0);
     }
 
     #[test]
-    fn has_a_hint_above_the_ceiling_counted() {
-        let policy = KeepAlivePolicy::default().hint_ceiling(Duration::from_secs(60));
-        for (field, clamped) in [("timeout=60", 0), ("timeout=61", 1), ("max=1000", 0)] {
-            let keep_alive = keep_alive(policy);
+    fn of_none_gets_the_hint_also_where_hints_do_not_count() {
+        let keep_alive = keep_alive(KeepAlivePolicy::default().hints(false));
 
-            heed(&keep_alive, &keep_alive, field);
+        let response = Client::new(&keep_alive).receive(&["timeout=60"]);
 
-            let stats = keep_alive.stats();
-            assert_eq!(stats.clamped_hints, clamped, "{field}, ceiling 60 s");
-            assert_eq!(stats.hints, 1, "{field}: it is a hint all the same");
-        }
+        assert_eq!(response.extensions().get(), Some(&hint(60)));
     }
 }
 

@@ -163,7 +163,7 @@ async fn nor_is_it_when_its_connection_is_retired() {
     waiting.await.unwrap().unwrap();
     server.closed(1).await;
     assert_eq!(server.times_seen("waiting"), 1);
-    assert_eq!(keep_alive.stats().retired.by_hand, 1);
+    assert_eq!(keep_alive.stats().retired.requested, 1);
 }
 
 /// The control: closing at the deadline does happen, to a connection that nothing is written on.

@@ -31,10 +31,7 @@ pub mod support;
 #[path = "../../../src/error.rs"]
 mod error;
 #[allow(dead_code, unreachable_pub, reason = "only a part is measured")]
-#[path = "../../../src/lifetime.rs"]
-mod lifetime;
-#[allow(dead_code, unreachable_pub, reason = "only a part is measured")]
-#[path = "../../../src/policy.rs"]
+#[path = "../../../src/policy/mod.rs"]
 mod policy;
 #[allow(
     dead_code,

@@ -1,15 +1,16 @@
 //! The parser and the tracker by themselves: what the library does with bytes, without a client, a
 //! lock, or a clock.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use http::HeaderMap;
 
 use crate::policy::KeepAlivePolicy;
+use crate::proto::connection::Lifecycle;
 use crate::proto::deadline::Verdict;
-use crate::proto::exchange::Exchange;
 use crate::proto::framing::Tracker;
-use crate::proto::{Epoch, Moment, Now, keep_alive};
+use crate::proto::hint;
+use crate::proto::time::{Moment, Span};
 
 /// Finds where messages end.
 #[derive(Debug)]
@@ -33,26 +34,23 @@ impl Follower {
     }
 }
 
-/// The life of one connection, as the transport wrapper tells it.
+/// The life of one connection, as the transport wrapper reports it.
 #[derive(Debug)]
 pub struct Life {
-    exchange: Exchange,
+    lifecycle: Lifecycle,
     policy: KeepAlivePolicy,
-    epoch: Epoch,
     now: Moment,
 }
 
 impl Default for Life {
     fn default() -> Self {
-        let epoch = Epoch::new(Instant::now(), SystemTime::UNIX_EPOCH);
-        let now = epoch.moment(&Now {
-            monotonic: Instant::now(),
-            wall: SystemTime::now(),
-        });
+        let now = Moment {
+            monotonic: 0,
+            wall: 0,
+        };
         Self {
-            exchange: Exchange::new(Duration::from_millis(1), now),
+            lifecycle: Lifecycle::new(Span::new(Duration::from_millis(1)), now),
             policy: KeepAlivePolicy::default(),
-            epoch,
             now,
         }
     }
@@ -63,23 +61,14 @@ impl Life {
     /// another.
     pub fn exchange(&mut self, request: &[u8], response: &[u8]) -> bool {
         let Self {
-            exchange,
+            lifecycle,
             policy,
-            epoch,
             now,
         } = self;
-        let window = policy.response_window;
-        let before = exchange.verdict(policy, now);
-        exchange.on_sending(epoch, *now);
-        let happened = exchange.on_written(request);
-        if happened.needs_time() {
-            exchange.at(happened, window, *now);
-        }
-        let happened = exchange.on_read(response, window);
-        if happened.needs_time() {
-            exchange.at(happened, window, *now);
-        }
-        let after = exchange.verdict(policy, now);
+        let before = lifecycle.on_idle_read(policy, *now);
+        let _ = lifecycle.on_written([request], policy, *now);
+        let _ = lifecycle.on_read(response, policy, *now);
+        let after = lifecycle.on_idle_read(policy, *now);
         let may = |verdict| matches!(verdict, Some(Verdict::Reuse { .. }));
         may(before) && may(after)
     }
@@ -87,5 +76,5 @@ impl Life {
 
 /// Reads the `Keep-Alive` fields of a message; says whether they hold a hint.
 pub fn has_hint(headers: &HeaderMap) -> bool {
-    keep_alive::parse(headers).is_some_and(|parsed| parsed.hint.is_some())
+    hint::parse(headers).is_some_and(|parsed| parsed.hint.is_some())
 }

@@ -14,10 +14,9 @@ const NANO: Duration = Duration::from_nanos(1);
 /// A connection that was used, to a server that says nothing, on a network without latency.
 const SILENT: Facts = Facts {
     used: true,
-    requests_left: None,
     hint: None,
-    skew: Duration::ZERO,
-    rtt: Duration::ZERO,
+    skew: Span::ZERO,
+    rtt: Span::ZERO,
     jitter: Jitter::LATEST,
 };
 
@@ -27,8 +26,8 @@ const UNUSED: Facts = Facts {
     ..SILENT
 };
 
-/// What a policy makes of what is known.
-type Row = (KeepAlivePolicy, Facts, Allowance);
+/// A policy, facts, and the allowed idle time.
+type Row = (KeepAlivePolicy, Facts, Duration);
 
 fn policy() -> KeepAlivePolicy {
     KeepAlivePolicy::default()
@@ -51,21 +50,14 @@ fn hint(seconds: u64) -> Facts {
 
 fn skew(millis: u64) -> Facts {
     Facts {
-        skew: ms(millis),
+        skew: Span::new(ms(millis)),
         ..SILENT
     }
 }
 
 fn rtt(millis: u64) -> Facts {
     Facts {
-        rtt: ms(millis),
-        ..SILENT
-    }
-}
-
-fn requests_left(requests: u64) -> Facts {
-    Facts {
-        requests_left: Some(requests),
+        rtt: Span::new(ms(millis)),
         ..SILENT
     }
 }
@@ -78,12 +70,17 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn idle(millis: u64) -> Allowance {
-    Allowance::Idle(ms(millis))
+/// Whether a connection that is idle since then, and may be for so long, may be used at `now`.
+fn idle_verdict(allowance: Span, since: &Moment, now: &Moment) -> Verdict {
+    Deadline::At(since.checked_add(allowance)).verdict(now)
 }
 
-fn never(reason: Reason) -> Allowance {
-    Allowance::Never(reason)
+/// No reuse at all.
+const NEVER: Duration = Duration::ZERO;
+
+/// The allowed idle time if nothing was learned.
+fn length(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
+    allowance(policy, facts, &Findings::default()).duration()
 }
 
 fn until(moment: Moment) -> Verdict {
@@ -95,23 +92,23 @@ fn until(moment: Moment) -> Verdict {
 #[track_caller]
 fn assert_rows(rows: &[Row]) {
     for (policy, facts, expected) in rows {
-        assert_eq!(allowance(policy, facts), *expected, "{policy:?}, {facts:?}");
+        assert_eq!(length(policy, facts), *expected, "{policy:?}, {facts:?}");
     }
 }
 
 #[test]
 fn by_default_a_second_or_a_quarter_of_the_timeout_is_kept_whichever_is_less() {
     assert_rows(&[
-        (policy(), SILENT, idle(4_000)),
-        (policy(), hint(1), idle(750)),
-        (policy(), hint(2), idle(1_500)),
-        (policy(), hint(3), idle(2_250)),
-        (policy(), hint(4), idle(3_000)),
-        (policy(), hint(5), idle(4_000)),
-        (policy(), hint(6), idle(5_000)),
-        (policy(), hint(60), idle(59_000)),
-        (policy().max_idle(ms(100)), SILENT, idle(75)),
-        (policy().max_idle(secs(60)), SILENT, idle(59_000)),
+        (policy(), SILENT, ms(4_000)),
+        (policy(), hint(1), ms(750)),
+        (policy(), hint(2), ms(1_500)),
+        (policy(), hint(3), ms(2_250)),
+        (policy(), hint(4), ms(3_000)),
+        (policy(), hint(5), ms(4_000)),
+        (policy(), hint(6), ms(5_000)),
+        (policy(), hint(60), ms(59_000)),
+        (policy().max_idle(ms(100)), SILENT, ms(75)),
+        (policy().max_idle(secs(60)), SILENT, ms(59_000)),
     ]);
 }
 
@@ -119,27 +116,27 @@ fn by_default_a_second_or_a_quarter_of_the_timeout_is_kept_whichever_is_less() {
 fn a_hint_wins_over_max_idle_in_both_directions_up_to_the_ceiling() {
     let ceiling = policy().hint_ceiling(secs(10));
     assert_rows(&[
-        (policy().max_idle(secs(60)), hint(5), idle(4_000)),
-        (policy().max_idle(secs(1)), hint(60), idle(59_000)),
-        (policy(), hint(599), idle(598_000)),
-        (policy(), hint(600), idle(599_000)),
-        (policy(), hint(601), idle(599_000)),
-        (policy(), hint(u64::MAX), idle(599_000)),
-        (ceiling, hint(9), idle(8_000)),
-        (ceiling, hint(11), idle(9_000)),
+        (policy().max_idle(secs(60)), hint(5), ms(4_000)),
+        (policy().max_idle(secs(1)), hint(60), ms(59_000)),
+        (policy(), hint(599), ms(598_000)),
+        (policy(), hint(600), ms(599_000)),
+        (policy(), hint(601), ms(599_000)),
+        (policy(), hint(u64::MAX), ms(599_000)),
+        (ceiling, hint(9), ms(8_000)),
+        (ceiling, hint(11), ms(9_000)),
         // Only what a server says is cut off, not what the user says of it.
-        (ceiling.max_idle(secs(60)), SILENT, idle(59_000)),
-        (ceiling.max_idle(secs(60)), hint(60), idle(9_000)),
-        (policy().hint_ceiling(ms(200)), hint(1), idle(150)),
+        (ceiling.max_idle(secs(60)), SILENT, ms(59_000)),
+        (ceiling.max_idle(secs(60)), hint(60), ms(9_000)),
+        (policy().hint_ceiling(ms(200)), hint(1), ms(150)),
     ]);
 }
 
 #[test]
 fn a_hint_of_zero_forbids_reuse_whatever_the_margin() {
     assert_rows(&[
-        (policy(), hint(0), never(Reason::NoIdleAllowed)),
-        (fixed(0), hint(0), never(Reason::NoIdleAllowed)),
-        (adaptive(0), hint(0), never(Reason::NoIdleAllowed)),
+        (policy(), hint(0), NEVER),
+        (fixed(0), hint(0), NEVER),
+        (adaptive(0), hint(0), NEVER),
     ]);
 }
 
@@ -147,27 +144,27 @@ fn a_hint_of_zero_forbids_reuse_whatever_the_margin() {
 fn hints_that_are_not_honoured_count_for_nothing() {
     let deaf = policy().hints(false);
     assert_rows(&[
-        (deaf, hint(0), idle(4_000)),
-        (deaf, hint(2), idle(4_000)),
-        (deaf, hint(60), idle(4_000)),
-        (deaf.hint_ceiling(secs(1)), hint(60), idle(4_000)),
-        (deaf.max_idle(secs(60)), hint(5), idle(59_000)),
+        (deaf, hint(0), ms(4_000)),
+        (deaf, hint(2), ms(4_000)),
+        (deaf, hint(60), ms(4_000)),
+        (deaf.hint_ceiling(secs(1)), hint(60), ms(4_000)),
+        (deaf.max_idle(secs(60)), hint(5), ms(59_000)),
     ]);
 }
 
 #[test]
 fn a_fixed_margin_is_kept_as_it_is_and_may_leave_nothing() {
     assert_rows(&[
-        (fixed(0), SILENT, idle(5_000)),
-        (fixed(1), SILENT, idle(4_999)),
-        (fixed(1_000), hint(2), idle(1_000)),
-        (fixed(3_000), SILENT, idle(2_000)),
-        (fixed(4_999), SILENT, idle(1)),
-        (fixed(5_000), SILENT, never(Reason::NoIdleAllowed)),
-        (fixed(5_001), SILENT, never(Reason::NoIdleAllowed)),
-        (fixed(5_000), hint(6), idle(1_000)),
-        (fixed(1_000), hint(1), never(Reason::NoIdleAllowed)),
-        (fixed(0), hint(1), idle(1_000)),
+        (fixed(0), SILENT, ms(5_000)),
+        (fixed(1), SILENT, ms(4_999)),
+        (fixed(1_000), hint(2), ms(1_000)),
+        (fixed(3_000), SILENT, ms(2_000)),
+        (fixed(4_999), SILENT, ms(1)),
+        (fixed(5_000), SILENT, NEVER),
+        (fixed(5_001), SILENT, NEVER),
+        (fixed(5_000), hint(6), ms(1_000)),
+        (fixed(1_000), hint(1), NEVER),
+        (fixed(0), hint(1), ms(1_000)),
     ]);
 }
 
@@ -175,141 +172,169 @@ fn a_fixed_margin_is_kept_as_it_is_and_may_leave_nothing() {
 fn an_adaptive_margin_is_its_floor_and_two_round_trips() {
     let usual = policy().safety_margin(SafetyMargin::adaptive());
     assert_rows(&[
-        (usual, SILENT, idle(4_900)),
-        (usual, rtt(20), idle(4_860)),
-        (usual, rtt(400), idle(4_100)),
-        (adaptive(0), SILENT, idle(5_000)),
-        (adaptive(0), rtt(20), idle(4_960)),
-        (adaptive(500), rtt(1_000), idle(2_500)),
-        (adaptive(1_000), rtt(2_000), never(Reason::NoIdleAllowed)),
-        (adaptive(5_000), SILENT, never(Reason::NoIdleAllowed)),
+        (usual, SILENT, ms(4_900)),
+        (usual, rtt(20), ms(4_860)),
+        (usual, rtt(400), ms(4_100)),
+        (adaptive(0), SILENT, ms(5_000)),
+        (adaptive(0), rtt(20), ms(4_960)),
+        (adaptive(500), rtt(1_000), ms(2_500)),
+        (adaptive(1_000), rtt(2_000), NEVER),
+        (adaptive(5_000), SILENT, NEVER),
     ]);
 }
 
 #[test]
 fn at_least_two_round_trips_are_kept_whatever_the_margin() {
     let short = Facts {
-        rtt: ms(200),
+        rtt: Span::new(ms(200)),
         ..hint(1)
     };
     assert_rows(&[
-        (policy(), rtt(499), idle(4_000)),
-        (policy(), rtt(500), idle(4_000)),
-        (policy(), rtt(501), idle(3_998)),
-        (policy(), rtt(2_000), idle(1_000)),
-        (policy(), rtt(2_500), never(Reason::NoIdleAllowed)),
-        (policy(), short, idle(600)),
-        (fixed(0), rtt(20), idle(4_960)),
-        (fixed(40), rtt(20), idle(4_960)),
-        (fixed(41), rtt(20), idle(4_959)),
-        (fixed(0), rtt(2_500), never(Reason::NoIdleAllowed)),
+        (policy(), rtt(499), ms(4_000)),
+        (policy(), rtt(500), ms(4_000)),
+        (policy(), rtt(501), ms(3_998)),
+        (policy(), rtt(2_000), ms(1_000)),
+        (policy(), rtt(2_500), NEVER),
+        (policy(), short, ms(600)),
+        (fixed(0), rtt(20), ms(4_960)),
+        (fixed(40), rtt(20), ms(4_960)),
+        (fixed(41), rtt(20), ms(4_959)),
+        (fixed(0), rtt(2_500), NEVER),
     ]);
 }
 
 #[test]
 fn skew_is_kept_on_top_of_every_margin() {
     let both = Facts {
-        rtt: ms(1_000),
+        rtt: Span::new(ms(1_000)),
         ..skew(300)
     };
     let hinted = Facts {
-        skew: ms(300),
+        skew: Span::new(ms(300)),
         ..hint(2)
     };
     assert_rows(&[
-        (policy(), skew(300), idle(3_700)),
-        (policy(), hinted, idle(1_200)),
-        (policy(), both, idle(2_700)),
-        (fixed(0), skew(300), idle(4_700)),
-        (fixed(1_000), skew(300), idle(3_700)),
-        (fixed(0), both, idle(2_700)),
-        (adaptive(100), skew(300), idle(4_600)),
-        (adaptive(100), both, idle(2_600)),
-        (policy(), skew(3_999), idle(1)),
+        (policy(), skew(300), ms(3_700)),
+        (policy(), hinted, ms(1_200)),
+        (policy(), both, ms(2_700)),
+        (fixed(0), skew(300), ms(4_700)),
+        (fixed(1_000), skew(300), ms(3_700)),
+        (fixed(0), both, ms(2_700)),
+        (adaptive(100), skew(300), ms(4_600)),
+        (adaptive(100), both, ms(2_600)),
+        (policy(), skew(3_999), ms(1)),
     ]);
 }
 
 #[test]
 fn skew_may_leave_nothing() {
     assert_rows(&[
-        (policy(), skew(4_000), never(Reason::NoIdleAllowed)),
-        (policy(), skew(3_600_000), never(Reason::NoIdleAllowed)),
-        (fixed(0), skew(5_000), never(Reason::NoIdleAllowed)),
-        (adaptive(0), skew(5_000), never(Reason::NoIdleAllowed)),
+        (policy(), skew(4_000), NEVER),
+        (policy(), skew(3_600_000), NEVER),
+        (fixed(0), skew(5_000), NEVER),
+        (adaptive(0), skew(5_000), NEVER),
     ]);
 }
 
-#[test]
-fn a_connection_serves_as_many_requests_as_the_server_said() {
-    let exhausted = Facts {
-        requests_left: Some(0),
-        ..hint(60)
-    };
-    assert_rows(&[
-        (policy(), requests_left(0), never(Reason::RequestLimit)),
-        (policy(), requests_left(1), idle(4_000)),
-        (policy(), requests_left(u64::MAX), idle(4_000)),
-        (policy(), exhausted, never(Reason::RequestLimit)),
-    ]);
+/// A connection that has served so many requests, of which the server takes `allowed` in all.
+fn served(requests: u64, allowed: Option<u64>) -> Service {
+    Service {
+        requests,
+        requests_allowed: allowed,
+    }
 }
 
 #[test]
-fn without_reuse_a_used_connection_is_never_good_again() {
+fn a_connection_serves_as_many_requests_as_the_server_takes() {
+    for (requests, allowed, expected) in [
+        (1, None, None),
+        (1, Some(2), None),
+        (2, Some(2), Some(Reason::RequestLimit)),
+        (3, Some(2), Some(Reason::RequestLimit)),
+        (1, Some(u64::MAX), None),
+        (1, Some(0), Some(Reason::RequestLimit)),
+    ] {
+        assert_eq!(
+            last_request(&policy(), &served(requests, allowed)),
+            expected
+        );
+    }
+}
+
+#[test]
+fn without_reuse_a_connection_serves_one_request() {
     let once = policy().reuse(false);
-    assert_rows(&[
-        (once, SILENT, never(Reason::ReuseDisabled)),
-        (once, hint(60), never(Reason::ReuseDisabled)),
-        (once, requests_left(5), never(Reason::ReuseDisabled)),
-        (once, UNUSED, idle(4_000)),
-    ]);
+    assert_eq!(last_request(&once, &served(0, None)), None);
+    assert_eq!(
+        last_request(&once, &served(1, None)),
+        Some(Reason::ReuseDisabled)
+    );
 }
 
 #[test]
 fn of_several_reasons_the_one_that_stands_longest_is_named() {
-    let exhausted = requests_left(0);
-    let nothing_left = Facts {
-        hint: Some(Duration::ZERO),
-        ..exhausted
-    };
-    let once = policy().reuse(false);
-    assert_rows(&[
-        (once, nothing_left, never(Reason::ReuseDisabled)),
-        (policy(), nothing_left, never(Reason::RequestLimit)),
-        (fixed(5_000), exhausted, never(Reason::RequestLimit)),
-    ]);
+    let all = policy().max_requests(1).safety_margin(HOUR);
+    for (policy, allowed, expected) in [
+        (all.reuse(false), Some(1), Reason::ReuseDisabled),
+        (all, Some(1), Reason::RequestLimit),
+        (all, None, Reason::MaxRequests),
+        (all.max_requests(None), None, Reason::NoIdleAllowed),
+    ] {
+        let deadline = deadline(
+            &policy,
+            &SILENT,
+            &Findings::default(),
+            &served(1, allowed),
+            &Moment::epoch(),
+        );
+        assert_eq!(deadline, Deadline::Never(expected));
+        let verdict = deadline.verdict(&Moment::epoch());
+        assert_eq!(verdict, Verdict::Retire(expected));
+    }
+}
+
+#[test]
+fn no_limit_refuses_the_request_that_a_connection_was_opened_for() {
+    let strict = policy().reuse(false).max_requests(1);
+    assert_eq!(last_request(&strict, &served(0, Some(0))), None);
 }
 
 #[test]
 fn an_unused_connection_may_idle_for_the_timeout_less_the_margin_whatever_the_round_trip() {
     let distant = Facts {
-        rtt: Duration::MAX,
+        rtt: Span::new(Duration::MAX),
         ..UNUSED
     };
     let adaptive = policy().safety_margin(SafetyMargin::adaptive());
     assert_rows(&[
-        (policy(), UNUSED, idle(4_000)),
-        (policy(), distant, idle(4_000)),
-        (policy().max_idle(secs(60)), UNUSED, idle(59_000)),
-        (adaptive, distant, idle(4_900)),
-        (fixed(3_999), distant, idle(1_001)),
-        (fixed(4_999), UNUSED, idle(1)),
+        (policy(), UNUSED, ms(4_000)),
+        (policy(), distant, ms(4_000)),
+        (policy().max_idle(secs(60)), UNUSED, ms(59_000)),
+        (adaptive, distant, ms(4_900)),
+        (fixed(3_999), distant, ms(1_001)),
+        (fixed(4_999), UNUSED, ms(1)),
         // What is left then is the first use.
-        (fixed(5_000), UNUSED, idle(0)),
-        (fixed(u64::MAX), UNUSED, idle(0)),
+        (fixed(5_000), UNUSED, ms(0)),
+        (fixed(u64::MAX), UNUSED, ms(0)),
     ]);
 }
 
 #[test]
 fn an_unused_connection_is_good_for_a_second_after_it_was_first_read_from() {
+    let (connected, after) = (Moment::at(2_000), Some(Span::new(secs(5))));
     let (first, until) = (Moment::at(7_000), Moment::at(8_000));
     let reuse = Verdict::Reuse {
         until: Some(until.monotonic),
     };
     for now in [7_000, 7_001, 7_999] {
-        assert_eq!(first_use(&first, &Moment::at(now)), reuse, "{now}");
+        assert_eq!(
+            first_use_verdict(&connected, after, &Moment::at(now)),
+            reuse,
+            "{now}"
+        );
     }
     for now in [until, until.after(HOUR), first.wall_forward(secs(1))] {
-        let verdict = first_use(&first, &now);
+        let verdict = first_use_verdict(&connected, after, &now);
         assert_eq!(verdict, Verdict::Retire(Reason::IdleDeadline));
     }
 }
@@ -335,32 +360,20 @@ fn of_two_verdicts_the_later_one_stands_where_one_is_enough() {
 }
 
 #[test]
-fn nothing_that_is_known_refuses_an_unused_connection() {
-    let all = Facts {
-        requests_left: Some(0),
-        hint: Some(Duration::ZERO),
-        skew: Duration::MAX,
-        rtt: Duration::MAX,
-        ..UNUSED
-    };
-    let deaf = fixed(u64::MAX).reuse(false).hints(false);
-    assert_rows(&[(deaf, all, idle(0))]);
-}
-
-#[test]
 fn durations_without_end_overflow_nothing() {
     let endless = policy().max_idle(Duration::MAX).hint_ceiling(Duration::MAX);
-    let second_less = Allowance::Idle(Duration::MAX - secs(1));
+    let longest = Span::new(Duration::MAX).duration();
+    let second_less = longest - secs(1);
     let said = Facts {
         hint: Some(Duration::MAX),
         ..SILENT
     };
     let slow = Facts {
-        skew: Duration::MAX,
+        skew: Span::new(Duration::MAX),
         ..said
     };
     let distant = Facts {
-        rtt: Duration::MAX,
+        rtt: Span::new(Duration::MAX),
         ..said
     };
     let greedy = endless.safety_margin(Duration::MAX);
@@ -369,17 +382,13 @@ fn durations_without_end_overflow_nothing() {
     assert_rows(&[
         (endless, SILENT, second_less),
         (endless, said, second_less),
-        (
-            endless.safety_margin(Duration::ZERO),
-            said,
-            Allowance::Idle(Duration::MAX),
-        ),
-        (endless, slow, never(Reason::NoIdleAllowed)),
-        (endless, distant, never(Reason::NoIdleAllowed)),
-        (greedy, SILENT, never(Reason::NoIdleAllowed)),
-        (greedy, slow, never(Reason::NoIdleAllowed)),
-        (greedy_adaptive, distant, never(Reason::NoIdleAllowed)),
-        (greedy, UNUSED, idle(0)),
+        (endless.safety_margin(Duration::ZERO), said, longest),
+        (endless, slow, NEVER),
+        (endless, distant, NEVER),
+        (greedy, SILENT, NEVER),
+        (greedy, slow, NEVER),
+        (greedy_adaptive, distant, NEVER),
+        (greedy, UNUSED, ms(0)),
     ]);
 }
 
@@ -389,14 +398,14 @@ fn the_deadline_is_counted_from_when_the_connection_became_idle() {
 
     for elapsed in [0, 1, 2_000, 3_999] {
         assert_eq!(
-            verdict(idle(4_000), &since, &Moment::at(1_000 + elapsed)),
+            idle_verdict(Span::new(ms(4_000)), &since, &Moment::at(1_000 + elapsed)),
             until(Moment::at(5_000)),
             "after {elapsed} ms"
         );
     }
     for elapsed in [4_000, 4_001, 3_600_000] {
         assert_eq!(
-            verdict(idle(4_000), &since, &Moment::at(1_000 + elapsed)),
+            idle_verdict(Span::new(ms(4_000)), &since, &Moment::at(1_000 + elapsed)),
             Verdict::Retire(Reason::IdleDeadline),
             "after {elapsed} ms"
         );
@@ -404,23 +413,11 @@ fn the_deadline_is_counted_from_when_the_connection_became_idle() {
 }
 
 #[test]
-fn what_is_never_allowed_is_retired_at_once_for_its_own_reason() {
-    for reason in [
-        Reason::NoIdleAllowed,
-        Reason::RequestLimit,
-        Reason::ReuseDisabled,
-    ] {
-        let now = Moment::epoch();
-        assert_eq!(verdict(never(reason), &now, &now), Verdict::Retire(reason));
-    }
-}
-
-#[test]
 fn an_allowance_beyond_what_the_clock_can_tell_has_no_deadline() {
-    let endless = Allowance::Idle(Duration::MAX);
+    let endless = Span::new(Duration::MAX);
     let now = Moment::at(0).after(1_000 * HOUR);
 
-    let verdict = verdict(endless, &Moment::at(0), &now);
+    let verdict = idle_verdict(endless, &Moment::at(0), &now);
 
     assert_eq!(verdict, Verdict::Reuse { until: None });
 }
@@ -428,16 +425,16 @@ fn an_allowance_beyond_what_the_clock_can_tell_has_no_deadline() {
 #[test]
 fn a_sleep_that_the_monotonic_clock_did_not_see_counts() {
     let since = Moment::at(0);
-    let allowed = idle(4_000);
+    let allowed = Span::new(ms(4_000));
 
-    let hour = verdict(allowed, &since, &Moment::at(10).wall_forward(HOUR));
+    let hour = idle_verdict(allowed, &since, &Moment::at(10).wall_forward(HOUR));
     assert_eq!(hour, Verdict::Retire(Reason::IdleDeadline));
 
     // What is left is told by the monotonic clock, as that is what timers go by.
-    let second = verdict(allowed, &since, &Moment::at(10).wall_forward(secs(1)));
+    let second = idle_verdict(allowed, &since, &Moment::at(10).wall_forward(secs(1)));
     assert_eq!(second, until(Moment::at(3_000)));
 
-    let exactly = verdict(allowed, &since, &Moment::at(0).wall_forward(secs(4)));
+    let exactly = idle_verdict(allowed, &since, &Moment::at(0).wall_forward(secs(4)));
     assert_eq!(exactly, Verdict::Retire(Reason::IdleDeadline));
 }
 
@@ -446,7 +443,7 @@ fn a_sleep_that_the_monotonic_clock_did_not_see_counts() {
 fn a_wall_clock_set_forward_retires() {
     let now = Moment::at(10).wall_forward(HOUR);
 
-    let verdict = verdict(idle(4_000), &Moment::at(0), &now);
+    let verdict = idle_verdict(Span::new(ms(4_000)), &Moment::at(0), &now);
 
     assert_eq!(verdict, Verdict::Retire(Reason::IdleDeadline));
 }
@@ -455,10 +452,18 @@ fn a_wall_clock_set_forward_retires() {
 fn a_wall_clock_set_back_counts_as_nothing() {
     let since = Moment::at(0);
 
-    let early = verdict(idle(4_000), &since, &Moment::at(3_999).wall_back(HOUR));
+    let early = idle_verdict(
+        Span::new(ms(4_000)),
+        &since,
+        &Moment::at(3_999).wall_back(HOUR),
+    );
     assert_eq!(early, until(Moment::at(4_000)));
 
-    let late = verdict(idle(4_000), &since, &Moment::at(4_000).wall_back(HOUR));
+    let late = idle_verdict(
+        Span::new(ms(4_000)),
+        &since,
+        &Moment::at(4_000).wall_back(HOUR),
+    );
     assert_eq!(late, Verdict::Retire(Reason::IdleDeadline));
 }
 
@@ -467,7 +472,10 @@ fn a_monotonic_clock_that_went_back_counts_as_nothing() {
     let since = Moment::at(1_000);
     let now = Moment::at(0).wall_forward(secs(1));
 
-    assert_eq!(verdict(idle(4_000), &since, &now), until(Moment::at(4_000)));
+    assert_eq!(
+        idle_verdict(Span::new(ms(4_000)), &since, &now),
+        until(Moment::at(4_000))
+    );
 }
 
 #[test]
@@ -562,14 +570,6 @@ fn a_policy_may_hold_every_other_value() {
     }
 }
 
-/// For how long a connection is allowed to idle, never being nothing at all.
-fn length(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
-    match allowance(policy, facts) {
-        Allowance::Idle(idle) => idle,
-        Allowance::Never(_) => Duration::ZERO,
-    }
-}
-
 /// Of any size, with those preferred that meet each other in the rule.
 fn any_duration() -> impl Strategy<Value = Duration> {
     prop_oneof![
@@ -610,17 +610,15 @@ fn any_policy() -> impl Strategy<Value = KeepAlivePolicy> {
 fn any_facts() -> impl Strategy<Value = Facts> {
     (
         prop::bool::weighted(0.8),
-        prop::option::weighted(0.2, 0..3_u64),
         prop::option::of(any_duration()),
         any_duration(),
         any_duration(),
     )
-        .prop_map(|(used, requests_left, hint, skew, rtt)| Facts {
+        .prop_map(|(used, hint, skew, rtt)| Facts {
             used,
-            requests_left,
             hint,
-            skew,
-            rtt,
+            skew: Span::new(skew),
+            rtt: Span::new(rtt),
             jitter: Jitter::LATEST,
         })
 }
@@ -650,13 +648,6 @@ fn any_moment() -> impl Strategy<Value = Moment> {
     })
 }
 
-fn any_allowance() -> impl Strategy<Value = Allowance> {
-    prop_oneof![
-        9 => any_duration().prop_map(Allowance::Idle),
-        1 => Just(Allowance::Never(Reason::NoIdleAllowed)),
-    ]
-}
-
 fn is_reuse(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Reuse { .. })
 }
@@ -670,29 +661,24 @@ proptest! {
 
     #[test]
     fn the_rule_is_that_of_exact_arithmetic(policy in any_policy(), facts in any_facts()) {
-        let nanos = |duration: Duration| i128::try_from(duration.as_nanos()).expect("it has 94 bits");
+        // A duration of more than 584 years counts as 584 years.
+        let nanos = |duration: Duration| i128::from(Span::new(duration).nanoseconds());
         let expected = match facts.hint {
             Some(hint) if policy.hints => nanos(hint).min(nanos(policy.hint_ceiling)),
             _ => nanos(policy.max_idle),
         };
-        let round_trips = 2 * nanos(facts.rtt);
+        let round_trips = 2 * nanos(facts.rtt.duration());
         let safety = match policy.safety_margin {
             SafetyMargin::Default => 1_000_000_000.min(expected / 4),
             SafetyMargin::Fixed(margin) => nanos(margin),
             SafetyMargin::Adaptive { floor } if facts.used => nanos(floor) + round_trips,
             SafetyMargin::Adaptive { floor } => nanos(floor),
         };
-        let left = expected - safety.max(round_trips) - nanos(facts.skew);
+        let left = expected - safety.max(round_trips) - nanos(facts.skew.duration());
 
-        let found = allowance(&policy, &facts);
+        let left = if facts.used { left } else { expected - safety };
 
-        if !facts.used {
-            prop_assert_eq!(found, Allowance::Idle(duration(expected - safety)));
-        } else if policy.reuse && facts.requests_left != Some(0) && left > 0 {
-            prop_assert_eq!(nanos(length(&policy, &facts)), left);
-        } else {
-            prop_assert!(matches!(found, Allowance::Never(_)), "{:?}", found);
-        }
+        prop_assert_eq!(length(&policy, &facts), duration(left));
     }
 
     #[test]
@@ -710,11 +696,11 @@ proptest! {
             },
         };
         let slower = Facts {
-            skew: facts.skew.saturating_add(more),
+            skew: facts.skew.saturating_add(Span::new(more)),
             ..facts
         };
         let farther = Facts {
-            rtt: facts.rtt.saturating_add(more),
+            rtt: facts.rtt.saturating_add(Span::new(more)),
             ..facts
         };
 
@@ -758,7 +744,7 @@ proptest! {
 
     #[test]
     fn a_later_moment_never_turns_back_what_was_retired(
-        allowance in any_allowance(),
+        allowance in any_duration(),
         since in any_moment(),
         now in any_moment(),
         later in any_time(),
@@ -766,8 +752,8 @@ proptest! {
     ) {
         let then = now.after(later).wall_forward(asleep);
 
-        if !is_reuse(verdict(allowance, &since, &now)) {
-            prop_assert!(!is_reuse(verdict(allowance, &since, &then)));
+        if !is_reuse(idle_verdict(Span::new(allowance), &since, &now)) {
+            prop_assert!(!is_reuse(idle_verdict(Span::new(allowance), &since, &then)));
         }
     }
 
@@ -781,7 +767,7 @@ proptest! {
     ) {
         let idle = idle.max(NANO);
         let first = since.after(elapsed.min(idle - NANO)).wall_back(back);
-        let Verdict::Reuse { until } = verdict(Allowance::Idle(idle), &since, &first) else {
+        let Verdict::Reuse { until } = idle_verdict(Span::new(idle), &since, &first) else {
             panic!("retired before its time");
         };
         let until = until.expect("an instant that the clock can tell");
@@ -789,11 +775,11 @@ proptest! {
 
         prop_assert_eq!(until, since.after(idle).monotonic);
         prop_assert_eq!(
-            verdict(Allowance::Idle(idle), &since, &at(until.earlier(NANO))),
+            idle_verdict(Span::new(idle), &since, &at(until - 1)),
             Verdict::Reuse { until: Some(until) }
         );
         prop_assert_eq!(
-            verdict(Allowance::Idle(idle), &since, &at(until)),
+            idle_verdict(Span::new(idle), &since, &at(until)),
             Verdict::Retire(Reason::IdleDeadline)
         );
     }
@@ -807,9 +793,7 @@ proptest! {
         second in any_time(),
     ) {
         // Once both clocks have moved on together, since the same sleep.
-        let at = |elapsed| verdict(
-            Allowance::Idle(idle),
-            &since,
+        let at = |elapsed| idle_verdict(Span::new(idle), &since,
             &since.after(elapsed).wall_forward(asleep),
         );
 
@@ -824,14 +808,13 @@ proptest! {
 mod lifetimes {
     use super::*;
 
-    fn wear_at(policy: &KeepAlivePolicy, requests: u64, now: &Moment) -> Verdict {
-        let connected = Moment::epoch();
-        wear(policy, Jitter::LATEST, requests, &connected, now)
+    fn verdict_at(policy: &KeepAlivePolicy, now: &Moment) -> Verdict {
+        lifetime_verdict(policy, &Moment::epoch(), Jitter::LATEST, now)
     }
 
     #[test]
-    fn without_an_end_nothing_wears_out() {
-        let verdict = wear_at(&policy(), u64::MAX, &Moment::at(u64::from(u32::MAX)));
+    fn without_a_limit_a_connection_serves_for_ever() {
+        let verdict = verdict_at(&policy(), &Moment::at(u64::from(u32::MAX)));
         assert_eq!(verdict, Verdict::Reuse { until: None });
     }
 
@@ -840,10 +823,10 @@ mod lifetimes {
         let policy = policy().max_lifetime(secs(10));
 
         let end = until(Moment::at(10_000));
-        assert_eq!(wear_at(&policy, 0, &Moment::epoch()), end);
-        assert_eq!(wear_at(&policy, 7, &Moment::at(9_999)), end);
+        assert_eq!(verdict_at(&policy, &Moment::epoch()), end);
+        assert_eq!(verdict_at(&policy, &Moment::at(9_999)), end);
         for over in [10_000, 10_001, 1_000_000] {
-            let verdict = wear_at(&policy, 7, &Moment::at(over));
+            let verdict = verdict_at(&policy, &Moment::at(over));
             assert_eq!(verdict, Verdict::Retire(Reason::MaxLifetime));
         }
     }
@@ -855,20 +838,20 @@ mod lifetimes {
             monotonic: Moment::at(1).monotonic,
             wall: Moment::at(10_000).wall,
         };
-        let verdict = wear_at(&policy, 1, &suspended);
+        let verdict = verdict_at(&policy, &suspended);
         assert_eq!(verdict, Verdict::Retire(Reason::MaxLifetime));
     }
 
     #[test]
     fn a_connection_serves_as_many_requests_as_policy_says() {
         let policy = policy().max_requests(3);
-        for (requests, verdict) in [
-            (0, Verdict::Reuse { until: None }),
-            (2, Verdict::Reuse { until: None }),
-            (3, Verdict::Retire(Reason::MaxRequests)),
-            (4, Verdict::Retire(Reason::MaxRequests)),
+        for (requests, expected) in [
+            (0, None),
+            (2, None),
+            (3, Some(Reason::MaxRequests)),
+            (4, Some(Reason::MaxRequests)),
         ] {
-            assert_eq!(wear_at(&policy, requests, &Moment::epoch()), verdict);
+            assert_eq!(last_request(&policy, &served(requests, None)), expected);
         }
     }
 
@@ -876,7 +859,7 @@ mod lifetimes {
     fn of_two_verdicts_the_one_that_ends_first_holds() {
         let [early, late] = [1, 2].map(|millis| until(Moment::at(millis)));
         let endless = Verdict::Reuse { until: None };
-        let retired = Verdict::Retire(Reason::ByHand);
+        let retired = Verdict::Retire(Reason::Requested);
         for (one, other, both) in [
             (early, late, early),
             (endless, late, late),
@@ -923,14 +906,35 @@ mod lifetimes {
             let plain = policy().max_idle(ms(idle)).max_lifetime(ms(lifetime));
             let policy = plain.idle_jitter(fraction).lifetime_jitter(fraction);
 
-            let Allowance::Idle(full) = allowance(&plain, &SILENT) else { unreachable!() };
-            let Allowance::Idle(less) = allowance(&policy, &Facts { jitter, ..SILENT }) else {
-                return Err(TestCaseError::fail("something is left of what was something"));
-            };
+            let full = length(&plain, &SILENT);
+            let less = length(&policy, &Facts { jitter, ..SILENT });
             prop_assert!(less <= full);
+            prop_assert!(full.is_zero() || !less.is_zero());
             prop_assert!(less.as_secs_f64() >= full.as_secs_f64() * (1.0 - fraction) - 1e-9);
-            let life = super::lifetime(&policy, jitter).unwrap();
-            prop_assert!(life <= ms(lifetime) && !life.is_zero());
+            let epoch = Moment::epoch();
+            let Verdict::Reuse { until } = lifetime_verdict(&policy, &epoch, jitter, &epoch) else {
+                return Err(TestCaseError::fail("nothing is left of what was something"));
+            };
+            let life = until.unwrap();
+            prop_assert!(0 < life && life <= ms(lifetime).as_nanos() as i64);
         }
     }
+}
+
+#[test]
+fn a_pool_keeps_connections_as_long_as_any_policy_may_allow() {
+    let longest = |policies: &[KeepAlivePolicy]| pool_timeout(policies.iter());
+
+    assert_eq!(
+        longest(&[policy()]),
+        Some(secs(600)),
+        "the ceiling of hints"
+    );
+    let full = policy().learn(Learn::Full).learn_ceiling(HOUR);
+    assert_eq!(longest(&[policy(), full]), Some(HOUR));
+    let shorten = full.learn(Learn::Shorten);
+    assert_eq!(longest(&[policy(), shorten]), Some(secs(600)));
+    let patient = policy().max_idle(2 * HOUR);
+    assert_eq!(longest(&[patient, full]), Some(2 * HOUR));
+    assert_eq!(longest(&[policy().max_idle(Duration::MAX), policy()]), None);
 }

@@ -1,11 +1,11 @@
-//! One message body: where it ends (RFC 9112 §6.3, §7.1).
+//! The end of a message body (RFC 9112 §6.3, §7.1).
 
 use super::Opaque;
 
-/// A body that is followed to its end, fed in any number of pieces.
+/// Finds the end of a body, fed in any number of pieces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Body {
-    /// So many bytes are still to come, at least one.
+    /// The number of bytes still to come, at least one.
     Length(u64),
     Chunked(Chunked),
     /// Until the peer closes.
@@ -20,7 +20,7 @@ impl Body {
         })
     }
 
-    /// Follows on. Returns what lies behind the body once it has ended, `None` before that.
+    /// Takes the next piece. Returns the bytes behind the body once its end is found, `None` before that.
     pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
         match self {
             Self::Length(left) => Ok(skip(left, bytes)),
@@ -30,14 +30,14 @@ impl Body {
     }
 }
 
-/// Skips over what is `left`; returns what lies behind once nothing is.
+/// Skips `left` bytes. Returns the bytes behind them once all were skipped.
 fn skip<'a>(left: &mut u64, bytes: &'a [u8]) -> Option<&'a [u8]> {
     let here = bytes.len() as u64;
     if here < *left {
         *left = left.saturating_sub(here);
         return None;
     }
-    // `left` is at most the length of a slice here, so the cast keeps it.
+    // `left` is at most the length of a slice here, so the cast does not truncate it.
     let behind = bytes.get(*left as usize..).unwrap_or_default();
     *left = 0;
     Some(behind)
@@ -84,12 +84,6 @@ impl Chunked {
                 };
                 bytes = behind;
                 self.state = State::DataCr;
-                if let Some((size, behind)) = plain_size(bytes) {
-                    bytes = behind;
-                    self.state = State::Data;
-                    self.left = size;
-                    continue;
-                }
             }
             let Some((&byte, rest)) = bytes.split_first() else {
                 return Ok(None);
@@ -102,8 +96,8 @@ impl Chunked {
         }
     }
 
-    /// The state after a byte that is not chunk data. As strict as hyper: what it refuses is
-    /// opaque, for then it closes the connection, and where parsers disagree nothing is known.
+    /// The state after a byte that is not chunk data. As strict as hyper, which closes the connection on
+    /// bytes that it refuses. Where parsers disagree, the connection is opaque.
     fn step(&mut self, byte: u8) -> Result<State, Opaque> {
         use State as S;
         Ok(match (self.state, byte) {
@@ -134,22 +128,4 @@ impl Chunked {
             .ok_or(Opaque::Unrecognized)?;
         Ok(State::Size)
     }
-}
-
-/// The size of the next chunk, where what lies between two chunks is written as nearly always: a line
-/// end, digits, a line end. Returns it with what lies behind. What is written differently, or ends the
-/// body, or has not come yet, may be as good.
-fn plain_size(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    // So many digits do not overflow.
-    const DIGITS: usize = 15;
-    let line = bytes.strip_prefix(b"\r\n")?;
-    let mut size = 0;
-    for (at, &byte) in line.iter().enumerate().take(DIGITS) {
-        let Some(digit) = (byte as char).to_digit(16) else {
-            let behind = line.get(at..)?.strip_prefix(b"\r\n")?;
-            return Some((size, behind)).filter(|_| size > 0);
-        };
-        size = size << 4 | u64::from(digit);
-    }
-    None
 }

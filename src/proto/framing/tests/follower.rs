@@ -1,7 +1,7 @@
-//! Drives a tracker as `Exchange` does, and keeps account of what it said.
+//! Drives a tracker as `Lifecycle` does, and keeps account of what it said.
 
 use crate::proto::framing::head::MAX_LINE;
-use crate::proto::framing::{Opaque, Progress, Side, Tracker};
+use crate::proto::framing::{Opaque, Progress, Tracker};
 
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,7 +51,7 @@ impl Follower {
 
     fn account(&mut self, progress: Result<Progress, Opaque>) -> Progress {
         assert!(
-            kept(&self.tracker) <= 2 * (2 * MAX_LINE),
+            self.tracker.kept() <= 2 * (2 * MAX_LINE),
             "of each of the two heads no more than a line may be kept (a Vec may double)"
         );
         match progress {
@@ -87,13 +87,4 @@ impl Follower {
     pub(super) fn status(&self) -> u16 {
         self.tracker.status()
     }
-}
-
-/// How many bytes a tracker holds on the heap.
-pub(super) fn kept(tracker: &Tracker) -> usize {
-    let of = |side: &Side| match side {
-        Side::Head(head) => head.kept(),
-        Side::Waiting | Side::Body(_) | Side::Done => 0,
-    };
-    of(&tracker.request) + of(&tracker.response)
 }

@@ -3,7 +3,7 @@
 use hyper::client::conn::http1::Builder;
 
 use super::cases::{GET, HEAD, Hyper, Request, SIZED, STREAMED};
-use super::follower::{Follower, Outcome, kept};
+use super::follower::{Follower, Outcome};
 use super::rig::{Rig, Upload, Writes};
 use crate::proto::framing::head::{MAX_HEAD, MAX_LINE};
 use crate::proto::framing::{Opaque, Progress, Tracker};
@@ -21,6 +21,7 @@ const NOTHING: Progress = Progress {
     ended: false,
     begun: false,
     answered: false,
+    hint: None,
 };
 const ENDED: Progress = Progress {
     ended: true,
@@ -83,7 +84,7 @@ fn a_piece_may_end_a_request_that_was_answered_early_and_begin_the_next() {
         let both = Progress {
             ended: true,
             begun: true,
-            answered: false,
+            ..NOTHING
         };
         let expected = match at {
             0..6 => [NOTHING, both],
@@ -262,7 +263,7 @@ fn of_an_endless_line_no_more_is_kept_than_is_looked_at() {
     for _ in 0..MAX_HEAD / 100 - 1 {
         tracker.on_written(&[b'x'; 100]).unwrap();
         tracker.on_read(&[b'x'; 100]).unwrap();
-        most = most.max(kept(&tracker));
+        most = most.max(tracker.kept());
     }
 
     assert!(
@@ -279,11 +280,11 @@ fn nothing_is_kept_of_lines_that_come_whole_nor_of_bodies_nor_between_exchanges(
     for _ in 0..3 {
         for line in STREAMED.wire.split_inclusive(|&b| b == b'\n') {
             tracker.on_written(line).unwrap();
-            assert_eq!(kept(&tracker), 0);
+            assert_eq!(tracker.kept(), 0);
         }
         for line in CHUNKED.split_inclusive(|&b| b == b'\n') {
             tracker.on_read(line).unwrap();
-            assert_eq!(kept(&tracker), 0);
+            assert_eq!(tracker.kept(), 0);
         }
         for byte in GET.wire.chunks(1) {
             tracker.on_written(byte).unwrap();
@@ -291,7 +292,7 @@ fn nothing_is_kept_of_lines_that_come_whole_nor_of_bodies_nor_between_exchanges(
         for byte in OK.chunks(1) {
             tracker.on_read(byte).unwrap();
         }
-        assert_eq!(kept(&tracker), 0);
+        assert_eq!(tracker.kept(), 0);
     }
     assert!(size_of::<Tracker>() <= 256, "one for each connection");
 }

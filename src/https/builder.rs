@@ -1,7 +1,6 @@
 //! The builder.
 
 use std::io;
-use std::time::Duration;
 
 use hyper::body::Body;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -13,18 +12,18 @@ use tower_layer::Layer;
 
 use super::roots::Roots;
 use super::{HttpsClient, HttpsClientConnector};
-use crate::policy::{KeepAlivePolicy, Learn};
-use crate::shared::KeepAlive;
+use crate::keep_alive::KeepAlive;
+use crate::proto::deadline;
 
 /// Builds a [`HttpsClient`]; made by [`KeepAlive::client`].
 ///
-/// What it sets up, unless told otherwise:
+/// The defaults:
 ///
 /// 1. TLS 1.2 and 1.3 by rustls, with the roots of the platform. `http://` works too.
-/// 2. HTTP/1.1. HTTP/2 on request, where the server chooses it.
-/// 3. hyper-util's pool with a timer, and with an idle timeout that is no shorter than what any
-///    policy may allow: on HTTP/1.1 the deadlines of this crate decide, and close.
-/// 4. The process's default `CryptoProvider` of rustls where one is installed, and ring otherwise.
+/// 2. HTTP/1.1. With [`http2`](Self::http2), HTTP/2 if the server chooses it.
+/// 3. hyper-util's pool with a timer, and with an idle timeout that is no shorter than the idle time that
+///    any policy may allow: HTTP/1.1 connections close at the deadlines of this crate.
+/// 4. The process's default `CryptoProvider` of rustls if one is installed, otherwise ring.
 ///
 /// ```no_run
 /// use http_keepalive::KeepAlive;
@@ -56,12 +55,12 @@ impl KeepAlive {
     /// Clients of one `KeepAlive` share policy and numbers, and have a pool each.
     pub fn client(&self) -> ClientBuilder {
         let mut tcp = HttpConnector::new();
-        // What is not `http` is sorted out by the connector around it.
+        // The connector around it handles the other schemes.
         tcp.enforce_http(false);
         let mut pool = Client::builder(TokioExecutor::new());
         pool.timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(longest_idle(self.policies().all()));
+            .pool_idle_timeout(deadline::pool_timeout(self.policies().all()));
         ClientBuilder {
             keep_alive: self.clone(),
             roots: Roots::default(),
@@ -74,22 +73,22 @@ impl KeepAlive {
 }
 
 impl ClientBuilder {
-    /// Believes the certificates that the platform does. This is the default.
+    /// Trusts the platform's root certificates. This is the default.
     ///
-    /// They are read by [`build`](Self::build). `SSL_CERT_FILE` and `SSL_CERT_DIR` in the environment
-    /// name others.
+    /// [`build`](Self::build) reads them. The environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name
+    /// others.
     pub fn platform_roots(mut self) -> Self {
         self.roots = Roots::Platform;
         self
     }
 
-    /// Believes the certificates that Mozilla does, as compiled in, wherever this runs.
+    /// Trusts Mozilla's root certificates, which are compiled in.
     pub fn webpki_roots(mut self) -> Self {
         self.roots = Roots::Webpki;
         self
     }
 
-    /// Takes a TLS configuration of one's own:
+    /// Uses this TLS configuration:
     /// `HttpsConnectorBuilder::new().with_tls_config(config)`.
     pub fn tls(mut self, builder: HttpsConnectorBuilder<WantsSchemes>) -> Self {
         self.roots = Roots::Own(Box::new(builder));
@@ -102,17 +101,17 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether servers are offered HTTP/2 (by ALPN). They are not by default: the keep-alive of this
-    /// crate is HTTP/1.1's, and HTTP/2 is only forwarded.
+    /// Whether HTTP/2 is offered to servers (by ALPN). It is not by default: this crate acts on HTTP/1.1
+    /// only, and forwards HTTP/2.
     ///
-    /// HTTP/2 connections are closed by the pool, when they have been idle as long as the policy
-    /// allows any, or by their servers.
+    /// The pool closes an HTTP/2 connection that has been idle for as long as any policy may allow, unless
+    /// its server does so before.
     pub fn http2(mut self, offered: bool) -> Self {
         self.http2 = offered;
         self
     }
 
-    /// Sets up how TCP connects: timeouts, keep-alive probes, addresses to bind to.
+    /// Configures TCP: timeouts, keep-alive probes, addresses to bind to.
     ///
     /// `enforce_http` must stay off.
     pub fn tcp(mut self, set: impl FnOnce(&mut HttpConnector)) -> Self {
@@ -120,10 +119,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets up hyper-util's client, pool and protocols.
+    /// Configures hyper-util's client, pool and protocols.
     ///
-    /// `retry_canceled_requests` must stay on, and a `pool_idle_timeout` set here closes what the
-    /// policy would keep.
+    /// `retry_canceled_requests` must stay on. A `pool_idle_timeout` set here may close connections that
+    /// the policy would keep.
     ///
     /// ```
     /// # let keep_alive = http_keepalive::KeepAlive::default();
@@ -141,7 +140,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// Where the platform has no certificate that could be read; the text says what was wrong.
+    /// If no certificate of the platform could be read; the text says why.
     pub fn build<B>(self) -> io::Result<HttpsClient<B>>
     where
         B: Body + Send,
@@ -151,7 +150,7 @@ impl ClientBuilder {
         Ok(keep_alive.layer().layer(pool.build(self.connector()?)))
     }
 
-    /// Builds only the connector, for a client, or a pool, of one's own.
+    /// Builds only the connector, for a client or a pool of one's own.
     ///
     /// # Errors
     ///
@@ -169,44 +168,5 @@ impl ClientBuilder {
             tls.enable_http1().wrap_connector(self.tcp)
         };
         Ok(self.keep_alive.connector(connector))
-    }
-}
-
-/// No connection is to be idle for longer; `None` where the policy sets no end. hyper-util adds it to
-/// an instant, so it must not be too long for that.
-fn longest_idle<'a>(policies: impl Iterator<Item = &'a KeepAlivePolicy>) -> Option<Duration> {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let longest = policies.map(|policy| {
-        let longest = policy.max_idle.max(policy.hint_ceiling);
-        match policy.learn {
-            Learn::Full => longest.max(policy.learn_ceiling),
-            Learn::Off | Learn::Shorten => longest,
-        }
-    });
-    longest.max().filter(|longest| *longest <= DAY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pool_keeps_connections_as_long_as_any_policy_may_allow() {
-        const SECOND: Duration = Duration::from_secs(1);
-        let policy = KeepAlivePolicy::default();
-        let longest = |policies: &[KeepAlivePolicy]| longest_idle(policies.iter());
-
-        assert_eq!(
-            longest(&[policy]),
-            Some(600 * SECOND),
-            "the ceiling of hints"
-        );
-        let full = policy.learn(Learn::Full).learn_ceiling(3600 * SECOND);
-        assert_eq!(longest(&[policy, full]), Some(3600 * SECOND));
-        let shorten = full.learn(Learn::Shorten);
-        assert_eq!(longest(&[policy, shorten]), Some(600 * SECOND));
-        let patient = policy.max_idle(7200 * SECOND);
-        assert_eq!(longest(&[patient, full]), Some(7200 * SECOND));
-        assert_eq!(longest(&[policy.max_idle(Duration::MAX), policy]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Whom the client believes.
+//! TLS trust roots.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_rustls::builderstates::WantsSchemes;
 use rustls::crypto::{CryptoProvider, ring};
 
-/// Where the TLS configuration comes from.
+/// The source of the TLS configuration.
 #[derive(Default)]
 pub(super) enum Roots {
     /// The platform's certificates, read when the client is built.
@@ -34,8 +34,8 @@ impl Roots {
     }
 }
 
-/// The process's cryptography if it has chosen one, and ring otherwise. rustls itself would panic
-/// where other crates switched on more than one.
+/// The process's default provider if one is installed, otherwise ring. rustls itself would panic if other
+/// crates enabled more than one.
 fn provider() -> Arc<CryptoProvider> {
     CryptoProvider::get_default().map_or_else(|| Arc::new(ring::default_provider()), Arc::clone)
 }

@@ -1,23 +1,23 @@
-//! How what is known of origins is written down: times in seconds, origins as they are called.
+//! The saved form of what is known of origins: times in seconds, origins as text.
 
 use std::fmt;
 
+use ::serde::de::{Error, Unexpected, Visitor};
+use ::serde::{Deserialize, Deserializer, Serialize, Serializer};
 use http::Uri;
-use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Origin;
 
 const EXPECTED_SECONDS: &str = "a number of seconds, zero or more";
 
-/// As `https://example.com:8443`.
+/// Text such as `https://example.com:8443`.
 impl Serialize for Origin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// From what names an origin, and nothing else.
+/// Takes `scheme://host[:port]`, without a path.
 impl<'de> Deserialize<'de> for Origin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
@@ -68,7 +68,7 @@ pub(super) mod seconds {
     }
 }
 
-/// The same, or nothing.
+/// A duration in seconds, or none.
 pub(super) mod seconds_or_none {
     use std::time::Duration;
 

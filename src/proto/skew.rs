@@ -1,14 +1,12 @@
 //! When the server may have finished writing a response.
 
-use std::time::Duration;
-
-use super::Moment;
+use super::time::{Moment, Span};
 
 /// How many marks are kept behind the first byte. With one every half window, the oldest of three is
-/// at least a window before what has come so far.
+/// at least a window before the last byte so far.
 const MARKS: usize = 3;
 
-/// A byte of a response, and when it came.
+/// A byte of a response, and when it arrived.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     /// How many bytes of the response lie before it.
@@ -16,66 +14,59 @@ struct Mark {
     at: Moment,
 }
 
-/// Remembers when which part of a response came, so that once it is complete, it can be told how
-/// long ago its writer may have been done.
+/// When which part of a response arrived, from which follows how long ago its writer may have been done
+/// once the response is complete.
 ///
-/// The writer was not done before the first byte came. Nor, as the network holds no more than a
-/// *window* of bytes, before all but the last window had come. The latest byte known to lie at least
+/// The writer was not done before the first byte arrived. Nor, as the network holds no more than a
+/// *window* of bytes, before all but the last window had arrived. The latest byte known to lie at least
 /// a window before the end is the *anchor*, the time from it to the end the *skew*.
 #[derive(Debug)]
-pub(crate) struct Anchor {
+pub(crate) struct Arrivals {
     /// Bytes of the response so far.
     received: u64,
-    /// When its first byte came.
+    /// When its first byte arrived, unless nothing was received.
     first: Moment,
     /// Later marks, oldest first, the empty ones last. Only a response longer than half a window has
     /// any, and few are.
     later: Option<Box<[Option<Mark>; MARKS]>>,
 }
 
-/// Nothing has come.
-impl Default for Anchor {
+impl Default for Arrivals {
     fn default() -> Self {
         Self {
             received: 0,
-            first: Moment::LEAST,
+            first: Moment {
+                monotonic: 0,
+                wall: 0,
+            },
             later: None,
         }
     }
 }
 
-impl Anchor {
-    /// A response head begins with the bytes that are told next.
+impl Arrivals {
+    /// A response head begins with the bytes that are read next.
+    #[inline]
     pub(crate) fn begin(&mut self) {
         *self = Self::default();
     }
 
-    /// Bytes of the response came. Returns the offset of the first of them if that is a mark, whose
-    /// time is then to be given by [`at`](Self::at).
+    /// So many bytes of the response arrived.
     #[inline]
-    pub(crate) fn on_read(&mut self, bytes: usize, window: u64) -> Option<u64> {
+    pub(crate) fn on_read(&mut self, bytes: usize, window: u64, now: Moment) {
         let offset = self.received;
         self.received = offset.saturating_add(bytes as u64);
-        if window == 0 || offset > 0 && offset < self.due(window) {
-            return None;
-        }
-        Some(offset)
-    }
-
-    /// From which offset on the next mark is due.
-    fn due(&self, window: u64) -> u64 {
-        let last = self.later().last().map_or(0, |mark| mark.offset);
-        last.saturating_add(window / 2)
-    }
-
-    /// When the mark came that was due.
-    #[inline]
-    pub(crate) fn at(&mut self, offset: u64, now: Moment) {
         if offset == 0 {
             self.first = now;
-        } else {
+        } else if window > 0 && offset >= self.next_mark(window) {
             self.mark(Mark { offset, at: now });
         }
+    }
+
+    /// The offset from which on the next mark is set.
+    fn next_mark(&self, window: u64) -> u64 {
+        let last = self.later().last().map_or(0, |mark| mark.offset);
+        last.saturating_add(window / 2)
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -83,7 +74,7 @@ impl Anchor {
         match later.iter_mut().find(|mark| mark.is_none()) {
             Some(free) => *free = Some(mark),
             None => {
-                // The oldest makes room.
+                // The new mark takes the place of the oldest.
                 later.rotate_left(1);
                 if let Some(last) = later.last_mut() {
                     *last = Some(mark);
@@ -96,11 +87,11 @@ impl Anchor {
         self.later.iter().flat_map(|marks| marks.iter()).flatten()
     }
 
-    /// How long before `finished`, when the last byte came, the writer may have been done.
+    /// How long before `finished`, when the last byte arrived, the writer may have been done.
     #[inline]
-    pub(crate) fn skew(&self, window: u64, finished: &Moment) -> Duration {
+    pub(crate) fn skew(&self, window: u64, finished: &Moment) -> Span {
         if window == 0 || self.received == 0 {
-            return Duration::ZERO;
+            return Span::ZERO;
         }
         let anchor = self
             .later()
@@ -116,17 +107,15 @@ mod tests {
     use super::*;
 
     /// Feeds one piece a millisecond; returns the skew in milliseconds.
+    #[inline]
     fn skew(pieces: &[usize], window: u64) -> u128 {
-        let mut anchor = Anchor::default();
-        anchor.begin();
+        let mut arrivals = Arrivals::default();
         let mut now = Moment::epoch();
         for (millis, &piece) in pieces.iter().enumerate() {
             now = Moment::at(millis as u64);
-            if let Some(offset) = anchor.on_read(piece, window) {
-                anchor.at(offset, now);
-            }
+            arrivals.on_read(piece, window, now);
         }
-        anchor.skew(window, &now).as_millis()
+        arrivals.skew(window, &now).duration().as_millis()
     }
 
     #[test]
@@ -187,25 +176,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_mark_whose_time_was_never_given_counts_as_long_ago() {
-        let mut anchor = Anchor::default();
-        assert_eq!(anchor.on_read(10, 4), Some(0));
-
-        let skew = anchor.skew(4, &Moment::at(9));
-        assert!(skew > Duration::from_secs(1_000_000_000), "{skew:?}");
+    /// How many marks are kept behind the first byte.
+    fn marks(arrivals: &Arrivals) -> usize {
+        arrivals.later().count()
     }
 
     #[test]
     fn only_a_response_longer_than_half_a_window_keeps_more_than_one_mark() {
-        let mut anchor = Anchor::default();
+        let mut arrivals = Arrivals::default();
         for _ in 0..50 {
-            if let Some(offset) = anchor.on_read(10, 1_000) {
-                anchor.at(offset, Moment::at(1));
-            }
+            arrivals.on_read(10, 1_000, Moment::at(1));
         }
-        assert!(anchor.later.is_none());
-        assert_eq!(anchor.on_read(10, 1_000), Some(500));
+        assert!(arrivals.later.is_none());
+        arrivals.on_read(10, 1_000, Moment::at(1));
+        assert_eq!(marks(&arrivals), 1);
+    }
+
+    #[test]
+    fn a_response_of_any_length_keeps_a_few_marks() {
+        let mut arrivals = Arrivals::default();
+        for _ in 0..1_000_000 {
+            arrivals.on_read(10, 1_000, Moment::at(1));
+        }
+        assert_eq!(marks(&arrivals), MARKS);
     }
 
     #[test]
@@ -216,20 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_zero_asks_for_no_time_and_gives_no_skew() {
-        let mut anchor = Anchor::default();
-        assert_eq!(anchor.on_read(100, 0), None);
+    fn a_window_of_zero_gives_no_skew() {
         assert_eq!(skew(&[10; 100], 0), 0);
-    }
-
-    #[test]
-    fn marks_are_asked_for_twice_a_window_at_most() {
-        let mut anchor = Anchor::default();
-        let marks = (0..1_000).filter(|_| {
-            let mark = anchor.on_read(10, 1_000);
-            mark.inspect(|&offset| anchor.at(offset, Moment::epoch()))
-                .is_some()
-        });
-        assert_eq!(marks.count(), 20);
     }
 }

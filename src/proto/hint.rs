@@ -24,7 +24,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use super::token::is_token_byte;
 
@@ -123,6 +123,7 @@ impl KeepAliveHint {
     /// How long the server keeps the connection when it is idle, in whole seconds. `None` if it did
     /// not say.
     #[must_use]
+    #[inline]
     pub const fn timeout(&self) -> Option<Duration> {
         match self.seconds() {
             Some(seconds) => Some(Duration::from_secs(seconds)),
@@ -130,6 +131,7 @@ impl KeepAliveHint {
         }
     }
 
+    #[inline]
     const fn seconds(&self) -> Option<u64> {
         if self.has_timeout {
             Some(self.timeout)
@@ -141,6 +143,7 @@ impl KeepAliveHint {
     /// How many requests the server takes on the connection after this response. `None` if it did
     /// not say.
     #[must_use]
+    #[inline]
     pub const fn max(&self) -> Option<u64> {
         if self.has_max { Some(self.max) } else { None }
     }
@@ -194,13 +197,9 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
-    /// Adds one field.
-    fn read(&mut self, value: &HeaderValue) {
-        if let (None, Some(hint)) = (self.hint, plain(value.as_bytes())) {
-            self.hint = Some(hint);
-            return;
-        }
-        let mut elements = Elements::new(value.as_bytes());
+    /// Adds the value of one field.
+    pub(crate) fn add(&mut self, value: &[u8]) {
+        let mut elements = Elements::new(value);
         for element in elements.by_ref() {
             let Some((parameter, value)) = Parameter::split(element) else {
                 continue;
@@ -217,47 +216,11 @@ impl Parsed {
     }
 }
 
-/// What a field says that is written as nearly all are: `timeout=5`, and perhaps `, max=100`. Others
-/// may be as good.
-fn plain(value: &[u8]) -> Option<KeepAliveHint> {
-    let (timeout, rest) = plain_number(value.strip_prefix(b"timeout=")?)?;
-    let hint = KeepAliveHint::new().with_seconds(timeout);
-    if rest.is_empty() {
-        return Some(hint);
-    }
-    let (max, rest) = plain_number(rest.strip_prefix(b", max=")?)?;
-    rest.is_empty().then(|| hint.with_max(max))
-}
-
-/// The digits that the bytes begin with, at least one, and not so many that they could overflow.
-fn plain_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    let mut rest = bytes;
-    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-        number = number
-            .checked_mul(10)?
-            .checked_add(u64::from(digit & 0x0f))?;
-        rest = behind;
-    }
-    (rest.len() < bytes.len()).then_some((number, rest))
-}
-
 /// Reads all `Keep-Alive` fields of a message, without allocating. `None` if there is none.
-#[inline]
 pub(crate) fn parse(headers: &HeaderMap) -> Option<Parsed> {
-    let first = headers.get(&KEEP_ALIVE)?;
-    if headers.len() == headers.keys_len() {
-        // No field is there twice.
-        if let Some(hint) = plain(first.as_bytes()) {
-            return Some(Parsed {
-                hint: Some(hint),
-                invalid: false,
-            });
-        }
-    }
     let mut parsed: Option<Parsed> = None;
     for value in headers.get_all(&KEEP_ALIVE) {
-        parsed.get_or_insert_default().read(value);
+        parsed.get_or_insert_default().add(value.as_bytes());
     }
     parsed
 }
@@ -346,6 +309,14 @@ impl<'a> Elements<'a> {
 
     /// Where the first element ends.
     fn find_end(&mut self, bytes: &[u8]) -> usize {
+        match memchr::memchr2(b',', b'"', bytes) {
+            Some(at) if bytes.get(at) == Some(&b'"') => self.find_end_behind_quotes(bytes),
+            Some(comma) => comma,
+            None => bytes.len(),
+        }
+    }
+
+    fn find_end_behind_quotes(&mut self, bytes: &[u8]) -> usize {
         let mut place = Place::Plain;
         // If the quote turns out to have no end, the comma next to it was none of a quoted-string.
         let mut quoted_comma = None;
@@ -410,8 +381,10 @@ pub(crate) static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive")
 mod tests {
     use std::collections::HashSet;
 
+    use http::HeaderValue;
     use proptest::{prelude::*, sample::select};
 
+    use super::super::framing::Tracker;
     use super::*;
 
     /// The fields of one message, and the timeout, max and invalid that they come to.
@@ -615,10 +588,22 @@ mod tests {
                 .map(|field| field.escape_ascii().to_string())
                 .collect();
 
-            let found = parse(&headers(fields));
-
-            assert_eq!(found, Some(parsed(*timeout, *max, *invalid)), "{shown:?}");
+            let expected = Some(parsed(*timeout, *max, *invalid));
+            assert_eq!(parse(&headers(fields)), expected, "{shown:?}");
+            assert_eq!(parse_on_the_wire(fields), expected, "{shown:?}");
         }
+    }
+
+    /// The fields as the connector finds them, in the head of a response.
+    fn parse_on_the_wire(fields: &[&[u8]]) -> Option<Parsed> {
+        let mut tracker = Tracker::new();
+        tracker.on_written(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut head = b"HTTP/1.1 204 No Content\r\n".to_vec();
+        for field in fields {
+            head.extend([b"Keep-Alive: ", *field, b"\r\n"].concat());
+        }
+        head.extend(b"\r\n");
+        tracker.on_read(&head).unwrap().hint
     }
 
     #[test]

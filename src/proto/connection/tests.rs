@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
-use super::super::vigil::Look;
+use super::super::learn::{History, Kind};
+use super::super::sentinel::Look;
 use super::*;
+use crate::policy::Learn;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -13,10 +15,9 @@ const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
 const UNTIL_EOF: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
-/// One connection, driven as the transport wrapper drives it: the clock is read where a time is
-/// needed and nowhere else.
+/// One connection, driven as the transport wrapper drives it.
 struct Life {
-    exchange: Exchange,
+    lifecycle: Lifecycle,
     policy: KeepAlivePolicy,
     /// When something happened last.
     now: Moment,
@@ -31,7 +32,7 @@ impl Life {
     /// The same, after connecting for so many milliseconds.
     fn connected_after(millis: u64) -> Self {
         Self {
-            exchange: Exchange::new(ms(millis), Moment::epoch()),
+            lifecycle: Lifecycle::new(Span::new(ms(millis)), Moment::epoch()),
             policy: KeepAlivePolicy::default()
                 .max_idle(HOUR)
                 .safety_margin(Duration::ZERO),
@@ -41,6 +42,7 @@ impl Life {
 
     fn with(mut self, policy: KeepAlivePolicy) -> Self {
         self.policy = policy;
+        self.lifecycle.on_change(&policy);
         self
     }
 
@@ -70,34 +72,23 @@ impl Life {
         life
     }
 
-    /// Returns whether a time was needed.
-    fn write(&mut self, bytes: &str, millis: u64) -> bool {
+    fn write(&mut self, bytes: &str, millis: u64) -> Outcome {
         self.write_at(bytes, Moment::at(millis))
     }
 
-    fn write_at(&mut self, bytes: &str, now: Moment) -> bool {
-        let happened = self.exchange.on_written(bytes.as_bytes());
-        self.happened(happened, now)
+    fn write_at(&mut self, bytes: &str, now: Moment) -> Outcome {
+        self.now = now;
+        self.lifecycle
+            .on_written([bytes.as_bytes()], &self.policy, now)
     }
 
-    /// Returns whether a time was needed.
-    fn read(&mut self, bytes: &str, millis: u64) -> bool {
+    fn read(&mut self, bytes: &str, millis: u64) -> Outcome {
         self.read_at(bytes, Moment::at(millis))
     }
 
-    fn read_at(&mut self, bytes: &str, now: Moment) -> bool {
-        let window = self.policy.response_window;
-        let happened = self.exchange.on_read(bytes.as_bytes(), window);
-        self.happened(happened, now)
-    }
-
-    fn happened(&mut self, happened: Happened, now: Moment) -> bool {
-        let needs_time = happened.needs_time();
-        if needs_time {
-            self.exchange.at(happened, self.policy.response_window, now);
-        }
+    fn read_at(&mut self, bytes: &str, now: Moment) -> Outcome {
         self.now = now;
-        needs_time
+        self.lifecycle.on_read(bytes.as_bytes(), &self.policy, now)
     }
 
     /// A request and its response at once.
@@ -106,27 +97,28 @@ impl Life {
         self.read(OK, millis);
     }
 
-    fn hint(&mut self, hint: KeepAliveHint, request: u64) -> bool {
-        let policy = self.policy;
-        self.exchange.on_hint(hint, request, &policy)
+    /// A hint in the response to the last request, which may have ended.
+    fn hint(&mut self, hint: KeepAliveHint) -> Option<Advertised> {
+        let advertised = self.lifecycle.on_hint(hint, &self.policy);
+        self.lifecycle.on_change(&self.policy);
+        advertised
     }
 
     fn look(&self) -> Option<Verdict> {
-        self.exchange.look(&self.policy, &self.now)
+        self.lifecycle.verdict(&self.policy, &self.now)
     }
 
     fn verdict(&mut self) -> Option<Verdict> {
-        let now = self.now;
-        self.exchange.verdict(&self.policy, &now)
+        self.lifecycle.on_idle_read(&self.policy, self.now)
     }
 
     /// For how long it may be reused from now on.
     #[track_caller]
     fn good_for(&self) -> Duration {
         match self.look() {
-            Some(Verdict::Reuse { until: Some(until) }) => until
-                .checked_duration_since(self.now.monotonic)
-                .expect("a deadline lies ahead"),
+            Some(Verdict::Reuse { until: Some(until) }) if until >= self.now.monotonic => {
+                Duration::from_nanos(until.abs_diff(self.now.monotonic))
+            }
             verdict => panic!("expected a deadline, got {verdict:?}"),
         }
     }
@@ -148,7 +140,13 @@ impl Life {
     }
 
     fn end(&mut self, cause: Cause) -> Option<End> {
-        self.exchange.on_end(cause, &self.policy)
+        let ended = self.lifecycle.on_end(cause, self.now);
+        ended.map(|ended| ended.end)
+    }
+
+    /// This side drops the connection.
+    fn drop(&mut self) -> Option<End> {
+        self.lifecycle.on_drop()
     }
 }
 
@@ -177,31 +175,31 @@ fn head(bytes: usize) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n")
 }
 
-const RETIRED_BY_HAND: Option<Verdict> = Some(Verdict::Retire(Reason::ByHand));
+const REQUESTED: Option<Verdict> = Some(Verdict::Retire(Reason::Requested));
 
 // Phases.
 
 #[test]
 fn a_connection_is_unused_then_busy_then_idle_and_so_on() {
     let mut life = Life::connected();
-    assert_eq!(life.exchange.phase, Phase::Unused);
-    assert!(life.exchange.is_idle());
+    assert_eq!(life.lifecycle.phase, Phase::Unused { first_read: None });
+    assert!(life.lifecycle.is_idle());
 
     for _ in 0..3 {
         life.write("GET / HTT", 0);
-        assert_eq!(life.exchange.phase, Phase::Busy, "a request has begun");
+        assert_eq!(life.lifecycle.mode(), Mode::Busy, "a request has begun");
         life.write("P/1.1\r\nhost: a\r\n\r\n", 0);
-        assert_eq!(life.exchange.phase, Phase::Busy, "nothing was answered");
+        assert_eq!(life.lifecycle.mode(), Mode::Busy, "nothing was answered");
         life.read(OK_4, 0);
-        assert_eq!(life.exchange.phase, Phase::Busy, "a body is to come");
+        assert_eq!(life.lifecycle.mode(), Mode::Busy, "a body is to come");
         life.read("bod", 0);
-        assert_eq!(life.exchange.phase, Phase::Busy, "a byte is missing");
-        assert!(!life.exchange.is_idle());
+        assert_eq!(life.lifecycle.mode(), Mode::Busy, "a byte is missing");
+        assert!(!life.lifecycle.is_idle());
         assert_eq!(life.look(), None, "an open exchange is not to be closed");
         assert_eq!(life.verdict(), None, "an open exchange is not to be closed");
         life.read("y", 0);
-        assert_eq!(life.exchange.phase, Phase::Idle);
-        assert!(life.exchange.is_idle());
+        assert_eq!(life.lifecycle.mode(), Mode::Idle);
+        assert!(life.lifecycle.is_idle());
         assert!(life.verdict().is_some());
     }
 }
@@ -211,11 +209,11 @@ fn an_exchange_is_open_until_its_request_is_out_too() {
     let mut life = Life::connected();
     life.write(POST, 0);
     life.read(OK, 1);
-    assert_eq!(life.exchange.phase, Phase::Busy);
+    assert_eq!(life.lifecycle.mode(), Mode::Busy);
     life.write("bod", 2);
-    assert_eq!(life.exchange.phase, Phase::Busy);
+    assert_eq!(life.lifecycle.mode(), Mode::Busy);
     life.write("y", 3);
-    assert_eq!(life.exchange.phase, Phase::Idle);
+    assert_eq!(life.lifecycle.mode(), Mode::Idle);
 }
 
 #[test]
@@ -226,35 +224,35 @@ fn an_exchange_may_begin_in_the_write_that_ends_the_one_before() {
 
     life.write(&format!("body{GET}"), 2);
 
-    assert_eq!(life.exchange.phase, Phase::Busy);
-    assert_eq!(life.exchange.request().number, 2);
-    assert_eq!(life.exchange.request().idle_before(), Duration::ZERO);
+    assert_eq!(life.lifecycle.mode(), Mode::Busy);
+    assert_eq!(life.lifecycle.request().number(), 2);
+    assert_eq!(life.lifecycle.request().idle_before(), Duration::ZERO);
     life.read(OK, 3);
-    assert_eq!(life.exchange.phase, Phase::Idle);
+    assert_eq!(life.lifecycle.mode(), Mode::Idle);
 }
 
 #[test]
 fn requests_are_counted_when_they_begin() {
     let mut life = Life::connected();
-    assert_eq!(life.exchange.request().number, 0);
+    assert_eq!(life.lifecycle.request().number(), 0);
     for requests in 1..=5 {
         life.write("G", 0);
-        assert_eq!(life.exchange.request().number, requests);
+        assert_eq!(life.lifecycle.request().number(), requests);
         life.write(&GET[1..], 0);
         life.read(CONTINUE, 0);
         life.read(OK, 0);
-        assert_eq!(life.exchange.request().number, requests);
+        assert_eq!(life.lifecycle.request().number(), requests);
     }
 }
 
 #[test]
 fn the_idle_time_before_a_request_counts_from_the_end_of_the_last_exchange() {
     let mut life = Life::connected_after(500);
-    assert_eq!(life.exchange.request().idle_before(), Duration::ZERO);
+    assert_eq!(life.lifecycle.request().idle_before(), Duration::ZERO);
 
     life.write("GET", 30);
     assert_eq!(
-        life.exchange.request().idle_before(),
+        life.lifecycle.request().idle_before(),
         ms(30),
         "since connecting"
     );
@@ -262,14 +260,14 @@ fn the_idle_time_before_a_request_counts_from_the_end_of_the_last_exchange() {
     life.read(OK_4, 50);
     life.read("body", 100);
     assert_eq!(
-        life.exchange.request().idle_before(),
+        life.lifecycle.request().idle_before(),
         ms(30),
         "until the next request"
     );
 
     life.write(GET, 350);
     assert_eq!(
-        life.exchange.request().idle_before(),
+        life.lifecycle.request().idle_before(),
         ms(250),
         "since the last byte"
     );
@@ -281,7 +279,7 @@ fn the_idle_time_before_a_request_includes_sleep() {
 
     life.write_at(GET, Moment::at(10).wall_forward(HOUR));
 
-    assert_eq!(life.exchange.request().idle_before(), HOUR + ms(10));
+    assert_eq!(life.lifecycle.request().idle_before(), HOUR + ms(10));
 }
 
 #[test]
@@ -289,11 +287,11 @@ fn age_counts_from_connecting_and_includes_sleep() {
     let mut life = Life::idle();
     life.exchange_at(500);
 
-    assert_eq!(life.exchange.age(&Moment::at(700)), ms(700));
+    assert_eq!(life.lifecycle.age(&Moment::at(700)), ms(700));
     let asleep = Moment::at(700).wall_forward(HOUR);
-    assert_eq!(life.exchange.age(&asleep), HOUR + ms(700));
+    assert_eq!(life.lifecycle.age(&asleep), HOUR + ms(700));
     let set_back = Moment::at(700).wall_back(HOUR);
-    assert_eq!(life.exchange.age(&set_back), ms(700));
+    assert_eq!(life.lifecycle.age(&set_back), ms(700));
 }
 
 #[test]
@@ -303,8 +301,8 @@ fn the_deadline_counts_from_the_last_byte_of_the_response() {
     life.read(OK, 100);
 
     let verdict = life
-        .exchange
-        .look(&life.policy, &Moment::at(2_000))
+        .lifecycle
+        .verdict(&life.policy, &Moment::at(2_000))
         .expect("an idle connection");
 
     let until = Some(Moment::at(4_100).monotonic);
@@ -366,7 +364,7 @@ fn without_reuse_a_connection_serves_its_first_request_and_no_other() {
 fn a_round_trip_takes_no_longer_than_connecting_did() {
     let mut life = Life::connected_after(30);
     assert_eq!(
-        life.exchange.rtt(),
+        life.lifecycle.rtt(),
         Span::new(ms(30)),
         "before the first request"
     );
@@ -661,7 +659,7 @@ fn after_an_early_response_the_server_may_have_counted_from_its_first_byte() {
 
     life.write(GET, 1_000);
     assert_eq!(
-        life.exchange.request().idle_before(),
+        life.lifecycle.request().idle_before(),
         ms(300),
         "idle since it was out"
     );
@@ -685,8 +683,8 @@ fn after_a_long_early_response_all_but_a_window_of_it_had_come_first() {
 #[test]
 fn a_hint_sets_the_deadline_of_the_exchange_it_came_in() {
     let mut life = Life::busy();
-    life.hint(timeout(5), 1);
-    assert_eq!(life.exchange.hint(), timeout(5));
+    life.hint(timeout(5));
+    assert_eq!(life.lifecycle.hint(), Some(timeout(5)));
 
     life.read(OK, 0);
 
@@ -697,17 +695,17 @@ fn a_hint_sets_the_deadline_of_the_exchange_it_came_in() {
 fn what_a_later_hint_does_not_mention_stands() {
     let mut life = Life::idle();
 
-    life.hint(timeout(5).with_max(10), 1);
-    life.hint(max(3), 1);
-    assert_eq!(life.exchange.hint(), timeout(5).with_max(3));
+    life.hint(timeout(5).with_max(10));
+    life.hint(max(3));
+    assert_eq!(life.lifecycle.hint(), Some(timeout(5).with_max(3)));
     assert_eq!(life.good_for(), secs(5));
 
-    life.hint(timeout(60), 1);
-    assert_eq!(life.exchange.hint(), timeout(60).with_max(3));
+    life.hint(timeout(60));
+    assert_eq!(life.lifecycle.hint(), Some(timeout(60).with_max(3)));
     assert_eq!(life.good_for(), secs(60), "a longer one replaces a shorter");
 
-    life.hint(KeepAliveHint::new(), 1);
-    assert_eq!(life.exchange.hint(), timeout(60).with_max(3));
+    life.hint(KeepAliveHint::new());
+    assert_eq!(life.lifecycle.hint(), Some(timeout(60).with_max(3)));
 
     // Of four requests all in all, the limit that stands, one is left after three.
     life.exchange_at(0);
@@ -720,7 +718,7 @@ fn what_a_later_hint_does_not_mention_stands() {
 #[test]
 fn a_hint_stands_for_the_exchanges_that_follow() {
     let mut life = Life::idle();
-    life.hint(timeout(5), 1);
+    life.hint(timeout(5));
     life.exchange_at(10);
     life.exchange_at(20);
 
@@ -737,7 +735,7 @@ fn max_counts_the_requests_after_that_whose_response_said_it() {
             }
             life.exchange_at(0);
             if number == request {
-                life.hint(max(limit), request);
+                life.hint(max(limit));
             }
         }
 
@@ -751,78 +749,12 @@ fn max_counts_the_requests_after_that_whose_response_said_it() {
 }
 
 #[test]
-fn a_limit_is_counted_from_its_request_however_late_it_is_told() {
-    let mut life = Life::idle();
-    life.exchange_at(0);
-    life.exchange_at(0);
-
-    // Two after the first: as many as were made by now.
-    life.hint(max(2), 1);
-
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
-}
-
-#[test]
-fn a_limit_that_was_exceeded_leaves_no_request() {
-    let mut life = Life::idle();
-    life.exchange_at(0);
-    life.exchange_at(0);
-
-    life.hint(max(0), 1);
-
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
-}
-
-#[test]
 fn a_limit_without_end_overflows_nothing() {
     let mut life = Life::idle();
-    life.hint(max(u64::MAX), 1);
-    life.hint(max(u64::MAX), u64::MAX);
+    life.hint(max(u64::MAX));
+    life.hint(max(u64::MAX));
 
     assert_eq!(life.good_for(), HOUR);
-}
-
-/// A response may be looked at when the connection has served the next one: its hint is then no
-/// longer what the server said last.
-#[test]
-fn a_hint_that_is_told_late_replaces_nothing_newer() {
-    let mut life = Life::idle();
-    life.exchange_at(0);
-
-    life.hint(timeout(5).with_max(1), 2);
-    life.hint(timeout(60).with_max(100), 1);
-    assert_eq!(life.exchange.hint(), timeout(5).with_max(1));
-    assert_eq!(life.good_for(), secs(5));
-    life.exchange_at(0);
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
-
-    // Nor does it count as the last one itself, nor as said by the request under way.
-    let mut life = Life::idle();
-    life.exchange_at(0);
-    life.exchange_at(0);
-    life.hint(timeout(5), 3);
-    life.hint(timeout(60), 1);
-    life.hint(timeout(30), 2);
-    assert_eq!(life.good_for(), secs(5));
-
-    let mut life = Life::idle();
-    life.exchange_at(0);
-    life.exchange_at(0);
-    life.hint(timeout(5), 1);
-    life.hint(timeout(30), 2);
-    assert_eq!(life.good_for(), secs(30));
-}
-
-#[test]
-fn a_hint_that_is_told_late_adds_what_is_not_known() {
-    let mut life = Life::idle();
-    life.exchange_at(0);
-
-    life.hint(timeout(5), 2);
-    life.hint(max(1), 1);
-
-    assert_eq!(life.exchange.hint(), timeout(5).with_max(1));
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
 }
 
 #[test]
@@ -830,60 +762,163 @@ fn hints_that_are_not_honoured_are_not_kept() {
     let mut life = Life::idle();
     life.policy = life.policy.hints(false);
 
-    assert!(!life.hint(timeout(0).with_max(0), 1));
+    assert_eq!(life.hint(timeout(0).with_max(0)), None);
 
-    assert_eq!(life.exchange.hint(), KeepAliveHint::new());
+    assert_eq!(life.lifecycle.hint(), None);
     assert_eq!(life.good_for(), HOUR);
 }
 
 #[test]
-fn a_hint_has_an_idle_connection_looked_at_where_it_shortens_its_time() {
-    let nothing = KeepAliveHint::new();
-    let rows = [
-        // From a deadline to another.
-        (nothing, timeout(60), true),
-        (nothing, timeout(3_599), true),
-        (nothing, timeout(3_600), false),
-        (nothing, timeout(7_200), false),
-        (timeout(60), timeout(59), true),
-        (timeout(60), timeout(60), false),
-        (timeout(60), timeout(61), false),
-        (timeout(60), nothing, false),
-        (nothing, max(1), false),
-        (timeout(60), max(5), false),
-        // From a deadline to none.
-        (nothing, timeout(0), true),
-        (timeout(60), timeout(0), true),
-        (nothing, max(0), true),
-        (max(5), max(0), true),
-        (timeout(60), timeout(120).with_max(0), true),
-        // From none to any: that was to be acted on already.
-        (timeout(0), timeout(60), false),
-        (timeout(0), timeout(0), false),
-        (timeout(0), max(0), false),
-        (max(0), timeout(1), false),
-        (max(0), max(5), false),
-        (max(0), nothing, false),
-    ];
-    for (before, hint, sooner) in rows {
-        let mut life = Life::idle();
-        life.policy = life.policy.hint_ceiling(2 * HOUR);
-        life.hint(before, 1);
+fn a_hint_is_advertised_to_other_connections_where_it_says_something_new() {
+    let advertised = |timeout: Option<u64>, requests| {
+        Some(Advertised {
+            timeout: timeout.map(secs),
+            requests,
+        })
+    };
+    let mut life = Life::idle();
+    assert_eq!(life.hint(timeout(5)), advertised(Some(5), None));
+    assert_eq!(life.hint(timeout(5)), None);
+    assert_eq!(life.hint(max(9)), advertised(Some(5), Some(10)));
+    life.exchange_at(0);
+    assert_eq!(life.hint(timeout(5).with_max(8)), None, "as before");
+    assert_eq!(
+        life.hint(timeout(6).with_max(8)),
+        advertised(Some(6), Some(10))
+    );
+}
 
-        assert_eq!(life.hint(hint, 1), sooner, "{before:?}, then {hint:?}");
+/// A response with these header lines.
+fn response(lines: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\n{lines}content-length: 4\r\n\r\nbody")
+}
+
+#[test]
+fn a_hint_is_read_from_the_head_however_it_is_cut_into_pieces() {
+    let bytes = response("Keep-Alive: timeout=7\r\nkeep-alive: max=2, timeout=9\r\n");
+    for cut in 0..bytes.len() {
+        let mut life = Life::busy();
+        let (first, second) = bytes.split_at(cut);
+        let outcomes = [life.read(first, 0), life.read(second, 0)];
+
+        assert_eq!(
+            life.lifecycle.hint(),
+            Some(timeout(7).with_max(2)),
+            "at {cut}"
+        );
+        assert_eq!(life.good_for(), secs(7), "at {cut}");
+        let hints = outcomes.iter().filter(|outcome| outcome.hint.is_some());
+        assert_eq!(hints.count(), 1, "at {cut}: it is counted once");
     }
 }
 
 #[test]
-fn a_hint_has_no_other_connection_looked_at() {
-    let mut busy = Life::busy();
-    assert!(!busy.hint(timeout(0).with_max(0), 1));
-    busy.read(OK, 0);
-    assert_eq!(busy.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+fn a_hint_is_known_before_the_body_ends() {
+    let bytes = response("keep-alive: timeout=7\r\n");
+    let mut life = Life::busy();
+    life.read(bytes.strip_suffix("body").unwrap(), 0);
+    assert_eq!(life.lifecycle.hint(), Some(timeout(7)));
+    assert_eq!(life.look(), None, "the exchange is open");
+}
 
-    let mut opaque = Life::idle();
-    opaque.exchange.on_opaque(Opaque::Upgrade);
-    assert!(!opaque.hint(timeout(0).with_max(0), 1));
+#[test]
+fn an_interim_response_carries_no_hint() {
+    let mut life = Life::busy();
+    life.read(
+        "HTTP/1.1 103 Early Hints\r\nkeep-alive: timeout=7\r\n\r\n",
+        0,
+    );
+    assert_eq!(life.lifecycle.hint(), None);
+    life.read(OK, 0);
+    assert_eq!(life.lifecycle.hint(), None);
+}
+
+#[test]
+fn what_is_no_hint_changes_nothing_and_never_makes_a_connection_opaque() {
+    let long = format!("keep-alive: timeout=7, x={}\r\n", "y".repeat(2_000));
+    for (lines, is_invalid) in [
+        ("x-keep-alive: timeout=7\r\n", None),
+        ("keep-alives: timeout=7\r\n", None),
+        ("keep-alive: \r\n", Some(false)),
+        ("keep-alive: timeout=soon\r\n", Some(true)),
+        ("keep-alive : timeout=7\r\n", Some(true)),
+        ("keep-alive\r\n", None),
+        ("keep-alive: timeout=\x017\r\n", Some(true)),
+        (&long, Some(true)),
+    ] {
+        let mut life = Life::busy();
+        let outcome = life.read(&response(lines), 0);
+        let invalid = outcome.hint.map(|parsed| parsed.invalid);
+        assert_eq!(invalid, is_invalid, "{lines:?}");
+        assert_eq!(life.lifecycle.hint(), None, "{lines:?}");
+        assert_eq!(life.good_for(), HOUR, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_request_and_a_trailer_carry_no_hint() {
+    let mut life = Life::connected();
+    life.write("GET / HTTP/1.1\r\nkeep-alive: timeout=7\r\n\r\n", 0);
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    life.read(&format!("{chunked}0\r\nkeep-alive: timeout=7\r\n\r\n"), 0);
+    assert_eq!(life.lifecycle.hint(), None);
+    assert_eq!(life.good_for(), HOUR);
+}
+
+#[test]
+fn a_new_connection_starts_with_what_its_origin_advertised() {
+    let policy = KeepAlivePolicy::default()
+        .max_idle(secs(10))
+        .safety_margin(Duration::ZERO);
+    let good_for = |timeout: Option<u64>, policy: KeepAlivePolicy| {
+        let advertised = Advertised {
+            timeout: timeout.map(secs),
+            requests: None,
+        };
+        let mut life = Life::connected().with(policy);
+        life.lifecycle = life.lifecycle.with_advertised(&advertised, &policy);
+        life.exchange_at(0);
+        assert_eq!(life.lifecycle.hint(), None, "it heard none itself");
+        life.good_for()
+    };
+    assert_eq!(good_for(None, policy), secs(10));
+    assert_eq!(good_for(Some(4), policy), secs(4));
+    assert_eq!(
+        good_for(Some(60), policy),
+        secs(10),
+        "another one's longer timeout"
+    );
+    assert_eq!(
+        good_for(Some(0), policy),
+        secs(10),
+        "zero forbids one connection"
+    );
+    assert_eq!(good_for(Some(4), policy.hints(false)), secs(10));
+}
+
+#[test]
+fn a_server_that_was_asked_and_is_silent_is_taken_at_its_word() {
+    let advertised = Advertised {
+        timeout: Some(secs(4)),
+        requests: Some(9),
+    };
+    let mut life = Life::connected();
+    life.lifecycle = life.lifecycle.with_advertised(&advertised, &life.policy);
+    life.exchange_at(0);
+    assert_eq!(life.good_for(), secs(4));
+
+    assert!(
+        life.lifecycle.on_probe_answered(1, &life.policy),
+        "no hint came"
+    );
+    assert_eq!(life.good_for(), HOUR);
+
+    let mut hinted = Life::busy();
+    let policy = hinted.policy;
+    hinted.read(&response("keep-alive: timeout=4\r\n"), 0);
+    assert!(!hinted.lifecycle.on_probe_answered(1, &policy));
+    assert!(hinted.lifecycle.on_probe_answered(2, &policy));
+    assert_eq!(hinted.good_for(), secs(4), "its own hint stands");
 }
 
 // Retiring.
@@ -891,36 +926,36 @@ fn a_hint_has_no_other_connection_looked_at() {
 #[test]
 fn a_connection_that_is_retired_while_idle_is_to_be_looked_at() {
     let mut unused = Life::connected();
-    assert!(unused.exchange.retire());
-    assert_eq!(unused.verdict(), RETIRED_BY_HAND);
+    assert!(unused.lifecycle.retire());
+    assert_eq!(unused.verdict(), REQUESTED);
 
     let mut idle = Life::idle();
-    assert!(idle.exchange.retire());
-    assert_eq!(idle.verdict(), RETIRED_BY_HAND);
+    assert!(idle.lifecycle.retire());
+    assert_eq!(idle.verdict(), REQUESTED);
 }
 
 #[test]
 fn a_connection_that_is_retired_while_busy_serves_its_exchange_to_the_end() {
     let mut life = Life::busy();
 
-    assert!(!life.exchange.retire());
+    assert!(!life.lifecycle.retire());
 
     assert_eq!(life.verdict(), None);
     life.read(OK_4, 0);
     assert_eq!(life.verdict(), None);
     life.read("body", 0);
-    assert_eq!(life.verdict(), RETIRED_BY_HAND);
+    assert_eq!(life.verdict(), REQUESTED);
 }
 
 #[test]
 fn an_opaque_connection_is_not_retired() {
     let mut life = Life::connected();
-    life.exchange.on_opaque(Opaque::Http2);
+    life.lifecycle.on_opaque(Opaque::Http2);
 
-    assert!(!life.exchange.retire());
+    assert!(!life.lifecycle.retire());
 
     assert_eq!(life.verdict(), None);
-    assert_eq!(life.end(Cause::Dropped), Some(End::Opaque(Opaque::Http2)));
+    assert_eq!(life.drop(), Some(End::Opaque(Opaque::Http2)));
 }
 
 #[test]
@@ -934,9 +969,9 @@ fn what_is_retired_stays_so() {
 
     life.now = Moment::at(20);
     assert_eq!(life.verdict(), retired, "the wall clock was set back");
-    life.hint(timeout(600), 1);
+    life.hint(timeout(600));
     assert_eq!(life.verdict(), retired, "the server allows more");
-    life.exchange.retire();
+    life.lifecycle.retire();
     assert_eq!(life.verdict(), retired, "the first reason stands");
     life.exchange_at(30);
     assert_eq!(life.verdict(), retired, "used nevertheless");
@@ -945,11 +980,11 @@ fn what_is_retired_stays_so() {
 #[test]
 fn to_be_retired_by_hand_is_a_reason_that_stands() {
     let mut life = Life::idle().with(KeepAlivePolicy::default());
-    life.exchange.retire();
+    life.lifecycle.retire();
 
     life.now = Moment::at(10_000);
 
-    assert_eq!(life.verdict(), RETIRED_BY_HAND);
+    assert_eq!(life.verdict(), REQUESTED);
 }
 
 #[test]
@@ -962,7 +997,7 @@ fn only_to_look_retires_nothing() {
 
     assert_eq!(life.good_for(), ms(3_990));
     assert_eq!(life.verdict(), life.look());
-    assert_eq!(life.end(Cause::Dropped), Some(End::Client));
+    assert_eq!(life.drop(), Some(End::Client));
 }
 
 // Ends.
@@ -975,30 +1010,30 @@ impl Life {
     }
 
     fn retired(mut self) -> Self {
-        self.exchange.retire();
+        self.lifecycle.retire();
         self
     }
 
     fn opaque(mut self) -> Self {
-        self.exchange.on_opaque(Opaque::Tunnel);
+        self.lifecycle.on_opaque(Opaque::Tunnel);
         self
     }
 
     /// A request is to be written, and nothing of it is accepted.
     fn sending(mut self) -> Self {
-        self.exchange.on_sending(&Epoch::of_tests(), self.now);
+        self.lifecycle.on_sending(self.now);
         self
     }
 
     /// What the first response said.
     fn hinted(mut self, hint: KeepAliveHint) -> Self {
-        self.hint(hint, 1);
+        self.hint(hint);
         self
     }
 
-    fn without_reuse(mut self) -> Self {
-        self.policy = self.policy.reuse(false);
-        self
+    fn without_reuse(self) -> Self {
+        let policy = self.policy.reuse(false);
+        self.with(policy)
     }
 
     /// Idle for too long.
@@ -1013,7 +1048,7 @@ impl Life {
     }
 }
 
-/// How a life ends by each [`Cause`]: dropped, EOF, error.
+/// How a life ends: dropped, by EOF, by an error.
 type Ends = [End; 3];
 
 /// A life of that name, and how it ends.
@@ -1030,7 +1065,7 @@ fn every_end_is_called_by_its_name() {
     const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 3];
     // It may be retired, and the server be quicker.
     let by = |reason| [End::Retired(reason), PeerIdle, PeerIdle];
-    let by_hand = by(Reason::ByHand);
+    let requested = by(Reason::Requested);
     let expired = by(Reason::IdleDeadline);
     let once = by(Reason::ReuseDisabled);
     let last = by(Reason::RequestLimit);
@@ -1056,7 +1091,7 @@ fn every_end_is_called_by_its_name() {
             || Life::connected().without_reuse(),
             CLIENT,
         ),
-        ("unused, retired", || Life::connected().retired(), by_hand),
+        ("unused, retired", || Life::connected().retired(), requested),
         ("unused, opaque", || Life::connected().opaque(), UNKNOWN),
         (
             "unused, expired",
@@ -1073,7 +1108,7 @@ fn every_end_is_called_by_its_name() {
             DELIMITED,
         ),
         ("exchange", || Life::idle(), CLIENT),
-        ("exchange, retired", || Life::idle().retired(), by_hand),
+        ("exchange, retired", || Life::idle().retired(), requested),
         ("exchange, opaque", || Life::idle().opaque(), UNKNOWN),
         ("exchange, expired", || Life::idle().expired(), CLIENT),
         (
@@ -1106,239 +1141,20 @@ fn every_end_is_called_by_its_name() {
         ("again, opaque", || Life::busy_again().opaque(), UNKNOWN),
         ("two exchanges", || Life::busy_again().answered(OK), CLIENT),
     ];
-    const CAUSES: [Cause; 3] = [Cause::Dropped, Cause::Eof, Cause::Error];
+    const CAUSES: [Option<Cause>; 3] = [None, Some(Cause::Eof), Some(Cause::Error)];
+    let end = |life: &mut Life, cause| match cause {
+        Some(cause) => life.end(cause),
+        None => life.drop(),
+    };
     for (name, lived, ends) in rows {
-        for (cause, end) in CAUSES.into_iter().zip(ends) {
+        for (cause, expected) in CAUSES.into_iter().zip(ends) {
             let mut life = lived();
-            assert_eq!(life.end(cause), Some(end), "{name}, {cause:?}");
+            assert_eq!(end(&mut life, cause), Some(expected), "{name}, {cause:?}");
             for again in CAUSES {
-                assert_eq!(life.end(again), None, "{name}, {again:?} after {cause:?}");
+                let again = end(&mut life, again);
+                assert_eq!(again, None, "{name}, after {cause:?}");
             }
         }
-    }
-}
-
-// What is put aside.
-
-impl Life {
-    fn deferred(mut self, bytes: &str) -> Self {
-        assert!(
-            self.exchange
-                .may_defer(bytes.as_bytes(), &self.policy, Span::MAX)
-        );
-        self.exchange.defer(bytes.as_bytes(), self.now.read());
-        self
-    }
-
-    fn may_defer(&self, bytes: &str) -> bool {
-        self.exchange
-            .may_defer(bytes.as_bytes(), &self.policy, Span::MAX)
-    }
-
-    /// All that anybody sees of it.
-    fn seen(&self) -> String {
-        let Self { exchange, now, .. } = self;
-        let facts = (
-            exchange.is_idle(),
-            exchange.opaque(),
-            exchange.request(),
-            exchange.hint(),
-            (exchange.since, exchange.skew, exchange.rtt),
-            (exchange.answered, exchange.allowance(&self.policy)),
-        );
-        format!("{facts:?} {now:?} {:?}", self.look())
-    }
-}
-
-#[test]
-fn what_is_put_aside_is_the_same_when_it_is_followed() {
-    for response in [OK, OK_4, UNTIL_EOF, "HTTP/1.1 2", "HTTP/1.1 2xx"] {
-        let followed = Life::busy_again().answered(response);
-        let mut life = Life::busy_again().deferred(response);
-        assert!(!life.exchange.is_idle(), "not known to be");
-
-        let window = life.policy.response_window;
-        let happened = life
-            .exchange
-            .follow_deferred(window, &Epoch::of_tests())
-            .unwrap();
-
-        assert_eq!(life.seen(), followed.seen(), "{response}");
-        assert_eq!(happened.opaque(), followed.exchange.opaque());
-        assert!(
-            life.exchange
-                .follow_deferred(window, &Epoch::of_tests())
-                .is_none(),
-            "there was one"
-        );
-    }
-}
-
-#[test]
-fn the_next_request_proves_that_what_was_put_aside_was_all() {
-    let mut followed = Life::busy_again().answered(OK);
-    let mut life = Life::busy_again().deferred(OK);
-    for life in [&mut followed, &mut life] {
-        life.now = life.now.after(ms(700));
-        life.exchange.on_sending(&Epoch::of_tests(), life.now);
-        let _ = life.exchange.on_written(GET.as_bytes());
-        assert_eq!(life.exchange.request().idle_before(), ms(700));
-    }
-
-    assert_eq!(life.seen(), followed.seen());
-    assert!(life.exchange.has_room() && !life.exchange.is_deferring());
-}
-
-impl Life {
-    /// Writes what may be the next request after a response that was put aside; returns whether it was.
-    fn next_request(&mut self, bytes: &str) -> bool {
-        self.exchange
-            .on_next_request(bytes.as_bytes(), &self.now.read(), &Epoch::of_tests())
-    }
-
-    fn settled(mut self) -> Self {
-        self.exchange.settle_time(&Epoch::of_tests());
-        self
-    }
-}
-
-#[test]
-fn a_request_that_is_all_there_is_taken_in_few_steps_to_the_same_end() {
-    for wake_up in [0, 5_000] {
-        let mut slowly = Life::busy_again();
-        let mut life = Life::busy_again();
-        for number in 3..=20 {
-            for life in [&mut slowly, &mut life] {
-                life.now = life.now.after(ms(30));
-            }
-            slowly = slowly.deferred(OK);
-            life = life.deferred(OK);
-            for life in [&mut slowly, &mut life] {
-                life.now = life.now.after(ms(700)).wall_forward(ms(wake_up));
-            }
-            slowly.exchange.on_sending(&Epoch::of_tests(), slowly.now);
-            let _ = slowly.exchange.on_written(GET.as_bytes());
-            assert!(life.next_request(GET));
-            let request = life.exchange.request();
-            assert_eq!(request.number, number);
-            assert_eq!(request.idle_before(), ms(700 + wake_up));
-        }
-        let (life, slowly) = (life.settled(), slowly.settled());
-        assert_eq!(life.seen(), slowly.seen());
-        let (life, slowly) = (life.answered(OK_4), slowly.answered(OK_4));
-        assert_eq!(life.seen(), slowly.seen(), "with a body to come");
-    }
-}
-
-#[test]
-fn each_request_in_few_steps_tells_a_round_trip_by_both_clocks() {
-    let mut life = Life::connected_after(1_000);
-    life.write(GET, 0);
-    // How long each takes, and how much longer by the wall clock; the least so far.
-    for (time, more, least) in [
-        (900, 0, 900),
-        (800, 0, 800),
-        (850, 0, 800),
-        (700, 150, 800),
-        (700, 50, 750),
-        (0, 0, 0),
-        (1, 0, 0),
-    ] {
-        life.now = life.now.after(ms(time)).wall_forward(ms(more));
-        life = life.deferred(OK);
-        assert!(life.next_request(GET));
-        assert_eq!(life.exchange.rtt().duration(), ms(least), "{time} {more}");
-    }
-}
-
-#[test]
-fn an_interim_response_tells_a_round_trip_whichever_request_it_answers() {
-    let mut life = Life::connected_after(1_000);
-    life.write(GET, 0);
-    life.now = life.now.after(ms(900));
-    life = life.deferred(OK);
-    life.now = life.now.after(ms(10));
-    assert!(life.next_request(GET));
-    life = life.settled();
-    life.read(CONTINUE, 1_210);
-    life.now = life.now.after(ms(500));
-    life = life.deferred(OK);
-
-    assert!(life.next_request(GET));
-
-    assert_eq!(life.exchange.rtt().duration(), ms(300));
-}
-
-#[test]
-fn only_a_request_that_shows_to_be_all_of_it_is_taken_in_few_steps() {
-    assert!(Life::busy().deferred(OK).next_request(GET));
-    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length-hint: 4\r\n\r\n";
-    assert!(Life::busy().deferred(OK).next_request(post));
-
-    for odd in [
-        "",
-        POST,
-        "GET / HTTP/1.1\r\nhost: a\r\n",
-        "GET / HTTP/1.1\r\nhost: a\r\n\r\nG",
-        "GET / HTTP/1.1\r\nhost: a\r\n\r\n\r\n",
-        "GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
-        "GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n",
-        "GET / HTTP/1.0\r\n\r\n",
-        "GET / HTTP/1.1\n\n",
-        "HEAD / HTTP/1.1\r\n\r\n",
-        "CONNECT a:1 HTTP/1.1\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    ] {
-        let mut life = Life::busy().deferred(OK);
-        let before = life.seen();
-        assert!(!life.next_request(odd), "{odd}");
-        assert_eq!(life.seen(), before, "{odd}");
-    }
-    for (name, mut life) in [
-        ("unused", Life::connected()),
-        ("idle", Life::idle()),
-        ("nothing has come", Life::busy()),
-        ("a head has come", Life::busy().answered(OK_4)),
-    ] {
-        assert!(!life.next_request(GET), "{name}");
-    }
-}
-
-#[test]
-fn only_the_beginning_of_a_response_that_ends_by_itself_is_put_aside() {
-    assert!(Life::busy().may_defer(OK));
-
-    let long = format!("{OK}{}", "x".repeat(1_024));
-    for odd in [
-        CONTINUE,
-        TIMED_OUT,
-        "HTTP/1.1 101 ",
-        "HTTP/1.0 200 OK",
-        "",
-        &long,
-    ] {
-        assert!(!Life::busy().may_defer(odd), "{odd}");
-    }
-    for (name, life) in [
-        ("unused", Life::connected()),
-        ("idle", Life::idle()),
-        ("a part has come", Life::busy().answered("HTTP/1.1 200")),
-        ("a body has begun", Life::busy().answered(OK_4)),
-        ("opaque", Life::busy().opaque()),
-        ("retired", Life::busy().retired()),
-        ("something is put aside", Life::busy().deferred(OK)),
-        ("the last request", Life::busy().hinted(max(0))),
-    ] {
-        assert!(!life.may_defer(OK), "{name}");
-    }
-    for request in [
-        "HEAD / HTTP/1.1\r\n\r\n",
-        "CONNECT a:1 HTTP/1.1\r\n\r\n",
-        "POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\n",
-    ] {
-        let mut life = Life::connected();
-        life.write(request, 0);
-        assert!(!life.may_defer(OK), "{request}");
     }
 }
 
@@ -1347,23 +1163,24 @@ fn only_the_beginning_of_a_response_that_ends_by_itself_is_put_aside() {
 #[test]
 fn a_request_that_nothing_is_accepted_of_keeps_its_connection() {
     for life in [Life::connected(), Life::idle()] {
-        let before = life.exchange.request().number;
+        let before = life.lifecycle.request().number();
         let mut life = life.sending();
-        assert!(!life.exchange.is_idle());
-        assert_eq!(life.exchange.request().number, before + 1);
+        assert!(!life.lifecycle.is_idle());
+        assert_eq!(life.lifecycle.request().number(), before + 1);
 
         life = life.expired();
-        assert!(!life.exchange.retire(), "there is nothing to look at");
+        assert!(!life.lifecycle.retire(), "there is nothing to look at");
         assert_eq!(life.verdict(), None);
-        life.exchange.on_sending(&Epoch::of_tests(), life.now);
-        assert_eq!(life.exchange.request().number, before + 1, "it is the same");
+        life.lifecycle.on_sending(life.now);
+        assert_eq!(
+            life.lifecycle.request().number(),
+            before + 1,
+            "it is the same"
+        );
 
-        life.exchange
-            .on_written(b"G")
-            .begun()
-            .then_some(())
-            .unwrap();
-        assert_eq!(life.exchange.request().number, before + 1, "it still is");
+        let now = life.now;
+        assert!(life.write_at("G", now).begun);
+        assert_eq!(life.lifecycle.request().number(), before + 1, "it still is");
         assert_eq!(life.verdict(), None);
     }
 }
@@ -1378,22 +1195,20 @@ fn before_the_first_request_a_connection_was_idle_since_connecting() {
 
     life = life.sending();
 
-    assert_eq!(life.exchange.request().idle_before(), ms(600));
+    assert_eq!(life.lifecycle.request().idle_before(), ms(600));
 }
 
 #[test]
 fn a_request_has_the_time_of_the_first_attempt_to_write_it() {
     let mut life = Life::idle();
     life.now = life.now.after(HOUR);
-    life.exchange.on_sending(&Epoch::of_tests(), life.now);
-    let idle_before = life.exchange.request().idle_before();
-    life.now = life.now.after(HOUR);
+    life.lifecycle.on_sending(life.now);
+    let idle_before = life.lifecycle.request().idle_before();
 
-    let happened = life.exchange.on_written(GET.as_bytes());
+    let outcome = life.write_at(GET, life.now.after(HOUR));
 
-    assert!(happened.begun());
-    assert!(!happened.needs_time(), "it has one");
-    assert_eq!(life.exchange.request().idle_before(), idle_before);
+    assert!(outcome.begun);
+    assert_eq!(life.lifecycle.request().idle_before(), idle_before);
     assert!(idle_before >= HOUR && idle_before < 2 * HOUR);
 }
 
@@ -1401,12 +1216,10 @@ fn a_request_has_the_time_of_the_first_attempt_to_write_it() {
 fn what_turns_out_to_be_no_request_is_not_counted_as_one() {
     let mut life = Life::connected().sending();
 
-    let happened = life
-        .exchange
-        .on_written(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    let outcome = life.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0);
 
-    assert_eq!(happened.opaque(), Some(Opaque::Http2));
-    assert_eq!(life.exchange.request().number, 0);
+    assert_eq!(outcome.opaque, Some(Opaque::Http2));
+    assert_eq!(life.lifecycle.request().number(), 0);
 }
 
 // First use.
@@ -1422,30 +1235,30 @@ fn an_unused_connection_that_is_looked_at_late_is_good_for_a_while_from_then_on(
         KeepAlivePolicy::default().max_lifetime(ms(1)),
     ] {
         let late = Moment::at(0).after(HOUR);
-        let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
+        let mut lifecycle = Lifecycle::new(Span::ZERO, Moment::at(0));
 
         for asked in [late, late.after(grace - Duration::from_nanos(1))] {
-            let verdict = exchange.verdict(&policy, &asked);
+            let verdict = lifecycle.on_idle_read(&policy, asked);
             let until = late.after(grace).monotonic;
             assert_eq!(verdict, Some(Verdict::Reuse { until: Some(until) }));
         }
 
-        let verdict = exchange.verdict(&policy, &late.after(grace));
-        assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
+        let verdict = lifecycle.on_idle_read(&policy, late.after(grace));
+        assert!(matches!(verdict, Some(Verdict::Retire(_))), "{verdict:?}");
     }
 }
 
 #[test]
 fn an_unused_connection_that_was_looked_at_in_time_has_no_such_while() {
     let policy = KeepAlivePolicy::default();
-    let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
+    let mut lifecycle = Lifecycle::new(Span::ZERO, Moment::at(0));
 
     assert!(matches!(
-        exchange.verdict(&policy, &Moment::at(2_999)),
+        lifecycle.on_idle_read(&policy, Moment::at(2_999)),
         Some(Verdict::Reuse { .. })
     ));
 
-    let verdict = exchange.verdict(&policy, &Moment::at(4_000));
+    let verdict = lifecycle.on_idle_read(&policy, Moment::at(4_000));
     assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
 }
 
@@ -1453,10 +1266,10 @@ fn an_unused_connection_that_was_looked_at_in_time_has_no_such_while() {
 #[test]
 fn a_slow_connect_leaves_an_unused_connection_its_time() {
     let policy = KeepAlivePolicy::default();
-    let mut exchange = Exchange::new(secs(3), Moment::at(0));
+    let mut lifecycle = Lifecycle::new(Span::new(secs(3)), Moment::at(0));
 
     for millis in [0, 2_000, 3_999] {
-        let verdict = exchange.verdict(&policy, &Moment::at(millis));
+        let verdict = lifecycle.on_idle_read(&policy, Moment::at(millis));
         let until = Some(Moment::at(4_000).monotonic);
         assert_eq!(verdict, Some(Verdict::Reuse { until }));
     }
@@ -1465,11 +1278,11 @@ fn a_slow_connect_leaves_an_unused_connection_its_time() {
 #[test]
 fn an_unused_connection_is_good_for_a_while_whatever_the_margin() {
     let policy = KeepAlivePolicy::default().safety_margin(HOUR);
-    let mut exchange = Exchange::new(Duration::ZERO, Moment::at(0));
+    let mut lifecycle = Lifecycle::new(Span::ZERO, Moment::at(0));
 
-    let fresh = exchange.verdict(&policy, &Moment::at(0));
+    let fresh = lifecycle.on_idle_read(&policy, Moment::at(0));
     assert!(matches!(fresh, Some(Verdict::Reuse { .. })));
-    let verdict = exchange.verdict(&policy, &Moment::at(1_000));
+    let verdict = lifecycle.on_idle_read(&policy, Moment::at(1_000));
     assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
 }
 
@@ -1511,13 +1324,12 @@ enum Step {
 impl Life {
     /// Returns why nothing is known any more, if that came out now.
     fn step(&mut self, step: Step) -> Option<Opaque> {
-        let window = self.policy.response_window;
-        let happened = match step {
-            Step::Write(bytes) => self.exchange.on_written(bytes.as_bytes()),
-            Step::Read(bytes) => self.exchange.on_read(bytes.as_bytes(), window),
+        let now = self.now;
+        let outcome = match step {
+            Step::Write(bytes) => self.write_at(bytes, now),
+            Step::Read(bytes) => self.read_at(bytes, now),
         };
-        self.happened(happened, self.now);
-        happened.opaque()
+        outcome.opaque
     }
 }
 
@@ -1527,20 +1339,18 @@ fn what_is_not_understood_is_opaque_for_ever_and_says_so_once() {
         for mut life in [Life::connected(), Life::idle()] {
             let told: Vec<_> = steps.iter().filter_map(|step| life.step(*step)).collect();
             assert_eq!(told, [reason], "{steps:?}");
-            assert_eq!(life.exchange.opaque(), Some(reason), "{steps:?}");
-            assert!(!life.exchange.is_idle(), "{steps:?}");
+            assert_eq!(life.lifecycle.opaque(), Some(reason), "{steps:?}");
+            assert!(!life.lifecycle.is_idle(), "{steps:?}");
 
-            let requests = life.exchange.request().number;
+            let requests = life.lifecycle.request().number();
             for bytes in [GET, OK, "anything", ""] {
-                assert!(!life.write(bytes, 10), "{steps:?}: no time for a write");
-                assert!(!life.read(bytes, 20), "{steps:?}: no time for a read");
                 assert_eq!(life.step(Step::Write(bytes)), None, "{steps:?}");
                 assert_eq!(life.step(Step::Read(bytes)), None, "{steps:?}");
                 assert_eq!(life.look(), None, "{steps:?}");
                 assert_eq!(life.verdict(), None, "{steps:?}");
             }
-            assert_eq!(life.exchange.opaque(), Some(reason), "{steps:?}");
-            assert_eq!(life.exchange.request().number, requests, "{steps:?}");
+            assert_eq!(life.lifecycle.opaque(), Some(reason), "{steps:?}");
+            assert_eq!(life.lifecycle.request().number(), requests, "{steps:?}");
             assert_eq!(life.end(Cause::Eof), Some(End::Opaque(reason)), "{steps:?}");
         }
     }
@@ -1549,10 +1359,10 @@ fn what_is_not_understood_is_opaque_for_ever_and_says_so_once() {
 #[test]
 fn what_is_understood_says_nothing_of_being_opaque() {
     let mut life = Life::connected();
-    assert_eq!(life.exchange.opaque(), None);
+    assert_eq!(life.lifecycle.opaque(), None);
     for step in [Step::Write(GET), Step::Read(CONTINUE), Step::Read(OK)] {
         assert_eq!(life.step(step), None, "{step:?}");
-        assert_eq!(life.exchange.opaque(), None, "{step:?}");
+        assert_eq!(life.lifecycle.opaque(), None, "{step:?}");
     }
 }
 
@@ -1560,88 +1370,25 @@ fn what_is_understood_says_nothing_of_being_opaque() {
 fn a_connection_can_be_opaque_for_a_reason_that_the_bytes_do_not_show() {
     let mut life = Life::connected();
 
-    life.exchange.on_opaque(Opaque::Http2);
+    life.lifecycle.on_opaque(Opaque::Http2);
 
-    assert_eq!(life.exchange.opaque(), Some(Opaque::Http2));
-    assert!(!life.write(GET, 0));
-    assert_eq!(life.exchange.request().number, 0);
-    assert_eq!(life.end(Cause::Dropped), Some(End::Opaque(Opaque::Http2)));
-}
-
-#[test]
-fn a_request_that_turns_out_to_be_none_is_not_counted() {
-    let mut life = Life::connected();
-
-    assert!(!life.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0));
-
-    assert_eq!(life.exchange.request().number, 0);
-}
-
-// What needs a time.
-
-#[test]
-fn a_time_is_needed_where_something_begins_or_ends_and_nowhere_else() {
-    let mut life = Life::connected();
-    for _ in 0..2 {
-        assert!(life.write("P", 0), "the first byte of a request");
-        assert!(!life.write(&POST[1..], 0), "the rest of its head");
-        assert!(!life.write("bod", 0), "a piece of its body");
-        assert!(life.read(CONTINUE, 0), "a response head");
-        assert!(
-            !life.write("y", 0),
-            "the end of a request that is not answered"
-        );
-        assert!(life.read("HTTP", 0), "the first byte of a response");
-        assert!(!life.read(&OK_4[4..], 0), "the rest of its head");
-        assert!(!life.read("bod", 0), "a piece of its body");
-        assert!(life.read("y", 0), "the end of an exchange");
-    }
-
-    life.write(POST, 0);
-    assert!(life.read(OK, 0), "an early response");
-    assert!(!life.write("bod", 0), "a piece of a body that was answered");
-    assert!(life.write("y", 0), "the end of an exchange, by its request");
-}
-
-#[test]
-fn a_long_response_needs_a_time_twice_a_window_at_most() {
-    let mut life = Life::connected().with_window(1_000);
-    life.write(GET, 0);
-    life.read(&head(100_000), 0);
-
-    let times = (0..999).filter(|_| life.read(&body(100), 0)).count();
-
-    // One mark every half window, that is, every fifth piece.
-    assert_eq!(times, 199);
-}
-
-#[test]
-fn without_a_window_the_middle_of_a_response_needs_no_time() {
-    let mut life = Life::connected().with_window(0);
-    life.write(GET, 0);
-    assert!(life.read(&head(100_000), 0), "its first byte");
-
-    let times = (0..999).filter(|_| life.read(&body(100), 0)).count();
-
-    assert_eq!(times, 0);
+    assert_eq!(life.lifecycle.opaque(), Some(Opaque::Http2));
+    assert!(!life.write(GET, 0).begun);
+    assert_eq!(life.lifecycle.request().number(), 0);
+    assert_eq!(life.drop(), Some(End::Opaque(Opaque::Http2)));
 }
 
 #[test]
 fn only_the_first_byte_of_a_request_begins_it() {
     let mut life = Life::connected();
-    let begun = |life: &mut Life, bytes: &str| {
-        let happened = life.exchange.on_written(bytes.as_bytes());
-        life.happened(happened, Moment::epoch());
-        happened.begun()
-    };
+    let begun = |life: &mut Life, bytes: &str| life.write(bytes, 0).begun;
 
     assert!(begun(&mut life, "P"));
     assert!(!begun(&mut life, &POST[1..]));
     assert!(!begun(&mut life, "body"));
     life.read(OK, 0);
     assert!(begun(&mut life, GET));
-    let happened = life.exchange.on_read(OK.as_bytes(), 1);
-    assert!(!happened.begun());
+    assert!(!life.read(OK, 1).begun);
 }
 
 // Any order of things.
@@ -1655,10 +1402,11 @@ enum Op {
     Wait(u64),
     Sleep(u64),
     SetBack(u64),
-    Hint(KeepAliveHint, u64),
+    Hint(KeepAliveHint),
     Retire,
     Verdict,
     End(Cause),
+    Drop,
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -1675,12 +1423,13 @@ fn any_op() -> impl Strategy<Value = Op> {
         "HTTP/1.1 204 No",
         " Content\r\n\r\n",
     ];
-    let causes = vec![Cause::Dropped, Cause::Eof, Cause::Error];
+    let causes = vec![Cause::Eof, Cause::Error];
     prop_oneof![
         8 => prop::sample::select(written).prop_map(Op::Write),
         8 => prop::sample::select(read).prop_map(Op::Read),
         4 => Just(Op::Verdict),
         1 => prop::sample::select(causes).prop_map(Op::End),
+        1 => Just(Op::Drop),
         8 => any_sound_op(),
     ]
 }
@@ -1699,7 +1448,7 @@ fn any_sound_op() -> impl Strategy<Value = Op> {
         6 => (0..3_000_u64).prop_map(Op::Wait),
         1 => (0..3_000_u64).prop_map(Op::Sleep),
         1 => (0..3_000_u64).prop_map(Op::SetBack),
-        2 => (hint, 0..9_u64).prop_map(|(hint, request)| Op::Hint(hint, request)),
+        2 => hint.prop_map(Op::Hint),
         1 => Just(Op::Retire),
     ]
 }
@@ -1720,9 +1469,9 @@ impl Life {
             Op::Wait(millis) => self.now = now.after(ms(millis)),
             Op::Sleep(millis) => self.now = now.wall_forward(ms(millis)),
             Op::SetBack(millis) => self.now = now.wall_back(ms(millis)),
-            Op::Hint(hint, request) => _ = self.hint(hint, request),
-            Op::Retire => _ = self.exchange.retire(),
-            Op::Verdict | Op::End(_) => {}
+            Op::Hint(hint) => _ = self.hint(hint),
+            Op::Retire => _ = self.lifecycle.retire(),
+            Op::Verdict | Op::End(_) | Op::Drop => {}
         }
     }
 }
@@ -1757,8 +1506,8 @@ proptest! {
         for op in ops {
             match op {
                 Op::Verdict => match life.verdict() {
-                    None => prop_assert!(!life.exchange.is_idle()),
-                    Some(_) if !life.exchange.is_idle() => {
+                    None => prop_assert!(!life.lifecycle.is_idle()),
+                    Some(_) if !life.lifecycle.is_idle() => {
                         panic!("a verdict on a connection that is not idle");
                     }
                     Some(Verdict::Retire(reason)) => {
@@ -1770,14 +1519,15 @@ proptest! {
                     }
                 },
                 Op::End(cause) => ends.extend(life.end(cause)),
+                Op::Drop => ends.extend(life.drop()),
                 other => life.live(&other),
             }
 
-            prop_assert_eq!(life.look().is_some(), life.exchange.is_idle());
-            prop_assert!(life.exchange.request().number >= requests);
-            requests = life.exchange.request().number;
-            prop_assert!(opaque.is_none() || opaque == life.exchange.opaque());
-            opaque = life.exchange.opaque();
+            prop_assert_eq!(life.look().is_some(), life.lifecycle.is_idle());
+            prop_assert!(life.lifecycle.request().number() >= requests);
+            requests = life.lifecycle.request().number();
+            prop_assert!(opaque.is_none() || opaque == life.lifecycle.opaque());
+            opaque = life.lifecycle.opaque();
             prop_assert!(ends.len() <= 1, "{:?}", ends);
         }
     }
@@ -1830,8 +1580,8 @@ proptest! {
             }
         }
 
-        prop_assert_eq!(life.exchange.request().number, 3);
-        prop_assert_eq!(life.exchange.request().idle_before(), ms(10));
+        prop_assert_eq!(life.lifecycle.request().number(), 3);
+        prop_assert_eq!(life.lifecycle.request().idle_before(), ms(10));
         prop_assert_eq!(life.rtt(), 10);
     }
 }
@@ -1860,10 +1610,6 @@ mod lifetimes {
         let mut life = Life::idle().with(policy().max_lifetime(ms(10_000)));
 
         assert_eq!(life.verdict(), until(10_000));
-        assert_eq!(
-            life.exchange.fresh_until(&life.policy),
-            Some(Moment::at(10_000))
-        );
         life.now = Moment::at(9_999);
         assert_eq!(life.verdict(), until(10_000));
         life.now = Moment::at(10_000);
@@ -1876,7 +1622,6 @@ mod lifetimes {
         let mut life = Life::idle().with(policy);
 
         assert_eq!(life.verdict(), until(10));
-        assert_eq!(life.exchange.fresh_until(&policy), Some(Moment::at(10)));
     }
 
     #[test]
@@ -1906,24 +1651,19 @@ mod lifetimes {
         for _ in 0..2 {
             life.exchange_at(0);
             assert!(matches!(life.verdict(), Some(Verdict::Reuse { .. })));
-            assert!(life.exchange.fresh_until(&policy).is_some());
         }
         life.write(GET, 0);
         assert_eq!(life.verdict(), None, "an exchange is open");
         life.read(OK, 0);
 
-        assert_eq!(life.exchange.fresh_until(&policy), None);
         assert_eq!(life.verdict(), retired(Reason::MaxRequests));
-        assert_eq!(
-            life.exchange.on_end(Cause::Dropped, &policy),
-            Some(End::Retired(Reason::MaxRequests))
-        );
+        assert_eq!(life.drop(), Some(End::Retired(Reason::MaxRequests)));
     }
 
     #[test]
     fn a_server_that_takes_fewer_requests_is_heeded() {
         let mut life = Life::idle().with(policy().max_requests(3));
-        life.hint(KeepAliveHint::new().with_max(0), 1);
+        life.hint(KeepAliveHint::new().with_max(0));
         assert_eq!(life.verdict(), retired(Reason::RequestLimit));
     }
 
@@ -1931,8 +1671,8 @@ mod lifetimes {
     fn more_requests_than_are_ever_made_are_no_limit() {
         for max in [u64::from(u32::MAX), u64::MAX] {
             let mut life = Life::idle().with(policy());
-            life.hint(KeepAliveHint::new().with_max(max), 1);
-            assert_eq!(life.exchange.told().requests, None);
+            life.hint(KeepAliveHint::new().with_max(max));
+            assert_eq!(life.lifecycle.hints.advertised().requests, None);
             assert!(matches!(life.verdict(), Some(Verdict::Reuse { .. })));
         }
     }
@@ -1942,7 +1682,7 @@ mod lifetimes {
         let policy = policy().idle_jitter(0.5).max_lifetime(HOUR * 2);
         let ends = |lot| {
             let mut life = Life::connected().with(policy);
-            life.exchange = life.exchange.with_jitter(Jitter::of(lot, 0));
+            life.lifecycle = life.lifecycle.with_jitter(Jitter::of(lot, 0));
             life.exchange_at(0);
             match life.verdict() {
                 Some(Verdict::Reuse { until }) => until.unwrap(),
@@ -1958,29 +1698,39 @@ mod lifetimes {
     }
 }
 
-/// For how long a connection that was given up after 4 s is left open, where so much would refute what
-/// was learned.
-fn watched_for(policy: KeepAlivePolicy, refuted: Option<u64>) -> Option<Duration> {
+/// How long a connection that was retired after 4 s is left open as a sentinel, where the origin has a
+/// bound that so much would refute.
+fn left_open_for(policy: KeepAlivePolicy, refuted: Option<u64>) -> Option<Duration> {
+    let mut history = History::default();
+    if let Some(refuted) = refuted {
+        // Refuted by a quarter more, and 100 ms.
+        let idle = Span::new(ms(refuted.saturating_sub(100)))
+            .part(5)
+            .saturating_mul(4);
+        let evidence = Evidence {
+            since: Moment::at(0),
+            at: Moment::at(0),
+            idle,
+            slack: Span::ZERO,
+            by_sentinel: false,
+        };
+        let kind = Kind::Failure;
+        history.on_bound(UpperBound { evidence, kind }, Span::new(HOUR));
+    }
     let mut life = Life::idle().with(policy.safety_margin(Duration::ZERO));
     let bound = Findings {
         bound: Some(Span::new(secs(4))),
         ..Findings::default()
     };
-    life.exchange.forget_allowance();
-    life.exchange.settle(&life.policy, || bound);
-    let mut now = Moment::at(4_000);
-    assert!(matches!(
-        life.exchange.verdict(&life.policy, &now),
-        Some(Verdict::Retire(Reason::IdleDeadline))
-    ));
-    let mut vigil = life.exchange.vigil(&life.policy, refuted.map(ms), &now)?;
+    life.lifecycle
+        .on_news(bound, i64::MIN, &life.policy, &Moment::at(0));
+    life.now = Moment::at(4_000);
+    assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::IdleDeadline)));
+    let mut schedule = life.lifecycle.sentinel(&life.policy, &history, &life.now)?;
     loop {
-        now = Moment {
-            monotonic: vigil.due(),
-            ..Moment::epoch()
-        };
-        if let Look::Over(_) = vigil.on_open(&now) {
-            return Some(now.since(&Moment::epoch()));
+        let due = *schedule.due();
+        if let Look::Over(_) = schedule.on_open(&due) {
+            return Some(due.since(&Moment::epoch()).duration());
         }
     }
 }
@@ -1988,78 +1738,69 @@ fn watched_for(policy: KeepAlivePolicy, refuted: Option<u64>) -> Option<Duration
 #[test]
 fn a_sentinel_is_left_open_for_as_long_as_policy_allows_or_until_it_refutes_what_binds() {
     let shorten = KeepAlivePolicy::default().max_idle(secs(5));
-    assert_eq!(watched_for(shorten, None), Some(secs(5)));
-    assert_eq!(watched_for(shorten, Some(4_500)), Some(secs(5)));
-    assert_eq!(watched_for(shorten, Some(5_100)), Some(ms(5_101)));
+    assert_eq!(left_open_for(shorten, None), None, "nothing to refute");
+    assert_eq!(left_open_for(shorten, Some(4_500)), Some(secs(5)));
+    assert_eq!(left_open_for(shorten, Some(5_100)), Some(ms(5_101)));
     assert_eq!(
-        watched_for(shorten.max_idle(secs(4)), Some(5_100)),
+        left_open_for(shorten.max_idle(secs(4)), Some(5_100)),
         None,
         "what binds shortens nothing"
     );
     let full = shorten.learn(Learn::Full).learn_ceiling(secs(60));
-    assert_eq!(watched_for(full, Some(5_100)), Some(secs(60)));
+    assert_eq!(left_open_for(full, None), Some(secs(60)));
+    assert_eq!(left_open_for(full, Some(5_100)), Some(secs(60)));
 }
 
 // What the end of a connection tells of the server's timeout.
 
-/// The idle time that it is taken for, in milliseconds, if the connection ends at that time.
-fn told(life: &Life, cause: Cause, millis: u64) -> Option<u128> {
-    let limit = life.exchange.limit(cause, &Moment::at(millis))?;
-    Some(limit.seen.idle.duration().as_millis())
+/// The bound that follows if the connection ends at that time, in milliseconds.
+fn bound(life: &Life, millis: u64) -> Option<u128> {
+    let bound = life.lifecycle.bound(&Moment::at(millis))?;
+    Some(bound.evidence.idle.duration().as_millis())
 }
 
 #[test]
 fn a_close_tells_how_long_the_server_waited() {
     let life = Life::idle();
-    assert_eq!(told(&life, Cause::Eof, 3_000), Some(3_000));
-    assert_eq!(told(&life, Cause::Error, 3_000), Some(3_000));
-    assert_eq!(told(&life, Cause::Dropped, 3_000), None, "this side did it");
-    assert_eq!(
-        told(&life, Cause::Eof, 0),
-        Some(0),
-        "it keeps none, perhaps"
-    );
+    assert_eq!(bound(&life, 3_000), Some(3_000));
+    assert_eq!(bound(&life, 0), Some(0), "it keeps none, perhaps");
 }
 
 #[test]
 fn a_close_at_once_after_several_requests_is_no_idle_timers() {
     let mut life = Life::idle();
     life.exchange_at(2_000);
-    assert_eq!(told(&life, Cause::Eof, 2_100), None);
-    assert_eq!(told(&life, Cause::Eof, 2_101), Some(101));
+    assert_eq!(bound(&life, 2_100), None);
+    assert_eq!(bound(&life, 2_101), Some(101));
 }
 
 #[test]
 fn a_failure_tells_how_long_the_connection_had_been_idle() {
     let mut life = Life::idle();
     life.write(GET, 4_000);
-    assert_eq!(told(&life, Cause::Eof, 4_010), Some(4_000));
-    assert_eq!(told(&life, Cause::Error, 5_000), Some(4_000));
-    assert_eq!(
-        told(&life, Cause::Eof, 5_001),
-        None,
-        "the server worked on it"
-    );
+    assert_eq!(bound(&life, 4_010), Some(4_000));
+    assert_eq!(bound(&life, 5_000), Some(4_000));
+    assert_eq!(bound(&life, 5_001), None, "the server worked on it");
 
     let mut slow = Life::connected_after(300);
     slow.write(GET, 1_000);
     slow.read(OK, 1_300);
     slow.write(GET, 4_000);
-    assert_eq!(told(&slow, Cause::Eof, 5_300), Some(2_700));
-    assert_eq!(told(&slow, Cause::Eof, 5_301), None, "a round trip more");
+    assert_eq!(bound(&slow, 5_300), Some(2_700));
+    assert_eq!(bound(&slow, 5_301), None, "a round trip more");
 }
 
 #[test]
 fn a_failure_between_requests_in_quick_succession_is_no_idle_timers() {
     let mut life = Life::idle();
     life.write(GET, 100);
-    assert_eq!(told(&life, Cause::Eof, 110), Some(100), "the second");
+    assert_eq!(bound(&life, 110), Some(100), "the second");
     life.read(OK, 110);
     life.write(GET, 210);
-    assert_eq!(told(&life, Cause::Eof, 220), None, "the third");
+    assert_eq!(bound(&life, 220), None, "the third");
     life.read(OK, 220);
     life.write(GET, 321);
-    assert_eq!(told(&life, Cause::Eof, 330), Some(101));
+    assert_eq!(bound(&life, 330), Some(101));
 }
 
 #[test]
@@ -2072,12 +1813,10 @@ fn what_drained_slowly_is_no_sentinel() {
         life.write(GET, 0);
         life.read(OK_4, 0);
         life.read("body", slow);
-        let now = Moment::at(slow + 59_000);
-        assert!(matches!(
-            life.exchange.verdict(&life.policy, &now),
-            Some(Verdict::Retire(Reason::IdleDeadline))
-        ));
-        let vigil = life.exchange.vigil(&life.policy, None, &now);
-        assert_eq!(vigil.is_some(), is_watched, "{slow} ms");
+        life.now = Moment::at(slow + 59_000);
+        assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::IdleDeadline)));
+        let history = History::default();
+        let schedule = life.lifecycle.sentinel(&life.policy, &history, &life.now);
+        assert_eq!(schedule.is_some(), is_watched, "{slow} ms");
     }
 }

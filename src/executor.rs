@@ -1,4 +1,4 @@
-//! The one place that spawns.
+//! The one place that spawns tasks.
 
 use std::fmt;
 use std::future::Future;
@@ -9,10 +9,10 @@ use std::task::{Context, Poll};
 use hyper::rt::Executor;
 use tokio::runtime::Handle;
 
-/// A connection that is not used any more, and is left open to learn how long its server waits: a
-/// task, for a [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor).
+/// The task of a connection that is not used any more, and is left open to learn how long its server
+/// waits: for a [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor).
 ///
-/// To drop it is to close the connection.
+/// Dropping it closes the connection.
 #[must_use = "futures do nothing unless polled"]
 pub struct Sentinel {
     task: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -42,19 +42,19 @@ impl fmt::Debug for Sentinel {
 
 /// Runs sentinels.
 #[derive(Clone, Default)]
-pub(crate) struct Spawner {
-    /// In place of the tokio runtime that the connection ran on.
+pub(crate) struct SentinelExecutor {
+    /// `None` is the tokio runtime that the connection was driven on.
     executor: Option<Arc<dyn Executor<Sentinel> + Send + Sync>>,
 }
 
-impl Spawner {
+impl SentinelExecutor {
     pub(crate) fn new(executor: impl Executor<Sentinel> + Send + Sync + 'static) -> Self {
         Self {
             executor: Some(Arc::new(executor)),
         }
     }
 
-    /// Runs a sentinel; without anything to run it on, closes it.
+    /// Runs a sentinel; outside of a runtime, closes its connection.
     pub(crate) fn spawn(&self, sentinel: Sentinel) {
         if let Some(executor) = &self.executor {
             executor.execute(sentinel);
@@ -64,8 +64,8 @@ impl Spawner {
     }
 }
 
-impl fmt::Debug for Spawner {
+impl fmt::Debug for SentinelExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawner").finish_non_exhaustive()
+        f.debug_struct("SentinelExecutor").finish_non_exhaustive()
     }
 }

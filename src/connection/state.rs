@@ -1,0 +1,401 @@
+//! The state that the transport wrapper and the handles share.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::sentinel::SentinelPermit;
+use crate::keep_alive::KeepAlive;
+use crate::origin::{Origin, PolicyIndex, SharedHistory};
+use crate::policy::{KeepAlivePolicy, Learn};
+use crate::proto::connection::{Advertised, Cause, End, Ended, Lifecycle, Mode, Outcome, Request};
+use crate::proto::deadline::{self, Reason, Verdict};
+use crate::proto::framing::Opaque;
+use crate::proto::hint::{KeepAliveHint, Parsed};
+use crate::proto::learn::Findings;
+use crate::proto::time::{Moment, Span};
+use crate::trace;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    id: u64,
+    origin: Option<Origin>,
+    keep_alive: KeepAlive,
+    policy: PolicyIndex,
+    /// Whether a request that asked for a hint was answered: one of the three constants below.
+    probe: AtomicU8,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    lifecycle: Lifecycle,
+    /// The version of the origin's history, and of the `KeepAlive`, that the lifecycle knows.
+    seen_version: u32,
+    /// Wakes the task that waited for something to read last.
+    waker: Option<Waker>,
+}
+
+/// No request that asked was answered yet.
+const UNANSWERED: u8 = 0;
+/// One was answered.
+const ANSWERED: u8 = 1;
+/// None will be: the connection ended, or is not HTTP/1.
+const GONE: u8 = 2;
+
+/// What to do with a read on an idle connection.
+#[derive(Debug)]
+pub(crate) enum ReadDecision {
+    /// Report an error: the connection is not to be used again.
+    Retire {
+        reason: Reason,
+        /// The connection is to be left open as a sentinel once it is dropped.
+        sentinel: Option<Box<SentinelPermit>>,
+    },
+    /// Read, and ask again at `until` on the monotonic clock, if there is such a time.
+    Read { until: Option<i64> },
+}
+
+impl Connection {
+    /// A connection that was established at `now`, after `connecting` for so long.
+    pub(crate) fn open(
+        keep_alive: &KeepAlive,
+        origin: Option<Origin>,
+        connecting: Span,
+        now: Moment,
+    ) -> Self {
+        // A closure of the user's may decide on the policy, and may panic: before anything is counted.
+        let policy_index = keep_alive.policies().index(origin.as_ref());
+        let policy = keep_alive.policies().at(policy_index);
+        keep_alive.counters().on_open();
+        keep_alive.store().probe().on_open();
+        let (origin, advertised) = origin
+            .map(|origin| keep_alive.store().on_open(origin))
+            .unzip();
+        let id = keep_alive.next_id();
+        if let Some(origin) = &origin {
+            origin.history().on_rtt(connecting);
+            origin
+                .history()
+                .forget(&now, Span::new(policy.evidence_age));
+        }
+        let seen_version = version(origin.as_ref(), keep_alive);
+        let history = history(origin.as_ref(), policy);
+        let lifecycle = Lifecycle::new(connecting, now)
+            .with_jitter(keep_alive.jitter(id))
+            .with_advertised(&advertised.unwrap_or_default(), policy)
+            .with_findings(findings(history));
+        Self {
+            id,
+            origin,
+            keep_alive: keep_alive.clone(),
+            policy: policy_index,
+            probe: AtomicU8::new(UNANSWERED),
+            state: Mutex::new(State {
+                lifecycle,
+                seen_version,
+                waker: None,
+            }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    pub(crate) fn keep_alive(&self) -> &KeepAlive {
+        &self.keep_alive
+    }
+
+    /// The policy that the connection follows.
+    #[inline]
+    fn policy(&self) -> &KeepAlivePolicy {
+        self.keep_alive.policies().at(self.policy)
+    }
+
+    /// How long observations count.
+    fn evidence_age(&self) -> Span {
+        Span::new(self.policy().evidence_age)
+    }
+
+    /// What was observed of the origin, if policy wants to learn.
+    fn history(&self) -> Option<&SharedHistory> {
+        history(self.origin.as_ref(), self.policy())
+    }
+
+    /// The connection is not HTTP/1, for a reason that its bytes do not show.
+    pub(crate) fn on_opaque(&self, reason: Opaque) {
+        self.state().lifecycle.on_opaque(reason);
+        self.apply_opaque(reason);
+    }
+
+    /// The idle transport is about to be read from, by the task of `waker`.
+    pub(crate) fn on_idle_read(&self, now: Moment, waker: &Waker) -> ReadDecision {
+        let policy = self.policy();
+        let mut state = self.state();
+        self.update(&mut state, &now);
+        let was_retired = state.lifecycle.is_retired();
+        match state.lifecycle.on_idle_read(policy, now) {
+            Some(Verdict::Retire(reason)) => {
+                let history = self.history().filter(|_| !was_retired);
+                let schedule = history.and_then(|history| {
+                    history.look(|history| state.lifecycle.sentinel(policy, history, &now))
+                });
+                drop(state);
+                let sentinel = schedule.and_then(|schedule| {
+                    let origin = self.origin.as_ref()?;
+                    SentinelPermit::acquire(&self.keep_alive, origin, *policy, schedule)
+                });
+                ReadDecision::Retire {
+                    reason,
+                    sentinel: sentinel.map(Box::new),
+                }
+            }
+            Some(Verdict::Reuse { until }) => {
+                state.keep(waker);
+                ReadDecision::Read { until }
+            }
+            None => {
+                state.keep(waker);
+                ReadDecision::Read { until: None }
+            }
+        }
+    }
+
+    /// The task of `waker` waits for something to read.
+    pub(crate) fn on_waiting(&self, waker: &Waker) {
+        self.state().keep(waker);
+    }
+
+    /// Wakes the task that waited for something to read last.
+    pub(crate) fn wake(&self) {
+        let waker = self.state().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Somebody wanted to write at `now`, and nothing was accepted.
+    pub(crate) fn on_sending(&self, now: Moment) {
+        self.state().lifecycle.on_sending(now);
+    }
+
+    /// The transport accepted bytes that were written at `now`.
+    pub(crate) fn on_written<'a>(
+        &self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        now: Moment,
+    ) -> Mode {
+        self.on_bytes(|lifecycle, policy| lifecycle.on_written(pieces, policy, now))
+    }
+
+    /// Bytes were read from the transport.
+    pub(crate) fn on_read(&self, bytes: &[u8], now: Moment) -> Mode {
+        self.on_bytes(|lifecycle, policy| lifecycle.on_read(bytes, policy, now))
+    }
+
+    fn on_bytes(&self, event: impl FnOnce(&mut Lifecycle, &KeepAlivePolicy) -> Outcome) -> Mode {
+        let (outcome, request, mode) = {
+            let mut state = self.state();
+            let outcome = event(&mut state.lifecycle, self.policy());
+            (outcome, state.lifecycle.request(), state.lifecycle.mode())
+        };
+        self.apply(&outcome, request);
+        mode
+    }
+
+    /// Counts what followed from bytes, and passes on what concerns other connections.
+    fn apply(&self, outcome: &Outcome, request: Request) {
+        if outcome.begun {
+            self.keep_alive.counters().on_exchange(request.number() > 1);
+        }
+        if let Some(parsed) = &outcome.hint {
+            self.count_hint(parsed);
+        }
+        if let (Some(advertised), Some(origin)) = (outcome.advertised, &self.origin) {
+            self.keep_alive.store().on_advertised(origin, advertised);
+        }
+        if let (Some(observation), Some(history)) = (outcome.observed, self.history()) {
+            history.on_observation(observation, self.evidence_age());
+        }
+        if let Some(reason) = outcome.opaque {
+            self.apply_opaque(reason);
+        }
+    }
+
+    fn count_hint(&self, parsed: &Parsed) {
+        let counters = self.keep_alive.counters();
+        counters.on_hint(parsed);
+        let timeout = parsed.hint.and_then(|hint| hint.timeout());
+        if deadline::is_clamped(self.policy(), timeout) {
+            counters.on_clamped_hint();
+        }
+    }
+
+    fn apply_opaque(&self, reason: Opaque) {
+        self.keep_alive.counters().on_opaque(reason);
+        self.end_probe();
+    }
+
+    /// The transport found the connection closed or broken. Only the first end counts.
+    pub(crate) fn on_end(&self, cause: Cause) {
+        let now = self.keep_alive.clock().now();
+        let ended = {
+            let mut state = self.state();
+            self.update(&mut state, &now);
+            state.lifecycle.on_end(cause, now)
+        };
+        if let Some(Ended { end, bound }) = ended {
+            if let (Some(bound), Some(history)) = (bound, self.history()) {
+                history.on_bound(bound, self.evidence_age());
+            }
+            self.apply_end(end);
+        }
+    }
+
+    /// This side dropped the connection. Only the first end counts.
+    pub(crate) fn on_drop(&self) {
+        let end = {
+            let mut state = self.state();
+            // A handle may outlive the task by far.
+            state.waker = None;
+            state.lifecycle.on_drop()
+        };
+        if let Some(end) = end {
+            self.apply_end(end);
+        }
+    }
+
+    fn apply_end(&self, end: End) {
+        let (rtt, requests) =
+            self.look(|lifecycle| (lifecycle.rtt(), lifecycle.request().number()));
+        if let Some(history) = self.history() {
+            history.on_rtt(rtt);
+        }
+        self.end_probe();
+        self.keep_alive.counters().on_end(end);
+        trace::debug!(
+            connection = ?self.id,
+            origin = ?self.origin,
+            requests = ?requests,
+            end = ?end,
+            "connection ended"
+        );
+    }
+
+    /// A request that asked for a hint was answered.
+    pub(crate) fn on_probe_answered(&self, request: u64) {
+        let Some(origin) = &self.origin else { return };
+        let (from, to, order) = (UNANSWERED, ANSWERED, Ordering::Relaxed);
+        if self.probe.compare_exchange(from, to, order, order).is_err() {
+            return;
+        }
+        let origins = self.keep_alive.store();
+        origins.probe().on_answer(origin.fingerprint());
+        let is_silent = self
+            .state()
+            .lifecycle
+            .on_probe_answered(request, self.policy());
+        if is_silent {
+            origins.on_advertised(origin, Advertised::default());
+        }
+    }
+
+    /// No request asks for a hint on this connection any more.
+    fn end_probe(&self) {
+        let probe = self.keep_alive.store().probe();
+        match (self.probe.swap(GONE, Ordering::Relaxed), &self.origin) {
+            (UNANSWERED, _) => probe.on_gone(None),
+            (ANSWERED, Some(origin)) => probe.on_gone(Some(origin.fingerprint())),
+            _ => {}
+        }
+    }
+
+    /// The connection is not to be used again.
+    pub(crate) fn retire(&self) {
+        let waker = {
+            let mut state = self.state();
+            if state.lifecycle.retire() {
+                state.waker.clone()
+            } else {
+                None
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Answers a question.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Lifecycle) -> R) -> R {
+        look(&self.state().lifecycle)
+    }
+
+    /// The last hint that was received on the connection, if hints count.
+    pub(crate) fn hint(&self) -> Option<KeepAliveHint> {
+        self.look(Lifecycle::hint)
+    }
+
+    /// Whether it may be used for another request; `None` while an exchange is open or nothing is known.
+    pub(crate) fn verdict(&self, now: &Moment) -> Option<Verdict> {
+        let mut state = self.state();
+        self.update(&mut state, now);
+        state.lifecycle.verdict(self.policy(), now)
+    }
+
+    /// Applies findings newer than `seen_version`.
+    #[inline]
+    fn update(&self, state: &mut State, now: &Moment) {
+        let version = version(self.origin.as_ref(), &self.keep_alive);
+        if state.seen_version == version {
+            return;
+        }
+        state.seen_version = version;
+        let of_all = self.keep_alive.retire_before();
+        let retire_before = self.origin.as_ref().map_or(of_all, |origin| {
+            origin.history().retire_before().max(of_all)
+        });
+        let findings = findings(self.history());
+        state
+            .lifecycle
+            .on_news(findings, retire_before, self.policy(), now);
+    }
+
+    #[inline]
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock leaves the state half changed, so a panic does not spread.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    #[inline]
+    fn keep(&mut self, waker: &Waker) {
+        let known = self.waker.as_ref();
+        if !known.is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+}
+
+/// Changes when a connection has to be decided on anew.
+#[inline]
+fn version(origin: Option<&Origin>, keep_alive: &KeepAlive) -> u32 {
+    let of_origin = origin.map_or(0, |origin| origin.history().version());
+    of_origin.wrapping_add(keep_alive.version())
+}
+
+fn history<'a>(origin: Option<&'a Origin>, policy: &KeepAlivePolicy) -> Option<&'a SharedHistory> {
+    origin
+        .filter(|_| policy.learn != Learn::Off)
+        .map(Origin::history)
+}
+
+fn findings(history: Option<&SharedHistory>) -> Findings {
+    history.map(SharedHistory::findings).unwrap_or_default()
+}

@@ -1,0 +1,287 @@
+//! What the connector and the layer share.
+
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use crate::clock::Clock;
+use crate::executor::SentinelExecutor;
+use crate::origin::{CAPACITY, Origin, OriginSnapshot, Origins, Policies};
+use crate::policy::KeepAlivePolicy;
+use crate::proto::deadline;
+use crate::proto::jitter::Jitter;
+use crate::stats::{Counters, Stats};
+use crate::trace;
+
+/// How many sentinels there may be by default.
+const MAX_SENTINELS: usize = 64;
+
+/// What the connector and the layer share: the policy, the clock, what is known of origins, and the
+/// numbers.
+///
+/// Built once, and cloned into every part; clones share everything. The parts are made by
+/// [`connector`](Self::connector), [`connector_layer`](Self::connector_layer) and
+/// [`layer`](Self::layer).
+///
+/// ```
+/// use http_keepalive::{KeepAlive, KeepAlivePolicy};
+/// use hyper_util::client::legacy::connect::HttpConnector;
+///
+/// let keep_alive = KeepAlive::new(KeepAlivePolicy::default())?;
+/// let connector = keep_alive.connector(HttpConnector::new());
+/// let layer = keep_alive.layer();
+/// # let _ = (connector, layer);
+///
+/// assert_eq!(keep_alive.stats().opened, 0);
+/// # Ok::<(), http_keepalive::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeepAlive {
+    shared: Arc<Shared>,
+}
+
+/// On cache lines of its own: each request clones the `Arc`, and what every connection reads must not share
+/// a line with the count of clones.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shared {
+    /// Seed for per-connection jitter.
+    seed: u64,
+    policies: Policies,
+    clock: Clock,
+    origins: Origins,
+    counters: Counters,
+    next_id: AtomicU64,
+    /// Changes when connections to all origins have to be decided on anew.
+    version: AtomicU32,
+    /// Connections that were idle at this reading of the monotonic clock are not to be used again.
+    retire_before: AtomicI64,
+    executor: SentinelExecutor,
+    max_sentinels: usize,
+    /// Sentinels that are open.
+    sentinels: AtomicUsize,
+}
+
+/// A weak reference to a [`KeepAlive`].
+#[derive(Debug)]
+pub(crate) struct WeakKeepAlive {
+    shared: Weak<Shared>,
+    clock: Clock,
+}
+
+impl WeakKeepAlive {
+    pub(crate) fn upgrade(&self) -> Option<KeepAlive> {
+        self.shared.upgrade().map(|shared| KeepAlive { shared })
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+/// What a [`KeepAlive`] is built from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) policies: Policies,
+    pub(crate) clock: Clock,
+    /// How many origins are kept.
+    pub(crate) origins: NonZeroUsize,
+    pub(crate) max_sentinels: usize,
+    pub(crate) executor: SentinelExecutor,
+    pub(crate) remembered: Vec<OriginSnapshot>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policies: Policies::default(),
+            clock: Clock::default(),
+            origins: CAPACITY,
+            max_sentinels: MAX_SENTINELS,
+            executor: SentinelExecutor::default(),
+            remembered: Vec::new(),
+        }
+    }
+}
+
+impl KeepAlive {
+    /// What happened so far, in numbers.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.snapshot()
+    }
+
+    /// The policy of all connections but those to origins that have one of their own.
+    pub fn policy(&self) -> &KeepAlivePolicy {
+        self.shared.policies.default_policy()
+    }
+
+    /// The policy of connections to this origin: the first that matches, or [`policy`](Self::policy).
+    pub fn policy_of(&self, origin: &Origin) -> &KeepAlivePolicy {
+        self.shared.policies.of(Some(origin))
+    }
+
+    /// What is known of each origin's idle timeout, most recently used first.
+    pub fn origins(&self) -> Vec<OriginSnapshot> {
+        let (now, taken) = (self.clock().now(), self.clock().system_time());
+        let origins = self.store().all().into_iter();
+        let snapshot = |(origin, advertised): (Origin, _)| {
+            let policy = self.policies().of(Some(&origin));
+            OriginSnapshot::new(&origin, &advertised, policy, &now, taken)
+        };
+        origins.map(snapshot).collect()
+    }
+
+    /// Retires the connections to an origin that are idle now, whatever their deadline: after a deploy, or
+    /// where a name leads elsewhere.
+    ///
+    /// Each closes when it is needed next, or at its deadline. A connection that was just opened for a
+    /// request serves that request. Requests and responses under way, and HTTP/2, are not affected. If
+    /// more origins are in use than are [kept](crate::KeepAliveBuilder::origin_capacity), the connections to
+    /// all of them may be retired.
+    pub fn retire_idle(&self, origin: &Origin) {
+        let now = self.clock().now();
+        match self.store().kept(origin) {
+            Some(origin) => origin.history().retire_before_moment(&now),
+            // It may be in use, and dropped from the store.
+            None if self.store().has_lost() => self.retire_all(),
+            None => {}
+        }
+    }
+
+    /// Retires the connections to all origins that are idle now, as [`retire_idle`](Self::retire_idle) does
+    /// for one: after a change of networks.
+    pub fn retire_all(&self) {
+        let now = self.clock().now();
+        self.shared
+            .retire_before
+            .fetch_max(now.monotonic, Ordering::Relaxed);
+        self.shared.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes when connections to all origins have to be decided on anew.
+    #[inline]
+    pub(crate) fn version(&self) -> u32 {
+        self.shared.version.load(Ordering::Acquire)
+    }
+
+    /// Connections that were idle at this reading of the monotonic clock are not to be used again.
+    pub(crate) fn retire_before(&self) -> i64 {
+        self.shared.retire_before.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn executor(&self) -> &SentinelExecutor {
+        &self.shared.executor
+    }
+
+    /// Acquires a permit for a sentinel, if there are fewer than there may be.
+    pub(crate) fn try_acquire_sentinel(&self) -> bool {
+        let max = self.shared.max_sentinels;
+        let next = |sentinels: usize| (sentinels < max).then(|| sentinels.saturating_add(1));
+        let order = Ordering::Relaxed;
+        let acquired = self.shared.sentinels.fetch_update(order, order, next);
+        acquired.is_ok()
+    }
+
+    /// Releases the permit for a sentinel.
+    pub(crate) fn release_sentinel(&self) {
+        self.shared.sentinels.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakKeepAlive {
+        WeakKeepAlive {
+            shared: Arc::downgrade(&self.shared),
+            clock: self.clock().clone(),
+        }
+    }
+
+    /// Whether one is a clone of the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    #[inline]
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.shared.policies
+    }
+
+    pub(crate) fn store(&self) -> &Origins {
+        &self.shared.origins
+    }
+
+    #[inline]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// The jitter of the connection with this id.
+    pub(crate) fn jitter(&self, id: u64) -> Jitter {
+        Jitter::of(id, self.shared.seed)
+    }
+
+    /// An id for a connection.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.shared.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn with_settings(settings: Settings) -> Self {
+        for policy in settings.policies.all() {
+            if deadline::never_allows_reuse(policy) {
+                trace::warn!(
+                    policy = ?policy,
+                    "the safety margin leaves no time in which a connection could be reused"
+                );
+            }
+        }
+        let keep_alive = Self {
+            shared: Arc::new(Shared {
+                seed: seed(),
+                policies: settings.policies,
+                clock: settings.clock,
+                origins: Origins::new(settings.origins),
+                counters: Counters::default(),
+                next_id: AtomicU64::new(0),
+                version: AtomicU32::new(0),
+                retire_before: AtomicI64::new(i64::MIN),
+                executor: settings.executor,
+                max_sentinels: settings.max_sentinels,
+                sentinels: AtomicUsize::new(0),
+            }),
+        };
+        keep_alive.restore(&settings.remembered);
+        keep_alive
+    }
+
+    fn restore(&self, snapshots: &[OriginSnapshot]) {
+        let (now, wall) = (self.clock().now(), self.clock().system_time());
+        // The store drops what was added first.
+        for snapshot in snapshots.iter().take(self.store().capacity()).rev() {
+            let age = self.policy_of(&snapshot.origin).evidence_age;
+            // The wall clock may have been set back since.
+            let since = wall.duration_since(snapshot.taken).unwrap_or_default();
+            let origin = snapshot.origin.without_history();
+            snapshot.restore(origin.history(), &now, since, age);
+            self.store()
+                .remember(origin, snapshot.advertised(since, age));
+        }
+    }
+}
+
+/// Differs between processes, and between handles. The standard library's maps need such a seed too, and get
+/// it from the system.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+/// The default policy, with tokio's clock and timer.
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self::with_settings(Settings::default())
+    }
+}

@@ -1,0 +1,204 @@
+//! The policy.
+
+use std::time::Duration;
+
+use super::{Fraction, Learn, SafetyMargin};
+use crate::error::{Expected, PolicyError};
+
+/// How long a connection may idle and still be reused.
+///
+/// Plain data, built from [`KeepAlivePolicy::default`] by setters that take and return it.
+/// [`KeepAlive::new`](crate::KeepAlive::new) and
+/// [`KeepAliveBuilder::build`](crate::KeepAliveBuilder::build) check it.
+///
+/// | setting | default | |
+/// |---|---|---|
+/// | [`max_idle`](Self::max_idle) | 5 s | the idle timeout expected of a server that names none |
+/// | [`safety_margin`](Self::safety_margin) | [`SafetyMargin::Default`] | how much sooner than the server the client closes |
+/// | [`hints`](Self::hints) | honoured | whether `Keep-Alive: timeout=…, max=…` counts |
+/// | [`hint_ceiling`](Self::hint_ceiling) | 600 s | upper bound of a hint's timeout |
+/// | [`reuse`](Self::reuse) | allowed | whether connections are reused at all |
+/// | [`response_window`](Self::response_window) | 8 MiB | how much of a response the network may hold |
+/// | [`learn`](Self::learn) | [`Learn::Shorten`] | what is learned from connections that servers close |
+/// | [`learn_ceiling`](Self::learn_ceiling) | 600 s | the longest timeout that is learned |
+/// | [`evidence_age`](Self::evidence_age) | 30 min | how long observations count |
+/// | [`max_lifetime`](Self::max_lifetime) | none | how long a connection is used after connecting |
+/// | [`lifetime_jitter`](Self::lifetime_jitter) | 0.1 | fraction of `max_lifetime` that jitter may take |
+/// | [`max_requests`](Self::max_requests) | none | how many requests a connection serves |
+/// | [`idle_jitter`](Self::idle_jitter) | 0.0 | fraction of the idle time that jitter may take |
+///
+/// # The rule
+///
+/// A connection is reusable while the time since it finished receiving its last response is less
+/// than `expected − margin`, where
+///
+/// * `expected` is the server's hint, up to the ceiling, or else `max_idle`; but no more than what was
+///   learned of the server, see [`Learn`];
+/// * `margin` is the safety margin, at least two round trips, plus the *skew*: how long before this side
+///   finished reading that response the server may have finished writing it.
+///
+/// Where `expected ≤ margin` the connection is not reused at all: it closes when the exchange ends. Such a
+/// policy is legal. If no hint could make it allow reuse, that is logged once, at `warn`, with the feature
+/// `tracing`.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use http_keepalive::{KeepAlive, KeepAlivePolicy, SafetyMargin};
+///
+/// // Behind a load balancer that closes after 60 s, on a fast network.
+/// let policy = KeepAlivePolicy::default()
+///     .max_idle(Duration::from_secs(60))
+///     .safety_margin(SafetyMargin::adaptive());
+/// let keep_alive = KeepAlive::new(policy)?;
+/// # let _ = keep_alive;
+/// # Ok::<(), http_keepalive::PolicyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct KeepAlivePolicy {
+    pub(crate) max_idle: Duration,
+    pub(crate) safety_margin: SafetyMargin,
+    pub(crate) hint_ceiling: Duration,
+    pub(crate) hints: bool,
+    pub(crate) reuse: bool,
+    pub(crate) response_window: u64,
+    pub(crate) learn: Learn,
+    pub(crate) learn_ceiling: Duration,
+    pub(crate) evidence_age: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) max_requests: Option<u64>,
+    /// `None` if the value is no fraction.
+    pub(crate) lifetime_jitter: Option<Fraction>,
+    /// `None` if the value is no fraction.
+    pub(crate) idle_jitter: Option<Fraction>,
+}
+
+impl Default for KeepAlivePolicy {
+    fn default() -> Self {
+        Self {
+            max_idle: Duration::from_secs(5),
+            safety_margin: SafetyMargin::Default,
+            hint_ceiling: Duration::from_secs(600),
+            hints: true,
+            reuse: true,
+            response_window: 8 * 1024 * 1024,
+            learn: Learn::Shorten,
+            learn_ceiling: Duration::from_secs(600),
+            evidence_age: Duration::from_secs(1_800),
+            max_lifetime: None,
+            max_requests: None,
+            lifetime_jitter: Some(Fraction::one_of(10)),
+            idle_jitter: Some(Fraction::NONE),
+        }
+    }
+}
+
+impl KeepAlivePolicy {
+    /// The idle timeout expected of a server that gives no hint. The default is 5 s: that of Apache
+    /// httpd, uvicorn, hypercorn and Node.js; shorter is rare (gunicorn: 2 s).
+    ///
+    /// Set it to the server's own timeout, not to something below it: the margin is subtracted from
+    /// it. If it is too long, requests fail; if it is too short, connections are opened needlessly.
+    /// [`Duration::MAX`] stands for a server that never closes.
+    ///
+    /// A hint is known before its response ends. So it also counts where `max_idle` alone leaves no idle
+    /// time.
+    ///
+    /// Must be above zero. To never reuse a connection, see [`reuse`](Self::reuse).
+    pub fn max_idle(mut self, max_idle: Duration) -> Self {
+        self.max_idle = max_idle;
+        self
+    }
+
+    /// How much sooner than the server the client closes an idle connection. A plain [`Duration`] stands
+    /// for [`SafetyMargin::Fixed`]. The default is [`SafetyMargin::Default`].
+    ///
+    /// With a margin as long as the expected timeout, connections are not reused.
+    pub fn safety_margin(mut self, margin: impl Into<SafetyMargin>) -> Self {
+        self.safety_margin = margin.into();
+        self
+    }
+
+    /// Upper bound of the timeout in a server's hint. The default is 600 s.
+    ///
+    /// Limits how long a server can make this side keep idle sockets. A hint below the ceiling wins
+    /// over [`max_idle`](Self::max_idle) in both directions. Must be above zero.
+    pub fn hint_ceiling(mut self, ceiling: Duration) -> Self {
+        self.hint_ceiling = ceiling;
+        self
+    }
+
+    /// Whether a server's hint counts. It does by default.
+    ///
+    /// Switched off, hints are still counted ([`Stats::hints`](crate::Stats::hints)), and the fields stay
+    /// in the response. [`ConnectionHandle::hint`](crate::ConnectionHandle::hint) and
+    /// [`OriginSnapshot::hint`](crate::OriginSnapshot::hint) are then `None`. A layer still
+    /// inserts a [`KeepAliveHint`](crate::KeepAliveHint) into the extensions of responses that came on no
+    /// connection of its own `KeepAlive`.
+    pub fn hints(mut self, honoured: bool) -> Self {
+        self.hints = honoured;
+        self
+    }
+
+    /// Whether connections are reused at all. They are by default.
+    ///
+    /// Switched off, every connection closes after its first exchange, and
+    /// [`KeepAliveLayer`](crate::KeepAliveLayer) adds `Connection: close` to requests.
+    pub fn reuse(mut self, allowed: bool) -> Self {
+        self.reuse = allowed;
+        self
+    }
+
+    /// How many bytes of a response the network can hold once the server has written them: in the socket
+    /// buffers of both sides, and everywhere between them. The default is 8 MiB.
+    ///
+    /// The server's idle timer may have started when all but that many bytes of a response had arrived. On
+    /// a slow link, or with a caller that reads late, that is long before the last byte. A smaller window
+    /// allows more reuse after large responses that took long; one that is too small brings the failures
+    /// back. With zero, a server's timer is taken to start when its last byte has arrived.
+    pub fn response_window(mut self, bytes: u64) -> Self {
+        self.response_window = bytes;
+        self
+    }
+
+    /// What is learned from connections that a server closes, or keeps open. The default is
+    /// [`Learn::Shorten`].
+    pub fn learn(mut self, learn: Learn) -> Self {
+        self.learn = learn;
+        self
+    }
+
+    /// The longest timeout that [`Learn::Full`] learns, and for how long it keeps a connection open to
+    /// do so. The default is 600 s, as for hints. Must be above zero.
+    ///
+    /// A longer [`max_idle`](Self::max_idle) is not affected.
+    pub fn learn_ceiling(mut self, ceiling: Duration) -> Self {
+        self.learn_ceiling = ceiling;
+        self
+    }
+
+    /// How long observations of a server's timeout count. The default is 30 min. Must be above zero.
+    pub fn evidence_age(mut self, age: Duration) -> Self {
+        self.evidence_age = age;
+        self
+    }
+
+    /// Returns an error for a value that is out of its range.
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        if self.max_idle.is_zero() {
+            return Err(PolicyError::new(Expected::MaxIdleAboveZero));
+        }
+        if self.hint_ceiling.is_zero() {
+            return Err(PolicyError::new(Expected::HintCeilingAboveZero));
+        }
+        if self.learn_ceiling.is_zero() {
+            return Err(PolicyError::new(Expected::LearnCeilingAboveZero));
+        }
+        if self.evidence_age.is_zero() {
+            return Err(PolicyError::new(Expected::EvidenceAgeAboveZero));
+        }
+        self.check_lifetime()
+    }
+}

@@ -1,0 +1,545 @@
+//! One connection's life: what was written and read on it, and when; idle or not.
+
+mod end;
+mod evidence;
+mod hints;
+
+use std::time::Duration;
+
+pub(crate) use self::end::{Cause, End, Ended};
+pub(crate) use self::hints::Advertised;
+use self::hints::Hints;
+use super::deadline::{self, Deadline, Facts, Reason, Service, Verdict};
+use super::framing::{self, Opaque, Progress, Tracker};
+use super::hint::{KeepAliveHint, Parsed};
+use super::jitter::Jitter;
+use super::learn::{Evidence, Findings, UpperBound};
+use super::skew::Arrivals;
+use super::time::{Moment, Span};
+use crate::policy::KeepAlivePolicy;
+
+/// The status of a response to no request: the server timed out waiting for one, and the response says
+/// nothing about the network (RFC 9110 §15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
+
+/// What a connection is doing.
+///
+/// ```text
+///           a write begins          a byte is accepted
+///   Unused ─────────────────▶ Sending ────────────────▶ Busy
+///                                ▲                        │
+///                                └───────── Idle ◀────────┘
+///               a write begins            request and response ended
+///
+///   any ──▶ Opaque: not HTTP/1 (any more), or not understood
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Unused {
+        /// How long after connecting the transport was read from first.
+        first_read: Option<Span>,
+    },
+    /// A request is to be written, of which nothing was accepted. Its writer has taken it off
+    /// its queue: were the connection closed now, the request would be lost.
+    Sending {
+        /// When it was first to be written.
+        begun: Moment,
+    },
+    Busy {
+        /// When the first byte of the request was written, or was first to be written.
+        begun: Moment,
+        /// From then to the first byte of the response, interim responses included.
+        answered: Option<Span>,
+    },
+    Idle {
+        deadline: Deadline,
+    },
+    Opaque(Opaque),
+}
+
+/// What the transport wrapper has to do for a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    /// Report what is read and written.
+    Busy,
+    /// Ask before each read, too.
+    Idle,
+    /// Forward only.
+    Opaque,
+}
+
+/// One request on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    number: u32,
+    idle_before: Span,
+}
+
+impl Request {
+    /// Counted from one; zero is none.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.into()
+    }
+
+    /// How long the connection had been idle before it.
+    pub(crate) fn idle_before(&self) -> Duration {
+        self.idle_before.duration()
+    }
+}
+
+/// What followed from bytes that were written or read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    /// A request began.
+    pub(crate) begun: bool,
+    /// The `Keep-Alive` fields of a final response.
+    pub(crate) hint: Option<Parsed>,
+    /// What the server advertises, where that has changed.
+    pub(crate) advertised: Option<Advertised>,
+    /// Something to learn from.
+    pub(crate) observed: Option<Observation>,
+    /// Why nothing is known of the connection from here on.
+    pub(crate) opaque: Option<Opaque>,
+}
+
+/// Something to learn from, about the server's idle timeout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Observation {
+    Bound(UpperBound),
+    Survival(Evidence),
+}
+
+/// One connection, from connecting to its end.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    tracker: Tracker,
+    arrivals: Arrivals,
+    connected: Moment,
+    /// When the last exchange ended; before the first, when it was connected.
+    idle_since: Moment,
+    /// How long before `idle_since` the server may have started its idle timer.
+    skew: Span,
+    /// The least upper bound of a round trip.
+    rtt: Span,
+    /// How long it had been idle when the last request was begun.
+    idle_before: Span,
+    /// Requests begun.
+    requests: u32,
+    hints: Hints,
+    /// What was learned of the server, if anything was.
+    findings: Option<Box<Findings>>,
+    /// Position within the jitter range.
+    jitter: Jitter,
+    phase: Phase,
+    /// Why it is not to be used again.
+    retired: Option<Reason>,
+    is_ended: bool,
+}
+
+impl Lifecycle {
+    /// A connection that was established at `connected`, after `connecting` for so long.
+    pub(crate) fn new(connecting: Span, connected: Moment) -> Self {
+        Self {
+            tracker: Tracker::new(),
+            arrivals: Arrivals::default(),
+            connected,
+            idle_since: connected,
+            skew: Span::ZERO,
+            rtt: connecting,
+            idle_before: Span::ZERO,
+            requests: 0,
+            hints: Hints::none(),
+            findings: None,
+            jitter: Jitter::LATEST,
+            phase: Phase::Unused { first_read: None },
+            retired: None,
+            is_ended: false,
+        }
+    }
+
+    /// Sets what the server said on another connection.
+    pub(crate) fn with_advertised(self, advertised: &Advertised, policy: &KeepAlivePolicy) -> Self {
+        Self {
+            hints: Hints::of_origin(advertised, policy),
+            ..self
+        }
+    }
+
+    /// Sets what was learned of the server.
+    pub(crate) fn with_findings(self, findings: Findings) -> Self {
+        Self {
+            findings: keep(findings),
+            ..self
+        }
+    }
+
+    /// Sets the position within the jitter range.
+    pub(crate) fn with_jitter(self, jitter: Jitter) -> Self {
+        Self { jitter, ..self }
+    }
+
+    /// `* => Opaque`, for a reason that the bytes do not show.
+    pub(crate) fn on_opaque(&mut self, reason: Opaque) {
+        if let Phase::Sending { .. } = self.phase {
+            // The bytes to be written turned out to be no request.
+            self.requests = self.requests.saturating_sub(1);
+        }
+        self.phase = Phase::Opaque(reason);
+        self.tracker = Tracker::new();
+        self.arrivals = Arrivals::default();
+    }
+
+    /// A write was attempted, and nothing was accepted.
+    ///
+    /// `Unused | Idle => Sending`
+    pub(crate) fn on_sending(&mut self, now: Moment) {
+        if self.is_idle() {
+            self.begin(now);
+            self.phase = Phase::Sending { begun: now };
+        }
+    }
+
+    /// The transport has accepted bytes.
+    ///
+    /// `Unused | Idle | Sending => Busy`, and with the end of a request that was already answered
+    /// `Busy => Idle`
+    pub(crate) fn on_written<'a>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        policy: &KeepAlivePolicy,
+        now: Moment,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        for bytes in pieces {
+            if self.opaque().is_some() {
+                break;
+            }
+            let progress = self.tracker.on_written(bytes);
+            self.on_progress(progress, policy, now, &mut outcome);
+        }
+        outcome
+    }
+
+    /// Bytes were read from the transport.
+    ///
+    /// `Busy => Idle` with the end of a response whose request is out.
+    pub(crate) fn on_read(
+        &mut self,
+        bytes: &[u8],
+        policy: &KeepAlivePolicy,
+        now: Moment,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.opaque().is_some() {
+            return outcome;
+        }
+        if matches!(self.phase, Phase::Idle { .. }) && framing::is_request_timeout(bytes) {
+            outcome.observed = Some(Observation::Bound(self.announced_close(&now)));
+        }
+        let progress = self.tracker.on_read(bytes);
+        if progress.is_ok_and(|progress| progress.answered) {
+            self.arrivals.begin();
+        }
+        self.arrivals
+            .on_read(bytes.len(), policy.response_window, now);
+        self.on_progress(progress, policy, now, &mut outcome);
+        outcome
+    }
+
+    fn on_progress(
+        &mut self,
+        progress: Result<Progress, Opaque>,
+        policy: &KeepAlivePolicy,
+        now: Moment,
+        outcome: &mut Outcome,
+    ) {
+        let Progress {
+            ended,
+            begun,
+            answered,
+            hint,
+        } = match progress {
+            Ok(progress) => progress,
+            Err(reason) => {
+                self.on_opaque(reason);
+                outcome.opaque = Some(reason);
+                return;
+            }
+        };
+        if answered && self.on_answer(&now) {
+            outcome.observed = self.survival(&now).map(Observation::Survival);
+        }
+        if let Some(parsed) = hint {
+            outcome.hint = hint;
+            outcome.advertised = parsed.hint.and_then(|hint| self.on_hint(hint, policy));
+        }
+        if ended {
+            self.finish(policy, now);
+        }
+        if begun {
+            outcome.begun = true;
+            let begun = match self.phase {
+                Phase::Sending { begun } => begun,
+                _ => {
+                    self.begin(now);
+                    now
+                }
+            };
+            self.phase = Phase::Busy {
+                begun,
+                answered: None,
+            };
+        }
+    }
+
+    /// The first byte of a response head was read. Returns whether it is the first to this request.
+    #[inline]
+    fn on_answer(&mut self, now: &Moment) -> bool {
+        match &mut self.phase {
+            Phase::Busy {
+                begun,
+                answered: answered @ None,
+            } => {
+                *answered = Some(now.since(begun));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, now: Moment) {
+        self.idle_before = now.since(&self.idle_since);
+        self.requests = self.requests.saturating_add(1);
+    }
+
+    fn finish(&mut self, policy: &KeepAlivePolicy, now: Moment) {
+        // From the first byte of the request, not from its last: a server that answers early, or
+        // with an interim response, answers what was written before the last byte.
+        if let (Some(answered), true) = (self.answered(), self.tracker.status() != REQUEST_TIMEOUT)
+        {
+            self.rtt = self.rtt.min(answered);
+        }
+        self.idle_since = now;
+        self.skew = self.arrivals.skew(policy.response_window, &now);
+        self.arrivals.begin();
+        self.phase = Phase::Idle {
+            deadline: self.deadline(policy),
+        };
+    }
+
+    /// The deadline of the idle connection follows from something that has changed.
+    fn on_change(&mut self, policy: &KeepAlivePolicy) {
+        if let Phase::Idle { .. } = self.phase {
+            self.phase = Phase::Idle {
+                deadline: self.deadline(policy),
+            };
+        }
+    }
+
+    /// Takes the hint in the response to the last request. Returns what the server advertises, if that has
+    /// changed.
+    fn on_hint(&mut self, hint: KeepAliveHint, policy: &KeepAlivePolicy) -> Option<Advertised> {
+        if !policy.hints || !self.hints.on_hint(hint, self.requests) {
+            return None;
+        }
+        Some(self.hints.advertised())
+    }
+
+    /// A request that asked for a hint was answered. Returns whether the server gave none.
+    pub(crate) fn on_probe_answered(&mut self, request: u64, policy: &KeepAlivePolicy) -> bool {
+        let request = u32::try_from(request).unwrap_or(u32::MAX);
+        if self.hints.is_hinted(request) {
+            return false;
+        }
+        self.hints.on_silence();
+        self.on_change(policy);
+        true
+    }
+
+    /// Something new is known of the server, or connections that were idle at `retire_before` are not to be
+    /// used again.
+    pub(crate) fn on_news(
+        &mut self,
+        findings: Findings,
+        retire_before: i64,
+        policy: &KeepAlivePolicy,
+        now: &Moment,
+    ) {
+        self.findings = keep(findings);
+        self.on_change(policy);
+        if !self.is_idle() || self.idle_since.monotonic > retire_before {
+            return;
+        }
+        // An unused connection was opened for a request, which may be on its way.
+        let awaits_first_request = match self.phase {
+            Phase::Unused { first_read } => {
+                let verdict = self.first_use_verdict(first_read, now);
+                matches!(verdict, Verdict::Reuse { .. })
+            }
+            _ => false,
+        };
+        if !awaits_first_request {
+            self.retired.get_or_insert(Reason::Sibling);
+        }
+    }
+
+    /// The connection is not to be used again. Returns whether it is idle, and so to be closed now.
+    pub(crate) fn retire(&mut self) -> bool {
+        self.retired.get_or_insert(Reason::Requested);
+        self.is_idle()
+    }
+
+    /// The transport is about to be read from. Returns whether the connection may be used for another
+    /// request; `None` while an exchange is open or nothing is known of it.
+    ///
+    /// A connection that is retired stays so, whatever happens later.
+    #[inline]
+    pub(crate) fn on_idle_read(
+        &mut self,
+        policy: &KeepAlivePolicy,
+        now: Moment,
+    ) -> Option<Verdict> {
+        if let Phase::Unused { first_read } = &mut self.phase {
+            first_read.get_or_insert(now.since(&self.connected));
+        }
+        let verdict = self.verdict(policy, &now)?;
+        if let Verdict::Retire(reason) = verdict {
+            self.retired = Some(reason);
+        }
+        Some(verdict)
+    }
+
+    /// Whether the connection may be used for another request at `now`; `None` while an exchange is
+    /// open or nothing is known of it.
+    #[inline]
+    pub(crate) fn verdict(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
+        let verdict = match self.phase {
+            Phase::Unused { first_read } => {
+                let allowance = deadline::allowance(policy, &self.facts(), &self.findings());
+                Deadline::At(self.connected.checked_add(allowance))
+                    .verdict(now)
+                    .and(self.lifetime_verdict(policy, now))
+                    .or(self.first_use_verdict(first_read, now))
+            }
+            Phase::Idle { deadline } => {
+                let idle = deadline.verdict(now);
+                match policy.max_lifetime {
+                    Some(_) => idle.and(self.lifetime_verdict(policy, now)),
+                    None => idle,
+                }
+            }
+            Phase::Sending { .. } | Phase::Busy { .. } | Phase::Opaque(_) => return None,
+        };
+        Some(self.retired.map_or(verdict, Verdict::Retire))
+    }
+
+    #[inline]
+    fn lifetime_verdict(&self, policy: &KeepAlivePolicy, now: &Moment) -> Verdict {
+        deadline::lifetime_verdict(policy, &self.connected, self.jitter, now)
+    }
+
+    fn deadline(&self, policy: &KeepAlivePolicy) -> Deadline {
+        let (facts, service) = (self.facts(), self.service());
+        deadline::deadline(policy, &facts, &self.findings(), &service, &self.idle_since)
+    }
+
+    #[inline]
+    fn findings(&self) -> Findings {
+        self.findings.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Whether an unused connection may be used for its first request, whatever policy leaves.
+    fn first_use_verdict(&self, first_read: Option<Span>, now: &Moment) -> Verdict {
+        deadline::first_use_verdict(&self.connected, first_read, now)
+    }
+
+    #[inline]
+    fn facts(&self) -> Facts {
+        Facts {
+            used: self.requests > 0,
+            hint: self.hints.advertised().timeout,
+            skew: self.skew,
+            rtt: self.rtt,
+            jitter: self.jitter,
+        }
+    }
+
+    #[inline]
+    fn service(&self) -> Service {
+        Service {
+            requests: self.requests.into(),
+            requests_allowed: self.hints.advertised().requests,
+        }
+    }
+
+    /// The time from the first byte of the open request to that of its response, if there is one.
+    fn answered(&self) -> Option<Span> {
+        match self.phase {
+            Phase::Busy { answered, .. } => answered,
+            _ => None,
+        }
+    }
+
+    /// Whether no exchange is open, so that closing loses nothing.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Unused { .. } | Phase::Idle { .. })
+    }
+
+    /// What the transport wrapper has to do.
+    #[inline]
+    pub(crate) fn mode(&self) -> Mode {
+        match self.phase {
+            Phase::Unused { .. } | Phase::Idle { .. } => Mode::Idle,
+            Phase::Sending { .. } | Phase::Busy { .. } => Mode::Busy,
+            Phase::Opaque(_) => Mode::Opaque,
+        }
+    }
+
+    /// Why nothing is known of the connection, if so.
+    #[inline]
+    pub(crate) fn opaque(&self) -> Option<Opaque> {
+        match self.phase {
+            Phase::Opaque(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether it is not to be used again.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+
+    /// The request that was begun last.
+    #[inline]
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            number: self.requests,
+            idle_before: self.idle_before,
+        }
+    }
+
+    /// The time since connecting.
+    pub(crate) fn age(&self, now: &Moment) -> Duration {
+        now.since(&self.connected).duration()
+    }
+
+    /// The least upper bound of a round trip.
+    pub(crate) fn rtt(&self) -> Span {
+        self.rtt
+    }
+
+    /// The last hint that was received on this connection, if hints count.
+    pub(crate) fn hint(&self) -> Option<KeepAliveHint> {
+        self.hints.latest()
+    }
+}
+
+/// Most servers are never learned anything of, and most connections are kept for long.
+fn keep(findings: Findings) -> Option<Box<Findings>> {
+    (findings != Findings::default()).then(|| Box::new(findings))
+}
+
+#[cfg(test)]
+mod tests;

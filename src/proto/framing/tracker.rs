@@ -1,0 +1,255 @@
+//! Both directions of one connection.
+
+use super::body::Body;
+use super::head::{Coding, Head, Kind, Length, Method, Start};
+use crate::proto::hint::Parsed;
+
+/// Why a connection is only forwarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Opaque {
+    /// HTTP/2, by ALPN or by its preface.
+    Http2,
+    /// A head longer than the bound.
+    OversizeHead,
+    /// A 2xx to CONNECT.
+    Tunnel,
+    /// Bytes that are not HTTP/1, or in a form in which parsers disagree.
+    Unrecognized,
+    /// Bytes from the server that answer no request.
+    Unsolicited,
+    /// A 101 response.
+    Upgrade,
+}
+
+/// What happened with a piece of bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// The open exchange ended. This comes before the other events of the same piece.
+    pub(crate) ended: bool,
+    /// A request began, with its first byte.
+    pub(crate) begun: bool,
+    /// A response began, with the first byte of its head. Interim responses count.
+    pub(crate) answered: bool,
+    /// The `Keep-Alive` fields of a final response whose head is complete now.
+    pub(crate) hint: Option<Parsed>,
+}
+
+/// One direction of the connection.
+#[derive(Debug)]
+enum Side {
+    /// No byte of the next message has arrived.
+    Waiting,
+    /// A part of the head has arrived.
+    Head(Box<Head>),
+    Body(Body),
+    /// The message is complete, and that of the other direction is not.
+    Done,
+}
+
+/// Follows both directions of one connection.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    request: Side,
+    response: Side,
+    /// The method of the request in flight, once its request line is complete.
+    method: Option<Method>,
+    /// The status of the last response head that was completed.
+    status: u16,
+}
+
+impl Tracker {
+    pub(crate) fn new() -> Self {
+        Self {
+            request: Side::Waiting,
+            response: Side::Waiting,
+            method: None,
+            status: 0,
+        }
+    }
+
+    /// The status of the last response whose head was completed; 0 before the first.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The number of bytes on the heap.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        let kept = |side: &Side| match side {
+            Side::Head(head) => head.kept(),
+            Side::Waiting | Side::Body(_) | Side::Done => 0,
+        };
+        kept(&self.request).saturating_add(kept(&self.response))
+    }
+
+    /// Whether the response in flight lasts until EOF.
+    pub(crate) fn is_until_eof(&self) -> bool {
+        matches!(self.response, Side::Body(Body::UntilEof))
+    }
+
+    /// The transport accepted these bytes.
+    pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
+        let mut progress = Progress::default();
+        while !bytes.is_empty() {
+            let rest = match &mut self.request {
+                Side::Waiting => {
+                    progress.begun = true;
+                    self.on_request_head(Head::new(Kind::Request), bytes)?
+                }
+                Side::Head(head) => {
+                    let head = std::mem::replace(&mut **head, Head::new(Kind::Request));
+                    self.on_request_head(head, bytes)?
+                }
+                Side::Body(body) => {
+                    let rest = body.feed(bytes)?;
+                    if rest.is_some() {
+                        self.request = Side::Done;
+                    }
+                    rest
+                }
+                // A second request before the first was answered: hyper does not pipeline.
+                Side::Done => return Err(Opaque::Unrecognized),
+            };
+            let Some(rest) = rest else { break };
+            bytes = rest;
+            if matches!(self.request, Side::Done) {
+                progress.ended |= self.end_exchange();
+            }
+        }
+        Ok(progress)
+    }
+
+    /// These bytes were read from the transport.
+    pub(crate) fn on_read(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
+        let mut progress = Progress::default();
+        while !bytes.is_empty() {
+            let rest = match &mut self.response {
+                Side::Waiting if matches!(self.request, Side::Waiting) => {
+                    return Err(Opaque::Unsolicited);
+                }
+                Side::Waiting => {
+                    progress.answered = true;
+                    self.on_response_head(Head::new(Kind::Response), bytes, &mut progress)?
+                }
+                Side::Head(head) => {
+                    let head = std::mem::replace(&mut **head, Head::new(Kind::Response));
+                    self.on_response_head(head, bytes, &mut progress)?
+                }
+                Side::Body(body) => {
+                    let rest = body.feed(bytes)?;
+                    if rest.is_some() {
+                        self.response = Side::Done;
+                    }
+                    rest
+                }
+                Side::Done => return Err(Opaque::Unsolicited),
+            };
+            let Some(rest) = rest else { break };
+            bytes = rest;
+            if matches!(self.response, Side::Done) {
+                progress.ended |= self.end_exchange();
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Continues a request head. Returns the bytes behind the head once its end is found.
+    fn on_request_head<'a>(
+        &mut self,
+        mut head: Head,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, Opaque> {
+        let rest = head.feed(bytes)?;
+        if let (None, Some(Start::Request(method))) = (self.method, head.start()) {
+            self.method = Some(method);
+        }
+        if rest.is_some() {
+            self.request = body_of_request(&head)?;
+        } else {
+            keep(&mut self.request, head);
+        }
+        Ok(rest)
+    }
+
+    /// Continues a response head. Returns the bytes behind the head once its end is found.
+    fn on_response_head<'a>(
+        &mut self,
+        mut head: Head,
+        bytes: &'a [u8],
+        progress: &mut Progress,
+    ) -> Result<Option<&'a [u8]>, Opaque> {
+        let rest = head.feed(bytes)?;
+        if rest.is_none() {
+            keep(&mut self.response, head);
+            return Ok(None);
+        }
+        if let Some(Start::Response { status, .. }) = head.start() {
+            self.status = status;
+        }
+        self.response = body_of_response(&head, self.method)?;
+        if !matches!(self.response, Side::Waiting) {
+            progress.hint = head.hint();
+        }
+        Ok(rest)
+    }
+
+    /// `(Done, Done) => (Waiting, Waiting)`
+    fn end_exchange(&mut self) -> bool {
+        let ended = matches!((&self.request, &self.response), (Side::Done, Side::Done));
+        if ended {
+            self.request = Side::Waiting;
+            self.response = Side::Waiting;
+            self.method = None;
+        }
+        ended
+    }
+}
+
+/// Keeps an incomplete head. Most heads arrive whole, and are never kept.
+fn keep(side: &mut Side, head: Head) {
+    match side {
+        Side::Head(kept) => **kept = head,
+        other => *other = Side::Head(Box::new(head)),
+    }
+}
+
+/// What follows a request head (RFC 9112 §6.3, rules 4 to 7).
+fn body_of_request(head: &Head) -> Result<Side, Opaque> {
+    match (head.coding(), head.length()) {
+        (Coding::Chunked, _) => Ok(Side::Body(Body::chunked())),
+        (Coding::Absent, Length::Of(length)) => Ok(of_length(length)),
+        (Coding::Absent, Length::Absent) => Ok(Side::Done),
+        (Coding::Other, _) | (Coding::Absent, Length::Invalid) => Err(Opaque::Unrecognized),
+    }
+}
+
+/// What follows a response head (RFC 9112 §6.3, rules 1 to 8).
+fn body_of_response(head: &Head, method: Option<Method>) -> Result<Side, Opaque> {
+    let Some(Start::Response { status, http_10 }) = head.start() else {
+        return Err(Opaque::Unrecognized);
+    };
+    match (status, method) {
+        (101, _) => return Err(Opaque::Upgrade),
+        (100..=199, _) => return Ok(Side::Waiting),
+        (204 | 304, _) | (_, Some(Method::Head)) => return Ok(Side::Done),
+        (200..=299, Some(Method::Connect)) => return Err(Opaque::Tunnel),
+        // A response before the request line was written: the method is unknown.
+        (_, None) => return Err(Opaque::Unrecognized),
+        _ => {}
+    }
+    match (head.coding(), head.length()) {
+        // RFC 9112 §6.1: HTTP/1.0 has no transfer codings; hyper refuses them.
+        (Coding::Chunked | Coding::Other, _) if http_10 => Err(Opaque::Unrecognized),
+        (Coding::Chunked, _) => Ok(Side::Body(Body::chunked())),
+        (Coding::Other, _) | (Coding::Absent, Length::Absent) => Ok(Side::Body(Body::UntilEof)),
+        (Coding::Absent, Length::Of(length)) => Ok(of_length(length)),
+        (Coding::Absent, Length::Invalid) => Err(Opaque::Unrecognized),
+    }
+}
+
+fn of_length(length: u64) -> Side {
+    match length {
+        0 => Side::Done,
+        left => Side::Body(Body::Length(left)),
+    }
+}
