@@ -59,7 +59,7 @@ impl AsyncRead for ClientEnd {
         match &read {
             Poll::Pending => {}
             Poll::Ready(Ok(())) if buf.filled().len() > before => {
-                let bytes = buf.filled().len() - before;
+                let bytes = &buf.filled()[before..];
                 self.ledger.on_read(self.connection, bytes);
             }
             Poll::Ready(_) => self.ledger.on_end(self.connection),

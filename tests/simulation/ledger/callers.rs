@@ -67,31 +67,15 @@ impl Ledger {
         state.requests[id as usize].broke = true;
     }
 
-    /// The head of the response came: what it says counts from now on.
+    /// The head of the response came.
     pub fn heard(&self, id: u64, connection: usize) {
         let mut state = self.state();
         let request = &state.requests[id as usize];
-        let hint = request.hint;
         if request.connection != Some(connection) {
             let written = request.connection;
             state.violation(&format!(
                 "request {id} was written on connection {written:?} and answered on {connection}"
             ));
-        }
-        let hints = state.world.policy.hints;
-        if let (Some(timeout), true) = (hint.timeout, hints) {
-            let max_idle = state.world.policy.max_idle;
-            state.told.0 = Some(timeout).filter(|told| !told.is_zero() && *told < max_idle);
-        }
-        if let (Some(max), true) = (hint.max, hints) {
-            state.told.1 = Some(state.connections[connection].begun + max);
-        }
-        let connection = &mut state.connections[connection];
-        if let (Some(timeout), true) = (hint.timeout, hints) {
-            connection.hint = Some(timeout);
-        }
-        if let (Some(max), true) = (hint.max, hints) {
-            connection.allowed = Some(connection.begun + max);
         }
     }
 

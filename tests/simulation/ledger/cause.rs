@@ -180,7 +180,13 @@ impl State {
         let deadline = request.deadline.filter(|_| is_written);
         let deadline = deadline.ok_or("it was not written")?;
         let arrives = self.delayed(request.arrives_at.unwrap_or(sent));
-        Ok(self.why_margin_failed(&deadline, arrives - sent, arrives))
+        let way = arrives - sent;
+        // The round trip plays no part in how long an unused connection is good for its first request.
+        let margin = self.world.policy.margin(deadline.expected, Duration::ZERO);
+        if is_first && deadline.way_back() + way > margin {
+            return Ok(Cause::FirstUse);
+        }
+        Ok(self.why_margin_failed(&deadline, way, arrives))
     }
 
     /// When something arrives that was to arrive then.

@@ -73,19 +73,25 @@ impl Ledger {
         }
     }
 
-    pub fn on_read(&self, connection: usize, bytes: usize) {
+    pub fn on_read(&self, number: usize, bytes: &[u8]) {
         let mut state = self.state();
         let now = Instant::now();
-        state.note(Event::Read { connection, bytes });
-        let connection = &mut state.connections[connection];
+        state.note(Event::Read {
+            connection: number,
+            bytes: bytes.len(),
+        });
+        let connection = &mut state.connections[number];
         let before = connection.read;
-        connection.read += bytes as u64;
+        connection.read += bytes.len() as u64;
         if connection.request.is_some() {
             connection.answered.get_or_insert(now);
         }
         let has_start = |start| (before..connection.read).contains(&start);
         if connection.response_start.is_some_and(has_start) {
             connection.final_read.get_or_insert(now);
+        }
+        if connection.ends_head(before, bytes) {
+            state.on_hint(number);
         }
     }
 
@@ -111,6 +117,24 @@ impl Ledger {
 }
 
 impl State {
+    /// The head of a final response was read: its hint counts from now on, whoever waits for the response.
+    fn on_hint(&mut self, number: usize) {
+        let connection = &mut self.connections[number];
+        let (Some(id), true) = (connection.request, self.world.policy.hints) else {
+            return;
+        };
+        let hint = self.requests[id as usize].hint;
+        if let Some(timeout) = hint.timeout {
+            let max_idle = self.world.policy.max_idle;
+            self.told.0 = Some(timeout).filter(|told| !told.is_zero() && *told < max_idle);
+            connection.hint = Some(timeout);
+        }
+        if let Some(max) = hint.max {
+            self.told.1 = Some(connection.begun + max);
+            connection.allowed = Some(connection.begun + max);
+        }
+    }
+
     fn check_request(&mut self, number: usize, id: u64) {
         let connection = &self.connections[number];
         let now = Instant::now();

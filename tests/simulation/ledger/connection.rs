@@ -27,6 +27,8 @@ pub(super) struct Connection {
     pub(super) answered: Option<Instant>,
     pub(super) final_read: Option<Instant>,
     pub(super) read: u64,
+    /// How many bytes of the empty line were read that ends the head of the final response.
+    pub(super) head_end: usize,
     /// What this crate said itself of when it will not use the connection any more.
     pub(super) promised: Option<std::time::Instant>,
     /// The timeout that the server named on this connection, or before that on another.
@@ -75,6 +77,7 @@ impl Connection {
             answered: None,
             final_read: None,
             read: 0,
+            head_end: 0,
             promised: None,
             hint,
             allowed,
@@ -113,11 +116,31 @@ impl Connection {
         self.promised = None;
         self.answered = None;
         self.final_read = None;
+        self.head_end = 0;
         self.response_start = None;
         self.response_end = None;
         self.final_written = None;
         self.completed = None;
         self.handed_over = false;
+    }
+
+    /// Whether the head of the final response ends in these bytes, before which so many were read.
+    pub(super) fn ends_head(&mut self, before: u64, bytes: &[u8]) -> bool {
+        const END: &[u8] = b"\r\n\r\n";
+        let Some(start) = self.response_start else {
+            return false;
+        };
+        for (_, byte) in (before..).zip(bytes).filter(|(at, _)| *at >= start) {
+            match END.get(self.head_end) {
+                None => return false,
+                Some(next) if next == byte => self.head_end += 1,
+                Some(_) => self.head_end = usize::from(*byte == b'\r'),
+            }
+            if self.head_end == END.len() {
+                return true;
+            }
+        }
+        false
     }
 
     /// The response is written to its end.
