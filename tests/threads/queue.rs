@@ -257,8 +257,9 @@ fn queue_without_this_crate(is_enough: impl Fn(usize, &Outcome) -> bool) -> Outc
 fn assert_hardly_any_is_lost(outcome: Outcome) {
     let control = queue_without_this_crate(|n, _| n >= tries());
     println!("{outcome:?}, without this crate: {control:?}");
+    let few = 2 + tries() / 10_000;
     assert!(
-        outcome.lost <= 2 + control.lost / 4,
+        outcome.lost <= few + control.lost / 4,
         "{outcome:?}, {control:?}"
     );
     if is_parallel() {
