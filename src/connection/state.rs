@@ -180,7 +180,7 @@ impl Connection {
         }
     }
 
-    /// Somebody wanted to write at `now`, and nothing was accepted.
+    /// A write was attempted at `now`, and nothing was accepted.
     pub(crate) fn on_sending(&self, now: Moment) {
         self.state().lifecycle.on_sending(now);
     }
@@ -260,12 +260,12 @@ impl Connection {
 
     /// This side dropped the connection. Only the first end counts.
     pub(crate) fn on_drop(&self) {
-        let end = {
+        let (end, waker) = {
             let mut state = self.state();
-            // A handle may outlive the task by far.
-            state.waker = None;
-            state.lifecycle.on_drop()
+            (state.lifecycle.on_drop(), state.waker.take())
         };
+        // A handle may outlive the task by far. What the waker drops may come back here, and need the lock.
+        drop(waker);
         if let Some(end) = end {
             self.apply_end(end);
         }
