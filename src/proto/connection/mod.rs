@@ -422,13 +422,9 @@ impl Lifecycle {
                     .and(self.lifetime_verdict(policy, now))
                     .or(self.first_use_verdict(first_read, now))
             }
-            Phase::Idle { deadline } => {
-                let idle = deadline.verdict(now);
-                match policy.max_lifetime {
-                    Some(_) => idle.and(self.lifetime_verdict(policy, now)),
-                    None => idle,
-                }
-            }
+            Phase::Idle { deadline } => deadline
+                .verdict(now)
+                .and(self.lifetime_verdict(policy, now)),
             Phase::Sending { .. } | Phase::Busy { .. } | Phase::Opaque(_) => return None,
         };
         Some(self.retired.map_or(verdict, Verdict::Retire))
