@@ -26,6 +26,14 @@ pub(crate) struct Clock {
     no_timer: Arc<AtomicBool>,
 }
 
+/// A moment as the clocks tell it, with which the present is compared at a third of the cost of reading a
+/// [`Moment`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
 /// Reads a wall clock.
 pub(crate) type WallClock = dyn Fn() -> SystemTime + Send + Sync;
 
@@ -84,8 +92,28 @@ impl Clock {
         }
     }
 
-    /// The instant of a reading of the monotonic clock; `None` beyond what an instant can tell.
+    /// Whether neither clock has reached the limit.
+    #[inline]
+    pub(crate) fn is_before(&self, limit: &Limit) -> bool {
+        self.monotonic() < limit.monotonic && self.system_time() < limit.wall
+    }
+
+    /// A moment as a limit; `None` beyond what the clocks can tell.
+    #[inline]
+    pub(crate) fn limit(&self, moment: &Moment) -> Option<Limit> {
+        let since_epoch = u64::try_from(moment.wall).ok().map(Duration::from_nanos)?;
+        Some(Limit {
+            monotonic: self.instant(moment.monotonic)?,
+            wall: SystemTime::UNIX_EPOCH.checked_add(since_epoch)?,
+        })
+    }
+
+    /// The instant of a reading of the monotonic clock; `None` for the last reading, which stands for never, and
+    /// beyond what an instant can tell.
     pub(crate) fn instant(&self, monotonic: i64) -> Option<Instant> {
+        if monotonic == i64::MAX {
+            return None;
+        }
         let distance = Duration::from_nanos(monotonic.unsigned_abs());
         if monotonic < 0 {
             self.origin.checked_sub(distance)

@@ -16,8 +16,10 @@ use tokio::io::AsyncRead;
 use super::task::Task;
 use super::timer::IdleTimer;
 use super::{retire, sentinel};
+use crate::clock::Limit;
 use crate::connection::{Connection, ConnectionHandle, ReadDecision, SentinelPermit};
 use crate::proto::connection::{Cause, Mode};
+use crate::proto::deadline::Reason;
 use crate::proto::framing::Opaque;
 use crate::proto::time::Moment;
 
@@ -38,6 +40,9 @@ pub struct IdleAwareIo<T> {
     timer: IdleTimer,
     /// What to do, as the connection last returned it.
     mode: Mode,
+    /// Until when the idle connection may be used, as long as the version of the connection is `seen_version`.
+    reusable_until: Option<Limit>,
+    seen_version: u32,
     /// Whether accepted bytes are not flushed yet, so that closing would lose them.
     is_flushing: bool,
     /// The task that read last. The timer wakes it.
@@ -65,6 +70,8 @@ impl<T> IdleAwareIo<T> {
             connection: ReportDrop(Arc::new(connection)),
             timer: IdleTimer::default(),
             mode,
+            reusable_until: None,
+            seen_version: 0,
             is_flushing: false,
             reader: None,
             is_retired: false,
@@ -155,12 +162,56 @@ impl<T: Read + Write> IdleAwareIo<T> {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.as_mut().set_reader(cx);
+        if self.is_still_reusable(cx) {
+            return self.poll_read_reported(cx, buf);
+        }
         let now = self.now();
-        let until = match self.connection.on_idle_read(now, cx.waker()) {
-            ReadDecision::Read { until } => until,
+        let (until, version) = match self.as_mut().decide(cx, now) {
+            Ok(decision) => decision,
+            Err(reason) => return Poll::Ready(Err(retire::error(reason))),
+        };
+        let read = self.as_mut().poll_read_reported(cx, buf);
+        if let (Poll::Pending, Some(wake_at)) = (&read, now.monotonic_at(&until)) {
+            let this = self.project();
+            let clock = this.connection.keep_alive().clock();
+            let timer = this.timer.poll(cx, clock, wake_at, now.monotonic);
+            if timer.is_ready() {
+                // The deadline has passed, or the timer is early: the task has to ask again.
+                cx.waker().wake_by_ref();
+            }
+            *this.seen_version = version;
+            *this.reusable_until = clock.limit(&Moment {
+                // The timer has to be set again when it has fired.
+                monotonic: this.timer.at().unwrap_or(wake_at),
+                ..until
+            });
+        }
+        read
+    }
+
+    /// Whether the last decision on the idle connection, to read, still holds.
+    #[inline]
+    fn is_still_reusable(&self, cx: &Context<'_>) -> bool {
+        self.seen_version == self.connection.version()
+            && self.is_reader(cx)
+            && self
+                .reusable_until
+                .as_ref()
+                .is_some_and(|until| self.connection.keep_alive().clock().is_before(until))
+    }
+
+    /// Decides on the idle connection. Returns until when the decision to read holds, and for which version of
+    /// the connection, or why it is not used again.
+    fn decide(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        now: Moment,
+    ) -> Result<(Moment, u32), Reason> {
+        self.as_mut().set_reader(cx);
+        let this = self.as_mut().project();
+        match this.connection.on_idle_read(now, cx.waker()) {
+            ReadDecision::Read { until, version } => Ok((until, version)),
             ReadDecision::Retire { reason, sentinel } => {
-                let this = self.as_mut().project();
                 if sentinel.is_some() {
                     *this.sentinel = sentinel;
                 }
@@ -168,19 +219,9 @@ impl<T: Read + Write> IdleAwareIo<T> {
                     // hyper does not, after an error. One poll is enough for TLS to send `close_notify`.
                     let _ = self.transport().poll_shutdown(cx);
                 }
-                return Poll::Ready(Err(retire::error(reason)));
-            }
-        };
-        let read = self.as_mut().poll_read_reported(cx, buf);
-        if let (Poll::Pending, Some(until)) = (&read, until) {
-            let this = self.project();
-            let clock = this.connection.keep_alive().clock();
-            if this.timer.poll(cx, clock, until, now.monotonic).is_ready() {
-                // The deadline has passed, or the timer is early: the task has to ask again.
-                cx.waker().wake_by_ref();
+                Err(reason)
             }
         }
-        read
     }
 
     /// Reads through tokio's trait, which gives access to the bytes without a copy.
@@ -250,6 +291,7 @@ impl<T> IdleAwareIo<T> {
                     piece
                 });
                 *this.mode = this.connection.on_written(pieces, now);
+                *this.reusable_until = None;
                 if *this.mode == Mode::Idle {
                     // The response was read before its request was written.
                     self.wake_reader(cx);
@@ -259,6 +301,7 @@ impl<T> IdleAwareIo<T> {
             // connection.
             written => {
                 this.connection.on_sending(now);
+                *this.reusable_until = None;
                 *this.mode = Mode::Busy;
                 if let Poll::Ready(Err(_)) = written {
                     this.connection.on_end(Cause::Error);

@@ -26,6 +26,11 @@ struct Armed {
 }
 
 impl IdleTimer {
+    /// When the sleep fires, on the monotonic clock.
+    pub(super) fn at(&self) -> Option<i64> {
+        self.armed.as_ref().map(|armed| armed.at)
+    }
+
     /// Has the task woken at `until`, or before. Ready when the sleep has fired.
     pub(super) fn poll(
         &mut self,

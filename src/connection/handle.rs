@@ -123,7 +123,7 @@ impl ConnectionHandle {
         let keep_alive = self.connection.keep_alive();
         let now = keep_alive.clock().now();
         match self.connection.verdict(&now)? {
-            Verdict::Reuse { until } => keep_alive.clock().instant(until?),
+            Verdict::Reuse { until } => keep_alive.clock().instant(now.monotonic_at(&until)?),
             Verdict::Retire(_) => keep_alive.clock().instant(now.monotonic),
         }
     }

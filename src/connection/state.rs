@@ -1,6 +1,6 @@
 //! The state that the transport wrapper and the handles share.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     policy: PolicyIndex,
     /// Whether a request that asked for a hint was answered: one of the three constants below.
     probe: AtomicU8,
+    /// Changes when an earlier decision on the connection no longer holds.
+    version: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -53,8 +55,8 @@ pub(crate) enum ReadDecision {
         /// The connection is to be left open as a sentinel once it is dropped.
         sentinel: Option<Box<SentinelPermit>>,
     },
-    /// Read, and ask again at `until` on the monotonic clock, if there is such a time.
-    Read { until: Option<i64> },
+    /// Read. The decision holds until then, or until the version is another one.
+    Read { until: Moment, version: u32 },
 }
 
 impl Connection {
@@ -92,6 +94,7 @@ impl Connection {
             keep_alive: keep_alive.clone(),
             policy: policy_index,
             probe: AtomicU8::new(UNANSWERED),
+            version: AtomicU32::new(0),
             state: Mutex::new(State {
                 lifecycle,
                 seen_version,
@@ -156,13 +159,14 @@ impl Connection {
                     sentinel: sentinel.map(Box::new),
                 }
             }
-            Some(Verdict::Reuse { until }) => {
+            verdict => {
                 state.keep(waker);
-                ReadDecision::Read { until }
-            }
-            None => {
-                state.keep(waker);
-                ReadDecision::Read { until: None }
+                let until = match verdict {
+                    Some(Verdict::Reuse { until }) => until,
+                    _ => Moment::LATEST,
+                };
+                let version = self.version();
+                ReadDecision::Read { until, version }
             }
         }
     }
@@ -297,10 +301,11 @@ impl Connection {
         }
         let origins = self.keep_alive.store();
         origins.probe().on_answer(origin.fingerprint());
-        let is_silent = self
-            .state()
-            .lifecycle
-            .on_probe_answered(request, self.policy());
+        let is_silent = {
+            let mut state = self.state();
+            self.on_change();
+            state.lifecycle.on_probe_answered(request, self.policy())
+        };
         if is_silent {
             origins.on_advertised(origin, Advertised::default());
         }
@@ -320,6 +325,7 @@ impl Connection {
     pub(crate) fn retire(&self) {
         let waker = {
             let mut state = self.state();
+            self.on_change();
             if state.lifecycle.retire() {
                 state.waker.clone()
             } else {
@@ -329,6 +335,18 @@ impl Connection {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Changes when a decision on the connection may no longer hold.
+    #[inline]
+    pub(crate) fn version(&self) -> u32 {
+        let of_connection = self.version.load(Ordering::Acquire);
+        version(self.origin.as_ref(), &self.keep_alive).wrapping_add(of_connection)
+    }
+
+    /// Decisions on the connection hold no longer. Under the lock of the state that changes.
+    fn on_change(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// Answers a question.

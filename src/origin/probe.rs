@@ -101,16 +101,16 @@ impl Fingerprint {
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
         // The bit that lower case has and upper case has not.
         const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
-        let mut hash = FACTOR ^ u64::from(*scheme == Scheme::HTTPS);
+        let is_https = *scheme == Scheme::HTTPS;
+        let mut hash = FACTOR ^ u64::from(is_https);
         let mut mix = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
         // `Authority` parses itself anew for each of its parts, which costs more than all else that the layer
         // does to a request.
         let text = authority.as_str();
         let text = text
-            .strip_suffix(default_port_suffix(scheme))
+            .strip_suffix(if is_https { ":443" } else { ":80" })
             .unwrap_or(text);
-        let userinfo = memchr::memrchr(b'@', text.as_bytes());
-        let host = userinfo.map_or(0, |at| at.saturating_add(1));
+        let host = memchr::memrchr(b'@', text.as_bytes()).map_or(0, |at| at.saturating_add(1));
         let bytes = text.as_bytes().get(host..).unwrap_or_default();
         mix(bytes.len() as u64);
         let mut words = bytes.chunks_exact(8);
@@ -137,15 +137,6 @@ impl Fingerprint {
     /// Never zero.
     pub(super) fn number(self) -> u64 {
         self.0
-    }
-}
-
-/// How an authority ends that names the default port of the scheme.
-fn default_port_suffix(scheme: &Scheme) -> &'static str {
-    if *scheme == Scheme::HTTPS {
-        ":443"
-    } else {
-        ":80"
     }
 }
 

@@ -94,11 +94,8 @@ impl Service {
 /// Whether a connection may be used for another request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    /// It may, until then on the monotonic clock, which timers go by; without a time, for as long as it
-    /// stays open.
-    Reuse {
-        until: Option<i64>,
-    },
+    /// It may, until one of the clocks shows this.
+    Reuse { until: Moment },
     Retire(Reason),
 }
 
@@ -108,10 +105,7 @@ impl Verdict {
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
-                until: match (one, other) {
-                    (Some(one), Some(other)) => Some(one.min(other)),
-                    (one, other) => one.or(other),
-                },
+                until: one.min(other),
             },
             (Self::Retire(_), _) => self,
             (Self::Reuse { .. }, Self::Retire(_)) => other,
@@ -122,23 +116,18 @@ impl Verdict {
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
-                until: one.zip(other).map(|(one, other)| one.max(other)),
+                until: one.max(other),
             },
             (Self::Retire(_), Self::Reuse { .. }) => other,
             (_, Self::Retire(_)) => self,
         }
     }
 
-    /// Reuse until `end`; without an end, for ever.
+    /// Reuse until `end`.
     #[inline]
-    fn until(end: Option<Moment>, now: &Moment, reason: Reason) -> Self {
-        let Some(end) = end else {
-            return Self::Reuse { until: None };
-        };
+    fn until(end: Moment, now: &Moment, reason: Reason) -> Self {
         match now.until(&end) {
-            Some(left) => Self::Reuse {
-                until: now.monotonic.checked_add_unsigned(left.nanoseconds()),
-            },
+            Some(_) => Self::Reuse { until: end },
             None => Self::Retire(reason),
         }
     }
@@ -147,8 +136,7 @@ impl Verdict {
 /// The end of the time for which a connection may be idle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Deadline {
-    /// On both clocks. `None` is beyond what a moment can tell.
-    At(Option<Moment>),
+    At(Moment),
     /// The connection is not used again.
     Never(Reason),
 }
@@ -179,7 +167,7 @@ pub(crate) fn deadline(
     if allowance.is_zero() {
         return Deadline::Never(Reason::NoIdleAllowed);
     }
-    Deadline::At(idle_since.checked_add(allowance))
+    Deadline::At(idle_since.saturating_add(allowance))
 }
 
 /// How long a connection may be idle, counted from when its last response was completely read, or from
@@ -207,7 +195,7 @@ pub(crate) fn first_use_verdict(
     now: &Moment,
 ) -> Verdict {
     let first_read = first_read.unwrap_or_else(|| now.since(connected));
-    let end = connected.checked_add(first_read.saturating_add(FIRST_USE_WINDOW));
+    let end = connected.saturating_add(first_read.saturating_add(FIRST_USE_WINDOW));
     Deadline::At(end).verdict(now)
 }
 
@@ -220,11 +208,13 @@ pub(crate) fn lifetime_verdict(
     now: &Moment,
 ) -> Verdict {
     let Some(lifetime) = policy.max_lifetime else {
-        return Verdict::Reuse { until: None };
+        return Verdict::Reuse {
+            until: Moment::LATEST,
+        };
     };
     let lifetime_jitter = policy.lifetime_jitter.unwrap_or(Fraction::NONE);
     let lifetime = jitter.shorten(Span::new(lifetime), lifetime_jitter);
-    Verdict::until(connected.checked_add(lifetime), now, Reason::MaxLifetime)
+    Verdict::until(connected.saturating_add(lifetime), now, Reason::MaxLifetime)
 }
 
 /// Why a connection serves no request after so many, if so, whatever the time.

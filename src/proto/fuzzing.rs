@@ -85,10 +85,10 @@ fn hint_without_quotes(value: &[u8]) -> KeepAliveHint {
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        let number = value.parse().unwrap_or(u64::MAX);
+        let number = value.parse().unwrap_or(u32::MAX);
         let said = KeepAliveHint::new();
         if is_timeout {
-            hint = tighter(hint, said.with_timeout(Duration::from_secs(number)));
+            hint = tighter(hint, said.with_timeout(Duration::from_secs(number.into())));
         } else if name.eq_ignore_ascii_case("max") {
             hint = tighter(hint, said.with_max(number));
         }
@@ -142,20 +142,19 @@ pub fn deadline(data: &[u8]) {
         let verdict = if is_first_use {
             deadline::first_use_verdict(&Moment::epoch(), Some(Span::ZERO), &now)
         } else {
-            deadline::Deadline::At(Moment::epoch().checked_add(allowance)).verdict(&now)
+            deadline::Deadline::At(Moment::epoch().saturating_add(allowance)).verdict(&now)
         };
         let retires = matches!(verdict, Verdict::Retire(_));
         assert!(retires || !retired, "what was retired is reused");
         retired = retires;
-        if let Verdict::Reuse { until: Some(until) } = verdict {
-            assert!(until > now.monotonic, "reused until what has passed");
+        if let Verdict::Reuse { until } = verdict {
+            assert!(now.until(&until).is_some(), "reused until what has passed");
         }
         now = later(now, &mut data);
     }
-    if let Some(end) = Moment::epoch().checked_add(allowance) {
-        let verdict = deadline::Deadline::At(Some(end)).verdict(&end);
-        assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
-    }
+    let end = Moment::epoch().saturating_add(allowance);
+    let verdict = deadline::Deadline::At(end).verdict(&end);
+    assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
 }
 
 /// A connection that was used is given up before what is expected of its server, by two round trips
@@ -175,9 +174,10 @@ fn assert_is_kept(policy: &KeepAlivePolicy, facts: &Facts, allowance: Span) {
 /// Both clocks go on, or one of them.
 fn later(now: Moment, data: &mut Bytes<'_>) -> Moment {
     let kind = data.byte().unwrap_or_default() % 4;
-    let Some(later) = now.checked_add(Span::new(data.duration())) else {
+    let later = now.saturating_add(Span::new(data.duration()));
+    if later == Moment::LATEST {
         return now;
-    };
+    }
     match kind {
         0 => Moment {
             monotonic: now.monotonic,
@@ -243,8 +243,8 @@ pub fn exchange(data: &[u8]) {
                 assert_eq!(kind(looked), kind(verdict), "to look is not to ask");
                 assert!(!retired || !matches!(verdict, Some(Verdict::Reuse { .. })));
                 retired |= kind(verdict);
-                if let Some(Verdict::Reuse { until: Some(until) }) = verdict {
-                    assert!(until > now.monotonic, "reused until what has passed");
+                if let Some(Verdict::Reuse { until }) = verdict {
+                    assert!(now.until(&until).is_some(), "reused until what has passed");
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! 3. `timeout` and `max` are known, in any case. Every other element is skipped, whatever it
 //!    holds.
 //! 4. Blanks (space, tab) may stand around `,` and `=`.
-//! 5. A value is digits, plain or in a quoted-string. It saturates at `u64::MAX`. Only `timeout`
+//! 5. A value is digits, plain or in a quoted-string. It saturates at `u32::MAX`. Only `timeout`
 //!    may carry a unit, an `s` behind the digits.
 //! 6. A known parameter that does not parse (a sign, a fraction, junk, no value) counts as absent,
 //!    is reported as invalid, and does not spoil the others.
@@ -26,7 +26,7 @@ use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderName};
 
-use super::token::is_token_byte;
+use super::token::{is_name, is_token_byte};
 
 /// What a server said in its `Keep-Alive` field: how long it keeps an idle connection, and how many
 /// more requests it takes on it.
@@ -78,9 +78,9 @@ use super::token::is_token_byte;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeepAliveHint {
     /// Whole seconds, as on the wire; zero if it did not say.
-    timeout: u64,
+    timeout: u32,
     /// Requests that may follow the response which carried the hint; zero if it did not say.
-    max: u64,
+    max: u32,
     has_timeout: bool,
     has_max: bool,
 }
@@ -100,13 +100,18 @@ impl KeepAliveHint {
     /// Says how long an idle connection is kept.
     ///
     /// The field knows whole seconds only. A fraction is cut off, because to promise too little is
-    /// the safe side; less than a second becomes `timeout=0`.
+    /// the safe side; less than a second becomes `timeout=0`, and more than 136 years `timeout=4294967295`.
     #[must_use]
     pub const fn with_timeout(self, timeout: Duration) -> Self {
-        self.with_seconds(timeout.as_secs())
+        let seconds = timeout.as_secs();
+        self.with_seconds(if seconds > u32::MAX as u64 {
+            u32::MAX
+        } else {
+            seconds as u32
+        })
     }
 
-    const fn with_seconds(mut self, timeout: u64) -> Self {
+    const fn with_seconds(mut self, timeout: u32) -> Self {
         self.timeout = timeout;
         self.has_timeout = true;
         self
@@ -114,7 +119,7 @@ impl KeepAliveHint {
 
     /// Says how many more requests the connection takes.
     #[must_use]
-    pub const fn with_max(mut self, max: u64) -> Self {
+    pub const fn with_max(mut self, max: u32) -> Self {
         self.max = max;
         self.has_max = true;
         self
@@ -126,13 +131,13 @@ impl KeepAliveHint {
     #[inline]
     pub const fn timeout(&self) -> Option<Duration> {
         match self.seconds() {
-            Some(seconds) => Some(Duration::from_secs(seconds)),
+            Some(seconds) => Some(Duration::from_secs(seconds as u64)),
             None => None,
         }
     }
 
     #[inline]
-    const fn seconds(&self) -> Option<u64> {
+    const fn seconds(&self) -> Option<u32> {
         if self.has_timeout {
             Some(self.timeout)
         } else {
@@ -144,7 +149,7 @@ impl KeepAliveHint {
     /// not say.
     #[must_use]
     #[inline]
-    pub const fn max(&self) -> Option<u64> {
+    pub const fn max(&self) -> Option<u32> {
         if self.has_max { Some(self.max) } else { None }
     }
 
@@ -166,8 +171,8 @@ impl KeepAliveHint {
     }
 
     /// With one more value of a parameter: the smallest counts.
-    fn tighten(self, parameter: Parameter, value: u64) -> Self {
-        let least = |known: Option<u64>| known.map_or(value, |known| known.min(value));
+    fn tighten(self, parameter: Parameter, value: u32) -> Self {
+        let least = |known: Option<u32>| known.map_or(value, |known| known.min(value));
         match parameter {
             Parameter::Max => self.with_max(least(self.max())),
             Parameter::Timeout => self.with_seconds(least(self.seconds())),
@@ -199,20 +204,30 @@ pub(crate) struct Parsed {
 impl Parsed {
     /// Adds the value of one field.
     pub(crate) fn add(&mut self, value: &[u8]) {
-        let mut elements = Elements::new(value);
-        for element in elements.by_ref() {
-            let Some((parameter, value)) = Parameter::split(element) else {
-                continue;
-            };
-            match parameter.number(value) {
-                Some(number) => {
+        let mut rest = value;
+        let mut quotes = Quotes::default();
+        loop {
+            while let [b',' | b' ' | b'\t', behind @ ..] = rest {
+                rest = behind;
+            }
+            if rest.is_empty() {
+                break;
+            }
+            let parameter = Parameter::read(rest);
+            let number = parameter.and_then(|(parameter, rest)| parameter.read_number(rest));
+            rest = match (parameter, number) {
+                (Some((parameter, _)), Some((number, behind))) => {
                     let hint = self.hint.unwrap_or_default();
                     self.hint = Some(hint.tighten(parameter, number));
+                    behind
                 }
-                None => self.invalid = true,
-            }
+                (parameter, _) => {
+                    self.invalid |= parameter.is_some();
+                    quotes.skip_element(rest)
+                }
+            };
         }
-        self.invalid |= elements.unterminated;
+        self.invalid |= quotes.is_unterminated;
     }
 }
 
@@ -235,95 +250,96 @@ enum Parameter {
 }
 
 impl Parameter {
-    /// Splits an element of the list at its `=`, into a known parameter and its value. The value is
-    /// empty if there is none, and `None` means that the parameter is unknown.
-    fn split(element: &[u8]) -> Option<(Self, &[u8])> {
-        let element = trim(element);
-        // The name ends where the token does, not at `=`: `timeout: 5` is a timeout that does not
-        // parse, not an unknown parameter.
-        let end = element
-            .iter()
-            .position(|byte| !is_token_byte(*byte))
-            .unwrap_or(element.len());
-        let (name, rest) = element.split_at_checked(end)?;
-        let parameter = if name.eq_ignore_ascii_case(b"timeout") {
-            Self::Timeout
-        } else if name.eq_ignore_ascii_case(b"max") {
-            Self::Max
-        } else {
-            return None;
+    /// Reads a name. Returns what follows it, too; `None` if the bytes begin with another name.
+    ///
+    /// The name ends where the token does, not at `=`: `timeout: 5` is a timeout that does not parse, not an
+    /// unknown parameter.
+    #[inline]
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (parameter, rest) = match bytes {
+            [b't' | b'T', ..] => (Self::Timeout, strip_name(bytes, b"timeout")?),
+            [b'm' | b'M', ..] => (Self::Max, strip_name(bytes, b"max")?),
+            _ => return None,
         };
-        Some((parameter, trim(rest).strip_prefix(b"=").map_or(&[], trim)))
+        let ends = !rest.first().is_some_and(|&byte| is_token_byte(byte));
+        ends.then_some((parameter, rest))
     }
 
-    /// The number that the bytes behind the `=` stand for.
+    /// Reads the `=` and the number behind it. Returns what follows the element, too.
     ///
-    /// All of them have to make sense. In `timeout=5; max=3` and in `timeout=5 max=3` the value is
-    /// not 5 but junk: what follows may be a unit or a fraction, and then 5 is the wrong number.
-    /// Counting as absent, it leaves the connection to the policy's own limit.
-    fn number(self, value: &[u8]) -> Option<u64> {
-        let (content, is_quoted) = match value {
-            [b'"', content @ .., b'"'] => (content, true),
-            plain => (plain, false),
-        };
-        let mut bytes = content.iter().copied();
-        let mut number: Option<u64> = None;
-        while let Some(byte) = bytes.next() {
-            // RFC 9110 §5.6.4: a quoted-pair stands for the byte behind the backslash. If there is
-            // none, then the closing quote was itself escaped.
-            let byte = if is_quoted && byte == b'\\' {
-                bytes.next()?
-            } else {
-                byte
-            };
-            match (self, byte) {
-                (_, b'0'..=b'9') => {
-                    let digit = u64::from(byte & 0x0f);
-                    number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit));
-                }
-                (Self::Timeout, b's' | b'S') if bytes.len() == 0 => return number,
-                _ => return None,
-            }
+    /// All of the element has to make sense. In `timeout=5; max=3` and in `timeout=5 max=3` the value is not 5
+    /// but junk: what follows may be a unit or a fraction, and then 5 is the wrong number. Counting as absent,
+    /// it leaves the connection to the policy's own limit.
+    #[inline]
+    fn read_number(self, bytes: &[u8]) -> Option<(u32, &[u8])> {
+        let mut rest = skip_blanks(skip_blanks(bytes).strip_prefix(b"=")?);
+        let quoted = rest.strip_prefix(b"\"");
+        rest = quoted.unwrap_or(rest);
+        let is_quoted = quoted.is_some();
+        let mut number: Option<u32> = None;
+        while let [byte @ b'0'..=b'9', behind @ ..] = unescape(rest, is_quoted) {
+            let digit = u32::from(byte & 0x0f);
+            number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit));
+            rest = behind;
         }
-        number
+        if let (Self::Timeout, [b's' | b'S', behind @ ..]) = (self, unescape(rest, is_quoted)) {
+            rest = behind;
+        }
+        if is_quoted {
+            rest = rest.strip_prefix(b"\"")?;
+        }
+        let behind = skip_blanks(rest);
+        let ends = matches!(behind, [] | [b',', ..]);
+        number.filter(|_| ends).map(|number| (number, behind))
     }
 }
 
-/// The elements of a comma-separated list (RFC 9110 §5.6.1), blanks and empty ones included.
-struct Elements<'a> {
-    /// What is left to be split. `None` behind the last element.
-    rest: Option<&'a [u8]>,
+/// What follows the name, which is in lower case, if the bytes begin with it in any case.
+#[inline]
+fn strip_name<'a, const N: usize>(bytes: &'a [u8], name: &[u8; N]) -> Option<&'a [u8]> {
+    let (begin, rest) = bytes.split_first_chunk()?;
+    is_name(begin, name).then_some(rest)
+}
+
+/// Skips the backslash of a quoted-pair, which stands for the byte behind it (RFC 9110 §5.6.4).
+#[inline]
+fn unescape(bytes: &[u8], is_quoted: bool) -> &[u8] {
+    match bytes {
+        [b'\\', behind @ ..] if is_quoted => behind,
+        bytes => bytes,
+    }
+}
+
+#[inline]
+fn skip_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The quoted-strings of one field's value.
+#[derive(Default)]
+struct Quotes {
     /// Whether a quote was met that nothing closes. Quotes behind it mean nothing: if each were
     /// tried anew, a hostile value would take quadratic time.
-    unterminated: bool,
+    is_unterminated: bool,
 }
 
-impl<'a> Elements<'a> {
-    /// The elements of one field's value.
-    fn new(value: &'a [u8]) -> Self {
-        Self {
-            rest: Some(value),
-            unterminated: false,
-        }
+impl Quotes {
+    /// Skips the element of a list (RFC 9110 §5.6.1) that the bytes begin with.
+    fn skip_element<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.find_end(bytes)..).unwrap_or_default()
     }
 
-    /// Where the first element ends.
     fn find_end(&mut self, bytes: &[u8]) -> usize {
-        match memchr::memchr2(b',', b'"', bytes) {
-            Some(at) if bytes.get(at) == Some(&b'"') => self.find_end_behind_quotes(bytes),
-            Some(comma) => comma,
-            None => bytes.len(),
-        }
-    }
-
-    fn find_end_behind_quotes(&mut self, bytes: &[u8]) -> usize {
         let mut place = Place::Plain;
         // If the quote turns out to have no end, the comma next to it was none of a quoted-string.
         let mut quoted_comma = None;
         for (at, byte) in bytes.iter().enumerate() {
             place = match (place, byte) {
                 (Place::Plain, b',') => return at,
-                (Place::Plain, b'"') if !self.unterminated => {
+                (Place::Plain, b'"') if !self.is_unterminated => {
                     quoted_comma = None;
                     Place::Quoted
                 }
@@ -339,20 +355,8 @@ impl<'a> Elements<'a> {
         if matches!(place, Place::Plain) {
             return bytes.len();
         }
-        self.unterminated = true;
+        self.is_unterminated = true;
         quoted_comma.unwrap_or(bytes.len())
-    }
-}
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.rest.take()?;
-        let end = self.find_end(bytes);
-        let (element, rest) = bytes.split_at_checked(end)?;
-        self.rest = rest.split_first().map(|(_comma, rest)| rest);
-        Some(element)
     }
 }
 
@@ -366,12 +370,6 @@ enum Place {
     Plain,
     /// In a quoted-string.
     Quoted,
-}
-
-/// Without the blanks on both sides. Space and tab are the only ASCII white space that a
-/// `HeaderValue` can hold.
-fn trim(bytes: &[u8]) -> &[u8] {
-    bytes.trim_ascii()
 }
 
 /// The field's name. A static, so that looking it up does not parse it.
@@ -388,7 +386,7 @@ mod tests {
     use super::*;
 
     /// The fields of one message, and the timeout, max and invalid that they come to.
-    type Case = (&'static [&'static [u8]], Option<u64>, Option<u64>, bool);
+    type Case = (&'static [&'static [u8]], Option<u32>, Option<u32>, bool);
 
     /// Grouped as the rules at the top of this file.
     #[rustfmt::skip]
@@ -464,18 +462,18 @@ mod tests {
         (&[b"timeout=\"\\5\\0\", max=\"1\\0\""], Some(50), Some(10), false),
         (&[b"timeout=007, max=0010"], Some(7), Some(10), false),
         (&[b"timeout=00000000000000000000000000000000000000005"], Some(5), None, false),
-        (&[b"timeout=99999999999999"], Some(99_999_999_999_999), None, false),
-        (&[b"timeout=18446744073709551614"], Some(u64::MAX - 1), None, false),
-        (&[b"timeout=18446744073709551615"], Some(u64::MAX), None, false),
-        (&[b"timeout=18446744073709551616"], Some(u64::MAX), None, false),
-        (&[b"timeout=99999999999999999999999"], Some(u64::MAX), None, false),
-        (&[b"max=99999999999999999999999"], None, Some(u64::MAX), false),
+        (&[b"timeout=99999999999999"], Some(u32::MAX), None, false),
+        (&[b"timeout=4294967294"], Some(u32::MAX - 1), None, false),
+        (&[b"timeout=4294967295"], Some(u32::MAX), None, false),
+        (&[b"timeout=4294967296"], Some(u32::MAX), None, false),
+        (&[b"timeout=99999999999999999999999"], Some(u32::MAX), None, false),
+        (&[b"max=99999999999999999999999"], None, Some(u32::MAX), false),
         (&[b"timeout=99999999999999999999999, timeout=5"], Some(5), None, false),
         (&[b"timeout=5s"], Some(5), None, false),
         (&[b"timeout=5S, max=3"], Some(5), Some(3), false),
         (&[b"timeout=\"5s\""], Some(5), None, false),
         (&[b"timeout=\"5\\s\""], Some(5), None, false),
-        (&[b"timeout=99999999999999999999999s"], Some(u64::MAX), None, false),
+        (&[b"timeout=99999999999999999999999s"], Some(u32::MAX), None, false),
         (&[b"max=5s"], None, None, true),
         // What does not parse, and spoils nothing.
         (&[b"timeout"], None, None, true),
@@ -563,10 +561,10 @@ mod tests {
         headers
     }
 
-    fn hint(timeout: Option<u64>, max: Option<u64>) -> KeepAliveHint {
+    fn hint(timeout: Option<u32>, max: Option<u32>) -> KeepAliveHint {
         let mut hint = KeepAliveHint::new();
         if let Some(timeout) = timeout {
-            hint = hint.with_timeout(Duration::from_secs(timeout));
+            hint = hint.with_timeout(Duration::from_secs(timeout.into()));
         }
         if let Some(max) = max {
             hint = hint.with_max(max);
@@ -574,7 +572,7 @@ mod tests {
         hint
     }
 
-    fn parsed(timeout: Option<u64>, max: Option<u64>, invalid: bool) -> Parsed {
+    fn parsed(timeout: Option<u32>, max: Option<u32>, invalid: bool) -> Parsed {
         let hint = hint(timeout, max);
         let hint = (hint != KeepAliveHint::new()).then_some(hint);
         Parsed { hint, invalid }
@@ -659,7 +657,7 @@ mod tests {
         assert_eq!(hint.to_string(), "timeout=5, max=100");
 
         let hint = KeepAliveHint::new().with_timeout(Duration::MAX);
-        assert_eq!(hint.to_string(), "timeout=18446744073709551615");
+        assert_eq!(hint.to_string(), "timeout=4294967295");
     }
 
     #[test]
@@ -680,7 +678,7 @@ mod tests {
             .with_timeout(Duration::from_secs(5))
             .with_max(3);
         const TIMEOUT: Option<Duration> = HINT.timeout();
-        const MAX: Option<u64> = HINT.max();
+        const MAX: Option<u32> = HINT.max();
 
         assert_eq!((TIMEOUT, MAX), (Some(Duration::from_secs(5)), Some(3)));
     }
@@ -698,8 +696,8 @@ mod tests {
     #[derive(Clone, Debug)]
     struct Element {
         text: String,
-        timeout: Option<u64>,
-        max: Option<u64>,
+        timeout: Option<u32>,
+        max: Option<u32>,
         invalid: bool,
     }
 
@@ -714,8 +712,8 @@ mod tests {
         }
     }
 
-    fn any_number() -> impl Strategy<Value = u64> {
-        prop_oneof![0..10_u64, any::<u64>()]
+    fn any_number() -> impl Strategy<Value = u32> {
+        prop_oneof![0..10_u32, any::<u32>()]
     }
 
     fn any_hint() -> impl Strategy<Value = KeepAliveHint> {
@@ -732,7 +730,7 @@ mod tests {
     }
 
     /// A number as a value: plain, with zeros before it, quoted, with every digit escaped.
-    fn any_spelling(number: u64, unit: &'static str) -> impl Strategy<Value = String> {
+    fn any_spelling(number: u32, unit: &'static str) -> impl Strategy<Value = String> {
         let escaped: String = number
             .to_string()
             .chars()

@@ -95,7 +95,7 @@ impl Schedule {
     fn plan(&mut self, now: &Moment) {
         let idle = now.since(&self.first.since);
         let left = self.until.saturating_sub(idle).min(INTERVAL);
-        self.due = now.checked_add(left).unwrap_or(*now);
+        self.due = now.saturating_add(left);
     }
 }
 

@@ -51,6 +51,18 @@ impl Arrivals {
         *self = Self::default();
     }
 
+    /// Whether a byte arrived.
+    #[inline]
+    pub(crate) fn has_begun(&self) -> bool {
+        self.received > 0
+    }
+
+    /// When the first byte of the response arrived.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<&Moment> {
+        self.has_begun().then_some(&self.first)
+    }
+
     /// So many bytes of the response arrived.
     #[inline]
     pub(crate) fn on_read(&mut self, bytes: usize, window: u64, now: Moment) {

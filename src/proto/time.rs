@@ -18,6 +18,12 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// Behind every other moment: for what has no end.
+    pub(crate) const LATEST: Self = Self {
+        monotonic: i64::MAX,
+        wall: i64::MAX,
+    };
+
     /// The time from `earlier` to this moment: the larger of what the two clocks say.
     ///
     /// A clock that went back counts as one on which no time passed.
@@ -44,14 +50,43 @@ impl Moment {
         Some(Span::from_nanoseconds(monotonic.min(wall)))
     }
 
-    /// The moment `time` later on both clocks; `None` beyond what a moment can tell.
+    /// When the monotonic clock will show that one of the clocks has reached `later`; the last of its readings
+    /// if that is never. `None` if a clock has reached it already.
     #[inline]
-    pub(crate) fn checked_add(&self, time: Span) -> Option<Self> {
-        let time = i64::try_from(time.nanoseconds()).ok()?;
-        Some(Self {
-            monotonic: self.monotonic.checked_add(time)?,
-            wall: self.wall.checked_add(time)?,
+    pub(crate) fn monotonic_at(&self, later: &Self) -> Option<i64> {
+        let left = self.until(later)?;
+        Some(if *later == Self::LATEST {
+            i64::MAX
+        } else {
+            self.monotonic.saturating_add_unsigned(left.nanoseconds())
         })
+    }
+
+    /// The moment `time` later on both clocks; beyond what a moment can tell, [`LATEST`](Self::LATEST).
+    #[inline]
+    pub(crate) fn saturating_add(&self, time: Span) -> Self {
+        let later = |clock: i64| clock.checked_add_unsigned(time.nanoseconds());
+        match (later(self.monotonic), later(self.wall)) {
+            (Some(monotonic), Some(wall)) => Self { monotonic, wall },
+            _ => Self::LATEST,
+        }
+    }
+
+    /// The earlier of two moments, on each clock.
+    #[inline]
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self {
+            monotonic: self.monotonic.min(other.monotonic),
+            wall: self.wall.min(other.wall),
+        }
+    }
+
+    /// The later of two moments, on each clock.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            monotonic: self.monotonic.max(other.monotonic),
+            wall: self.wall.max(other.wall),
+        }
     }
 
     /// The moment `time` earlier on both clocks, as far as a moment can tell.

@@ -68,14 +68,15 @@ impl Lifecycle {
         if std::mem::replace(&mut self.is_ended, true) {
             return None;
         }
-        Some(match (self.phase, self.retired) {
-            (Phase::Opaque(reason), _) => End::Opaque(reason),
+        Some(match (&self.phase, self.retired) {
+            (&Phase::Opaque(reason), _) => End::Opaque(reason),
             (Phase::Busy { .. } | Phase::Sending { .. }, _) => End::Client,
             (Phase::Unused { .. } | Phase::Idle { .. }, Some(reason)) => End::Retired(reason),
             // Whoever dropped it knew as well that it is not to be used again.
             (
-                Phase::Idle {
+                &Phase::Idle {
                     deadline: Deadline::Never(reason),
+                    ..
                 },
                 None,
             ) => End::Retired(reason),
@@ -85,6 +86,6 @@ impl Lifecycle {
 
     /// Whether a request on a connection that had served others has no byte of its response.
     pub(super) fn is_unanswered_again(&self) -> bool {
-        self.requests > 1 && self.answered().is_none()
+        self.requests > 1 && !self.is_answered()
     }
 }

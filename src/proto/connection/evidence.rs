@@ -24,12 +24,12 @@ impl Lifecycle {
         }
         match self.phase {
             Phase::Idle { .. } => self.close(now),
-            Phase::Busy { begun, .. } | Phase::Sending { begun }
+            Phase::Busy { begun, .. } | Phase::Sending { begun, .. }
                 if self.is_stale_failure(&begun, now) =>
             {
                 Some(UpperBound {
                     evidence: Evidence {
-                        since: self.idle_since,
+                        since: self.idle_since(),
                         at: *now,
                         idle: self.idle_before,
                         slack: self.rtt,
@@ -73,11 +73,12 @@ impl Lifecycle {
 
     /// The idle connection is open at `now`.
     fn open(&self, now: &Moment) -> Evidence {
+        let since = self.idle_since();
         Evidence {
-            since: self.idle_since,
+            since,
             at: *now,
-            idle: now.since(&self.idle_since),
-            slack: self.skew,
+            idle: now.since(&since),
+            slack: self.skew(),
             by_sentinel: false,
         }
     }
@@ -85,7 +86,7 @@ impl Lifecycle {
     /// The server began to answer the last request at `now`: the connection survived its idle time.
     pub(super) fn survival(&self, now: &Moment) -> Option<Evidence> {
         (self.requests > 1).then_some(Evidence {
-            since: self.idle_since,
+            since: self.idle_since(),
             at: *now,
             idle: self.idle_before,
             slack: Span::ZERO,
@@ -107,11 +108,11 @@ impl Lifecycle {
         );
         // After a response that drained slowly it is not known since when the server counts.
         let is_idle = matches!(self.phase, Phase::Idle { .. });
-        if !is_idle || !is_over || self.skew > SLOP {
+        if !is_idle || !is_over || self.skew() > SLOP {
             return None;
         }
         let is_hinted = deadline::is_hinted(policy, self.hints.advertised().timeout);
-        let mut until = deadline::allowance(policy, &self.facts(), &Findings::default());
+        let mut until = deadline::allowance(policy, &self.facts(self.skew()), &Findings::default());
         if policy.learn == Learn::Full && !is_hinted {
             until = until.max(Span::new(policy.learn_ceiling));
         }

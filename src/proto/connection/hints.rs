@@ -62,7 +62,7 @@ impl Hints {
         self.request = request;
         self.latest = hint.or(self.latest);
         if let Some(max) = hint.max() {
-            self.requests_allowed = limit(u64::from(request).saturating_add(max));
+            self.requests_allowed = request.saturating_add(max);
         }
         known != (self.latest.timeout(), self.requests_allowed)
     }

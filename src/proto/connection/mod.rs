@@ -33,7 +33,7 @@ const REQUEST_TIMEOUT: u16 = 408;
 ///
 ///   any ──▶ Opaque: not HTTP/1 (any more), or not understood
 /// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 enum Phase {
     Unused {
         /// How long after connecting the transport was read from first.
@@ -42,16 +42,22 @@ enum Phase {
     /// A request is to be written, of which nothing was accepted. Its writer has taken it off
     /// its queue: were the connection closed now, the request would be lost.
     Sending {
+        /// When the last exchange ended; before the first, when the connection was established.
+        idle_since: Moment,
         /// When it was first to be written.
         begun: Moment,
     },
     Busy {
+        idle_since: Moment,
         /// When the first byte of the request was written, or was first to be written.
         begun: Moment,
-        /// From then to the first byte of the response, interim responses included.
-        answered: Option<Span>,
+        /// Of the response.
+        arrivals: Arrivals,
     },
     Idle {
+        since: Moment,
+        /// How long before that the server may have started its idle timer.
+        skew: Span,
         deadline: Deadline,
     },
     Opaque(Opaque),
@@ -113,12 +119,7 @@ pub(crate) enum Observation {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     tracker: Tracker,
-    arrivals: Arrivals,
     connected: Moment,
-    /// When the last exchange ended; before the first, when it was connected.
-    idle_since: Moment,
-    /// How long before `idle_since` the server may have started its idle timer.
-    skew: Span,
     /// The least upper bound of a round trip.
     rtt: Span,
     /// How long it had been idle when the last request was begun.
@@ -141,10 +142,7 @@ impl Lifecycle {
     pub(crate) fn new(connecting: Span, connected: Moment) -> Self {
         Self {
             tracker: Tracker::new(),
-            arrivals: Arrivals::default(),
             connected,
-            idle_since: connected,
-            skew: Span::ZERO,
             rtt: connecting,
             idle_before: Span::ZERO,
             requests: 0,
@@ -186,7 +184,6 @@ impl Lifecycle {
         }
         self.phase = Phase::Opaque(reason);
         self.tracker = Tracker::new();
-        self.arrivals = Arrivals::default();
     }
 
     /// A write was attempted, and nothing was accepted.
@@ -194,8 +191,11 @@ impl Lifecycle {
     /// `Unused | Idle => Sending`
     pub(crate) fn on_sending(&mut self, now: Moment) {
         if self.is_idle() {
-            self.begin(now);
-            self.phase = Phase::Sending { begun: now };
+            let idle_since = self.begin(&now);
+            self.phase = Phase::Sending {
+                idle_since,
+                begun: now,
+            };
         }
     }
 
@@ -237,11 +237,16 @@ impl Lifecycle {
             outcome.observed = Some(Observation::Bound(self.announced_close(&now)));
         }
         let progress = self.tracker.on_read(bytes);
-        if progress.is_ok_and(|progress| progress.answered) {
-            self.arrivals.begin();
+        let is_answer = matches!(&progress, Ok(progress) if progress.answered);
+        if is_answer && !self.is_answered() {
+            outcome.observed = self.survival(&now).map(Observation::Survival);
         }
-        self.arrivals
-            .on_read(bytes.len(), policy.response_window, now);
+        if let Phase::Busy { arrivals, .. } = &mut self.phase {
+            if is_answer {
+                arrivals.begin();
+            }
+            arrivals.on_read(bytes.len(), policy.response_window, now);
+        }
         self.on_progress(progress, policy, now, &mut outcome);
         outcome
     }
@@ -254,10 +259,7 @@ impl Lifecycle {
         outcome: &mut Outcome,
     ) {
         let Progress {
-            ended,
-            begun,
-            answered,
-            hint,
+            ended, begun, hint, ..
         } = match progress {
             Ok(progress) => progress,
             Err(reason) => {
@@ -266,9 +268,6 @@ impl Lifecycle {
                 return;
             }
         };
-        if answered && self.on_answer(&now) {
-            outcome.observed = self.survival(&now).map(Observation::Survival);
-        }
         if let Some(parsed) = hint {
             outcome.hint = hint;
             outcome.advertised = parsed.hint.and_then(|hint| self.on_hint(hint, policy));
@@ -278,62 +277,75 @@ impl Lifecycle {
         }
         if begun {
             outcome.begun = true;
-            let begun = match self.phase {
-                Phase::Sending { begun } => begun,
-                _ => {
-                    self.begin(now);
-                    now
-                }
+            let (idle_since, begun) = match self.phase {
+                Phase::Sending { idle_since, begun } => (idle_since, begun),
+                _ => (self.begin(&now), now),
             };
             self.phase = Phase::Busy {
+                idle_since,
                 begun,
-                answered: None,
+                arrivals: Arrivals::default(),
             };
         }
     }
 
-    /// The first byte of a response head was read. Returns whether it is the first to this request.
+    /// A request begins. Returns since when the connection was idle.
     #[inline]
-    fn on_answer(&mut self, now: &Moment) -> bool {
-        match &mut self.phase {
-            Phase::Busy {
-                begun,
-                answered: answered @ None,
-            } => {
-                *answered = Some(now.since(begun));
-                true
-            }
-            _ => false,
-        }
-    }
-
-    #[inline]
-    fn begin(&mut self, now: Moment) {
-        self.idle_before = now.since(&self.idle_since);
+    fn begin(&mut self, now: &Moment) -> Moment {
+        let idle_since = self.idle_since();
+        self.idle_before = now.since(&idle_since);
         self.requests = self.requests.saturating_add(1);
+        idle_since
     }
 
     fn finish(&mut self, policy: &KeepAlivePolicy, now: Moment) {
-        // From the first byte of the request, not from its last: a server that answers early, or
-        // with an interim response, answers what was written before the last byte.
-        if let (Some(answered), true) = (self.answered(), self.tracker.status() != REQUEST_TIMEOUT)
+        let mut skew = Span::ZERO;
+        if let Phase::Busy {
+            begun, arrivals, ..
+        } = &self.phase
         {
-            self.rtt = self.rtt.min(answered);
+            // From the first byte of the request, not from its last: a server that answers early answers what
+            // was written before the last byte.
+            if let (Some(first), true) = (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
+            {
+                self.rtt = self.rtt.min(first.since(begun));
+            }
+            skew = arrivals.skew(policy.response_window, &now);
         }
-        self.idle_since = now;
-        self.skew = self.arrivals.skew(policy.response_window, &now);
-        self.arrivals.begin();
         self.phase = Phase::Idle {
-            deadline: self.deadline(policy),
+            since: now,
+            skew,
+            deadline: self.deadline(policy, &now, skew),
         };
     }
 
     /// The deadline of the idle connection follows from something that has changed.
     fn on_change(&mut self, policy: &KeepAlivePolicy) {
-        if let Phase::Idle { .. } = self.phase {
+        if let Phase::Idle { since, skew, .. } = self.phase {
             self.phase = Phase::Idle {
-                deadline: self.deadline(policy),
+                since,
+                skew,
+                deadline: self.deadline(policy, &since, skew),
             };
+        }
+    }
+
+    /// When the last exchange ended; before the first, when the connection was established.
+    #[inline]
+    fn idle_since(&self) -> Moment {
+        match self.phase {
+            Phase::Sending { idle_since, .. } | Phase::Busy { idle_since, .. } => idle_since,
+            Phase::Idle { since, .. } => since,
+            Phase::Unused { .. } | Phase::Opaque(_) => self.connected,
+        }
+    }
+
+    /// How long before that the server may have started its idle timer.
+    #[inline]
+    fn skew(&self) -> Span {
+        match self.phase {
+            Phase::Idle { skew, .. } => skew,
+            _ => Span::ZERO,
         }
     }
 
@@ -368,7 +380,7 @@ impl Lifecycle {
     ) {
         self.findings = keep(findings);
         self.on_change(policy);
-        if !self.is_idle() || self.idle_since.monotonic > retire_before {
+        if !self.is_idle() || self.idle_since().monotonic > retire_before {
             return;
         }
         // An unused connection was opened for a request, which may be on its way.
@@ -416,13 +428,14 @@ impl Lifecycle {
     pub(crate) fn verdict(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
         let verdict = match self.phase {
             Phase::Unused { first_read } => {
-                let allowance = deadline::allowance(policy, &self.facts(), &self.findings());
-                Deadline::At(self.connected.checked_add(allowance))
+                let facts = self.facts(Span::ZERO);
+                let allowance = deadline::allowance(policy, &facts, &self.findings());
+                Deadline::At(self.connected.saturating_add(allowance))
                     .verdict(now)
                     .and(self.lifetime_verdict(policy, now))
                     .or(self.first_use_verdict(first_read, now))
             }
-            Phase::Idle { deadline } => deadline
+            Phase::Idle { deadline, .. } => deadline
                 .verdict(now)
                 .and(self.lifetime_verdict(policy, now)),
             Phase::Sending { .. } | Phase::Busy { .. } | Phase::Opaque(_) => return None,
@@ -435,9 +448,9 @@ impl Lifecycle {
         deadline::lifetime_verdict(policy, &self.connected, self.jitter, now)
     }
 
-    fn deadline(&self, policy: &KeepAlivePolicy) -> Deadline {
-        let (facts, service) = (self.facts(), self.service());
-        deadline::deadline(policy, &facts, &self.findings(), &service, &self.idle_since)
+    fn deadline(&self, policy: &KeepAlivePolicy, since: &Moment, skew: Span) -> Deadline {
+        let (facts, service) = (self.facts(skew), self.service());
+        deadline::deadline(policy, &facts, &self.findings(), &service, since)
     }
 
     #[inline]
@@ -451,11 +464,11 @@ impl Lifecycle {
     }
 
     #[inline]
-    fn facts(&self) -> Facts {
+    fn facts(&self, skew: Span) -> Facts {
         Facts {
             used: self.requests > 0,
             hint: self.hints.advertised().timeout,
-            skew: self.skew,
+            skew,
             rtt: self.rtt,
             jitter: self.jitter,
         }
@@ -469,12 +482,9 @@ impl Lifecycle {
         }
     }
 
-    /// The time from the first byte of the open request to that of its response, if there is one.
-    fn answered(&self) -> Option<Span> {
-        match self.phase {
-            Phase::Busy { answered, .. } => answered,
-            _ => None,
-        }
+    /// Whether a byte of the response to the open request was read.
+    fn is_answered(&self) -> bool {
+        matches!(&self.phase, Phase::Busy { arrivals, .. } if arrivals.has_begun())
     }
 
     /// Whether no exchange is open, so that closing loses nothing.

@@ -72,7 +72,7 @@ fn ms(millis: u64) -> Duration {
 
 /// Whether a connection that is idle since then, and may be for so long, may be used at `now`.
 fn idle_verdict(allowance: Span, since: &Moment, now: &Moment) -> Verdict {
-    Deadline::At(since.checked_add(allowance)).verdict(now)
+    Deadline::At(since.saturating_add(allowance)).verdict(now)
 }
 
 /// No reuse at all.
@@ -83,9 +83,13 @@ fn length(policy: &KeepAlivePolicy, facts: &Facts) -> Duration {
     allowance(policy, facts, &Findings::default()).duration()
 }
 
+const ENDLESS: Verdict = Verdict::Reuse {
+    until: Moment::LATEST,
+};
+
 fn until(moment: Moment) -> Verdict {
     Verdict::Reuse {
-        until: Some(moment.monotonic),
+        until: moment,
     }
 }
 
@@ -324,7 +328,7 @@ fn an_unused_connection_is_good_for_a_second_after_it_was_first_read_from() {
     let (connected, after) = (Moment::at(2_000), Some(Span::new(secs(5))));
     let (first, until) = (Moment::at(7_000), Moment::at(8_000));
     let reuse = Verdict::Reuse {
-        until: Some(until.monotonic),
+        until,
     };
     for now in [7_000, 7_001, 7_999] {
         assert_eq!(
@@ -342,9 +346,9 @@ fn an_unused_connection_is_good_for_a_second_after_it_was_first_read_from() {
 #[test]
 fn of_two_verdicts_the_later_one_stands_where_one_is_enough() {
     let until = |millis| Verdict::Reuse {
-        until: Some(Moment::at(millis).monotonic),
+        until: Moment::at(millis),
     };
-    let ever = Verdict::Reuse { until: None };
+    let ever = ENDLESS;
     let retire = Verdict::Retire(Reason::IdleDeadline);
     for (one, other, expected) in [
         (until(1), until(2), until(2)),
@@ -419,7 +423,7 @@ fn an_allowance_beyond_what_the_clock_can_tell_has_no_deadline() {
 
     let verdict = idle_verdict(endless, &Moment::at(0), &now);
 
-    assert_eq!(verdict, Verdict::Reuse { until: None });
+    assert_eq!(verdict, ENDLESS);
 }
 
 #[test]
@@ -430,9 +434,12 @@ fn a_sleep_that_the_monotonic_clock_did_not_see_counts() {
     let hour = idle_verdict(allowed, &since, &Moment::at(10).wall_forward(HOUR));
     assert_eq!(hour, Verdict::Retire(Reason::IdleDeadline));
 
-    // What is left is told by the monotonic clock, as that is what timers go by.
-    let second = idle_verdict(allowed, &since, &Moment::at(10).wall_forward(secs(1)));
-    assert_eq!(second, until(Moment::at(3_000)));
+    // By the monotonic clock, a second less is left: that is what timers go by.
+    let now = Moment::at(10).wall_forward(secs(1));
+    let second = idle_verdict(allowed, &since, &now);
+    assert_eq!(second, until(Moment::at(4_000)));
+    let ends = now.monotonic_at(&Moment::at(4_000));
+    assert_eq!(ends, Some(Moment::at(3_000).monotonic));
 
     let exactly = idle_verdict(allowed, &since, &Moment::at(0).wall_forward(secs(4)));
     assert_eq!(exactly, Verdict::Retire(Reason::IdleDeadline));
@@ -474,8 +481,10 @@ fn a_monotonic_clock_that_went_back_counts_as_nothing() {
 
     assert_eq!(
         idle_verdict(Span::new(ms(4_000)), &since, &now),
-        until(Moment::at(4_000))
+        until(Moment::at(5_000))
     );
+    let ends = now.monotonic_at(&Moment::at(5_000));
+    assert_eq!(ends, Some(Moment::at(4_000).monotonic));
 }
 
 #[test]
@@ -770,13 +779,13 @@ proptest! {
         let Verdict::Reuse { until } = idle_verdict(Span::new(idle), &since, &first) else {
             panic!("retired before its time");
         };
-        let until = until.expect("an instant that the clock can tell");
         let at = |monotonic| Moment { monotonic, ..first };
 
-        prop_assert_eq!(until, since.after(idle).monotonic);
+        prop_assert_eq!(until, since.after(idle));
+        let until = until.monotonic;
         prop_assert_eq!(
             idle_verdict(Span::new(idle), &since, &at(until - 1)),
-            Verdict::Reuse { until: Some(until) }
+            Verdict::Reuse { until: since.after(idle) }
         );
         prop_assert_eq!(
             idle_verdict(Span::new(idle), &since, &at(until)),
@@ -815,7 +824,7 @@ mod lifetimes {
     #[test]
     fn without_a_limit_a_connection_serves_for_ever() {
         let verdict = verdict_at(&policy(), &Moment::at(u64::from(u32::MAX)));
-        assert_eq!(verdict, Verdict::Reuse { until: None });
+        assert_eq!(verdict, ENDLESS);
     }
 
     #[test]
@@ -858,7 +867,7 @@ mod lifetimes {
     #[test]
     fn of_two_verdicts_the_one_that_ends_first_holds() {
         let [early, late] = [1, 2].map(|millis| until(Moment::at(millis)));
-        let endless = Verdict::Reuse { until: None };
+        let endless = ENDLESS;
         let retired = Verdict::Retire(Reason::Requested);
         for (one, other, both) in [
             (early, late, early),
@@ -915,7 +924,7 @@ mod lifetimes {
             let Verdict::Reuse { until } = lifetime_verdict(&policy, &epoch, jitter, &epoch) else {
                 return Err(TestCaseError::fail("nothing is left of what was something"));
             };
-            let life = until.unwrap();
+            let life = until.monotonic;
             prop_assert!(0 < life && life <= ms(lifetime).as_nanos() as i64);
         }
     }

@@ -6,7 +6,7 @@
 
 use super::Opaque;
 use crate::proto::hint::Parsed;
-use crate::proto::token::is_token_byte;
+use crate::proto::token::{is_name, is_token_byte};
 
 /// The longest head that is followed, in bytes.
 ///
@@ -19,9 +19,9 @@ pub(crate) const MAX_HEAD: usize = 512 * 1024;
 /// A field that matters is far shorter; of any other line the beginning is enough.
 pub(crate) const MAX_LINE: usize = 1024;
 
-const CONTENT_LENGTH: &str = "content-length";
-const KEEP_ALIVE: &str = "keep-alive";
-const TRANSFER_ENCODING: &str = "transfer-encoding";
+const CONTENT_LENGTH: &[u8; 14] = b"content-length";
+const KEEP_ALIVE: &[u8; 10] = b"keep-alive";
+const TRANSFER_ENCODING: &[u8; 17] = b"transfer-encoding";
 
 /// The two kinds of head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,16 +118,22 @@ impl Head {
     /// Takes the next piece. Returns the bytes behind the head once its end is found, `None` before that.
     pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
         let mut rest = bytes;
-        let mut is_field = self.start.is_some() && self.partial.is_empty();
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, feed) = rest.split_at(end);
             rest = feed.get(1..).unwrap_or_default();
-            if is_field && !may_matter(line) {
-                continue;
-            }
-            let is_end = self.on_line_end(line)?;
-            is_field = self.start.is_some();
-            if is_end {
+            let kept;
+            let (line, is_truncated) = if self.partial.is_empty() {
+                // As many bytes as `keep` keeps, so that the result does not depend on how the line was split.
+                match line.get(..MAX_LINE) {
+                    None => (line, false),
+                    Some(begin) => (begin, line.len() > MAX_LINE),
+                }
+            } else {
+                self.keep(line);
+                kept = std::mem::take(&mut self.partial);
+                (&kept[..], std::mem::take(&mut self.is_truncated))
+            };
+            if self.on_line(line, is_truncated)? {
                 self.count(bytes.len().saturating_sub(rest.len()))?;
                 return Ok(Some(rest));
             }
@@ -177,43 +183,35 @@ impl Head {
         }
     }
 
-    /// Takes the rest of a line, without its line feed. Returns whether the line ends the head.
+    /// Takes a line, without its line feed. Returns whether it ends the head.
+    ///
+    /// Most lines do not matter, which their first byte shows.
     #[inline]
-    fn on_line_end(&mut self, end: &[u8]) -> Result<bool, Opaque> {
-        if self.partial.is_empty() {
-            // As many bytes as `keep` keeps, so that the result does not depend on how the line was split.
-            let line = end.get(..MAX_LINE).unwrap_or(end);
-            return self.on_line(line, line.len() < end.len());
-        }
-        self.keep(end);
-        let line = std::mem::take(&mut self.partial);
-        let is_truncated = std::mem::take(&mut self.is_truncated);
-        self.on_line(&line, is_truncated)
-    }
-
     fn on_line(&mut self, line: &[u8], is_truncated: bool) -> Result<bool, Opaque> {
-        // A bare line feed ends a line too, as in hyper's parser (RFC 9112 §2.2).
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Some(&first) = line.first() else {
-            // Empty lines before a start line are skipped (RFC 9112 §2.2).
-            return Ok(self.start.is_some());
-        };
-        if self.start.is_none() {
-            self.start = Some(match self.kind {
-                Kind::Request => Start::Request(request_line(line, is_truncated)?),
-                Kind::Response => status_line(line)?,
-            });
-            return Ok(false);
-        }
-        match first {
-            b'c' | b'C' => self.on_content_length(line, is_truncated)?,
-            b't' | b'T' => self.on_transfer_encoding(line, is_truncated)?,
-            b'k' | b'K' if self.kind == Kind::Response => self.on_keep_alive(line, is_truncated),
+        match (line, self.start) {
+            // Empty lines before a start line are skipped (RFC 9112 §2.2). A bare line feed ends a line too, as
+            // in hyper's parser.
+            ([] | [b'\r'], start) => return Ok(start.is_some()),
+            (_, None) => self.on_start_line(line, is_truncated)?,
+            ([b'c' | b'C', ..], _) => self.on_content_length(line, is_truncated)?,
+            ([b't' | b'T', ..], _) => self.on_transfer_encoding(line, is_truncated)?,
+            ([b'k' | b'K', ..], _) if self.kind == Kind::Response => {
+                self.on_keep_alive(line, is_truncated);
+            }
             // A folded line (RFC 9112 §5.2) may continue a field that matters.
-            b' ' | b'\t' => return Err(Opaque::Unrecognized),
+            ([b' ' | b'\t', ..], _) => return Err(Opaque::Unrecognized),
             _ => {}
         }
         Ok(false)
+    }
+
+    fn on_start_line(&mut self, line: &[u8], is_truncated: bool) -> Result<(), Opaque> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.start = Some(match self.kind {
+            Kind::Request => Start::Request(request_line(line, is_truncated)?),
+            Kind::Response => status_line(line)?,
+        });
+        Ok(())
     }
 
     fn on_content_length(&mut self, line: &[u8], is_truncated: bool) -> Result<(), Opaque> {
@@ -221,9 +219,10 @@ impl Head {
             return Ok(());
         };
         for element in value.split(|&b| b == b',') {
-            self.length = match (digits(element.trim_ascii()), self.length) {
+            self.length = match (digits(trim(element)), self.length) {
                 (Some(length), Length::Absent) => Length::Of(length),
                 (Some(length), Length::Of(known)) if length == known => Length::Of(known),
+                (None, _) if has_control(value) => return Err(Opaque::Unrecognized),
                 _ => Length::Invalid,
             };
         }
@@ -234,8 +233,11 @@ impl Head {
         let Some(value) = value_of(line, TRANSFER_ENCODING, is_truncated)? else {
             return Ok(());
         };
+        if has_control(value) {
+            return Err(Opaque::Unrecognized);
+        }
         let last = value.rsplit(|&b| b == b',').next().unwrap_or_default();
-        self.coding = if last.trim_ascii().eq_ignore_ascii_case(b"chunked") && value.is_ascii() {
+        self.coding = if trim(last).eq_ignore_ascii_case(b"chunked") && value.is_ascii() {
             Coding::Chunked
         } else {
             Coding::Other
@@ -253,46 +255,41 @@ impl Head {
     }
 }
 
-/// Whether a line behind the start line may matter, by its first byte and the length of its field name.
-/// Most lines do not.
-#[inline]
-fn may_matter(line: &[u8]) -> bool {
-    let name = match line {
-        [b'c' | b'C', ..] => CONTENT_LENGTH,
-        [b't' | b'T', ..] => TRANSFER_ENCODING,
-        [b'k' | b'K', ..] => KEEP_ALIVE,
-        // The empty line, which ends the head, and a folded line.
-        [] | [b'\r' | b' ' | b'\t', ..] => return true,
-        _ => return false,
-    };
-    line.get(name.len())
-        .is_some_and(|&behind| !is_token_byte(behind))
-}
-
 /// The value of a field line; `None` if the line is not of the named field.
 ///
 /// Fails if the line is of that field, but has a form in which parsers disagree: blanks before the
-/// colon (RFC 9112 §5.1), no colon, control characters in the value (RFC 9110 §5.5), or more than
-/// [`MAX_LINE`] bytes.
+/// colon (RFC 9112 §5.1), no colon, or more than [`MAX_LINE`] bytes.
 #[inline]
-fn value_of<'a>(
+fn value_of<'a, const N: usize>(
     line: &'a [u8],
-    name: &str,
+    name: &[u8; N],
     is_truncated: bool,
 ) -> Result<Option<&'a [u8]>, Opaque> {
-    let Some((field, [next, value @ ..])) = line.split_at_checked(name.len()) else {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let Some((field, [next, value @ ..])) = line.split_first_chunk() else {
         return Ok(None);
     };
-    let is_name = |(a, b): (&u8, u8)| a.to_ascii_lowercase() == b;
-    if is_token_byte(*next) || !field.iter().zip(name.bytes()).all(is_name) {
+    if is_token_byte(*next) || !is_name(field, name) {
         return Ok(None);
     }
-    // With `ignore_invalid_headers_in_responses` hyper ignores a field with such a byte.
-    let has_control = value.iter().any(|&b| b.is_ascii_control() && b != b'\t');
-    if *next != b':' || is_truncated || has_control {
+    if *next != b':' || is_truncated {
         return Err(Opaque::Unrecognized);
     }
     Ok(Some(value))
+}
+
+/// Whether a field's value has control characters (RFC 9110 §5.5). hyper refuses them; with
+/// `ignore_invalid_headers_in_responses` it ignores the field.
+fn has_control(value: &[u8]) -> bool {
+    value.iter().any(|&b| b.is_ascii_control() && b != b'\t')
+}
+
+/// Without the blanks on both sides (RFC 9110 §5.6.3).
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3).
