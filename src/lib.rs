@@ -201,6 +201,7 @@ pub use self::https::{ClientBuilder, HttpsClient, HttpsClientConnector};
 pub use self::keep_alive::KeepAlive;
 pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
+pub use self::proto::deadline::DeadlineBound;
 pub use self::proto::hint::KeepAliveHint;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]

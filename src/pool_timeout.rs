@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use crate::policy::KeepAlivePolicy;
 use crate::proto::deadline;
-use crate::proto::learn::Findings;
 use crate::proto::time::Span;
 
 impl KeepAlivePolicy {
     /// An idle timeout for the pool of a client without this crate's connector, such as a plain
-    /// `reqwest::Client` or hyper-util's: the idle time that [the rule](Self#the-rule) allows for
-    /// `max_idle` and this round trip. 4 s by default.
+    /// `reqwest::Client` or hyper-util's: the idle time that the second bound of [the rule](Self#the-rule)
+    /// allows for `max_idle` and this round trip. 4 s by default.
     ///
-    /// A constant cannot follow hints, nor a network that is slower than `round_trip`, nor the skew of
-    /// a response that drained slowly; see [`guide::reqwest`](crate::guide::reqwest) for what that
-    /// costs.
+    /// A constant cannot follow hints, nor when each request was sent, nor a network that is slower than
+    /// `round_trip`, nor the skew of a response that drained slowly; see
+    /// [`guide::reqwest`](crate::guide::reqwest) for what that costs.
     ///
     /// Never zero, with which hyper-util's pool sweeps nothing: where the policy allows no reuse, it is
     /// a nanosecond. Such a client should also have `pool_max_idle_per_host(0)`.
@@ -31,7 +30,6 @@ impl KeepAlivePolicy {
     #[must_use]
     pub fn pool_idle_timeout(&self, round_trip: Duration) -> Duration {
         let round_trip = Span::new(round_trip);
-        deadline::window(self, None, round_trip, &Findings::default())
-            .map_or(Duration::from_nanos(1), Span::duration)
+        deadline::constant_window(self, round_trip).map_or(Duration::from_nanos(1), Span::duration)
     }
 }

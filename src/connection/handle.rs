@@ -8,7 +8,7 @@ use super::state::Connection;
 use crate::keep_alive::KeepAlive;
 use crate::origin::Origin;
 use crate::proto::connection::{Lifecycle, Request};
-use crate::proto::deadline::Verdict;
+use crate::proto::deadline::{DeadlineBound, Verdict};
 use crate::proto::hint::KeepAliveHint;
 
 /// The connection that a response was received on: which one, whether it was reused, after how long, and
@@ -128,6 +128,14 @@ impl ConnectionHandle {
         }
     }
 
+    /// Which of the two bounds of [the rule](crate::KeepAlivePolicy#the-rule) the idle deadline follows from.
+    ///
+    /// `None` while a request or a response is under way, before the first request, and where no idle time is
+    /// left.
+    pub fn deadline_bound(&self) -> Option<DeadlineBound> {
+        self.connection.deadline_bound()
+    }
+
     /// Retires the connection: it is used for no other request, and closes as soon as it is idle.
     ///
     /// Does nothing to a connection that is only forwarded, such as HTTP/2.
@@ -171,6 +179,7 @@ impl fmt::Debug for ConnectionHandle {
             .field("age", &self.age())
             .field("hint", &self.hint())
             .field("deadline", &self.deadline())
+            .field("deadline_bound", &self.deadline_bound())
             .finish()
     }
 }

@@ -8,8 +8,10 @@ use super::sentinel::SentinelPermit;
 use crate::keep_alive::KeepAlive;
 use crate::origin::{Origin, PolicyIndex, SharedHistory};
 use crate::policy::{KeepAlivePolicy, Learn};
-use crate::proto::connection::{Advertised, Cause, End, Ended, Lifecycle, Mode, Outcome, Request};
-use crate::proto::deadline::{self, Reason, Verdict};
+use crate::proto::connection::{
+    Advertised, Cause, End, Ended, Known, Lifecycle, Mode, Outcome, Request,
+};
+use crate::proto::deadline::{self, DeadlineBound, Reason, Verdict};
 use crate::proto::framing::Opaque;
 use crate::proto::hint::{KeepAliveHint, Parsed};
 use crate::proto::learn::Findings;
@@ -77,7 +79,6 @@ impl Connection {
             .unzip();
         let id = keep_alive.next_id();
         if let Some(origin) = &origin {
-            origin.history().on_rtt(connecting);
             origin
                 .history()
                 .forget(&now, Span::new(policy.evidence_age));
@@ -195,26 +196,36 @@ impl Connection {
         pieces: impl IntoIterator<Item = &'a [u8]>,
         now: Moment,
     ) -> Mode {
-        self.on_bytes(|lifecycle, policy| lifecycle.on_written(pieces, policy, now))
+        self.on_bytes(now, |lifecycle, known| lifecycle.on_written(pieces, known, now))
     }
 
     /// Bytes were read from the transport.
     pub(crate) fn on_read(&self, bytes: &[u8], now: Moment) -> Mode {
-        self.on_bytes(|lifecycle, policy| lifecycle.on_read(bytes, policy, now))
+        self.on_bytes(now, |lifecycle, known| lifecycle.on_read(bytes, known, now))
     }
 
-    fn on_bytes(&self, event: impl FnOnce(&mut Lifecycle, &KeepAlivePolicy) -> Outcome) -> Mode {
+    fn on_bytes(
+        &self,
+        now: Moment,
+        event: impl FnOnce(&mut Lifecycle, &Known<'_>) -> Outcome,
+    ) -> Mode {
+        let origin = self.origin.as_ref();
+        let known = Known {
+            policy: self.policy(),
+            quickest: origin
+                .and_then(|origin| origin.history().quickest(&now, self.evidence_age())),
+        };
         let (outcome, request, mode) = {
             let mut state = self.state();
-            let outcome = event(&mut state.lifecycle, self.policy());
+            let outcome = event(&mut state.lifecycle, &known);
             (outcome, state.lifecycle.request(), state.lifecycle.mode())
         };
-        self.apply(&outcome, request);
+        self.apply(&outcome, request, &now);
         mode
     }
 
     /// Counts what followed from bytes, and passes on what concerns other connections.
-    fn apply(&self, outcome: &Outcome, request: Request) {
+    fn apply(&self, outcome: &Outcome, request: Request, now: &Moment) {
         if outcome.begun {
             self.keep_alive.counters().on_exchange(request.number() > 1);
         }
@@ -226,6 +237,11 @@ impl Connection {
         }
         if let (Some(observation), Some(history)) = (outcome.observed, self.history()) {
             history.on_observation(observation, self.evidence_age());
+        }
+        if let (Some(answer), Some(origin)) = (outcome.answer, &self.origin) {
+            origin
+                .history()
+                .on_answer(answer, now, self.evidence_age());
         }
         if let Some(reason) = outcome.opaque {
             self.apply_opaque(reason);
@@ -276,17 +292,12 @@ impl Connection {
     }
 
     fn apply_end(&self, end: End) {
-        let (rtt, requests) =
-            self.look(|lifecycle| (lifecycle.rtt(), lifecycle.request().number()));
-        if let Some(history) = self.history() {
-            history.on_rtt(rtt);
-        }
         self.end_probe();
         self.keep_alive.counters().on_end(end);
         trace::debug!(
             connection = ?self.id,
             origin = ?self.origin,
-            requests = ?requests,
+            requests = ?self.look(|lifecycle| lifecycle.request().number()),
             end = ?end,
             "connection ended"
         );
@@ -357,6 +368,11 @@ impl Connection {
     /// The last hint that was received on the connection, if hints count.
     pub(crate) fn hint(&self) -> Option<KeepAliveHint> {
         self.look(Lifecycle::hint)
+    }
+
+    /// Which bound the deadline of the idle connection follows from.
+    pub(crate) fn deadline_bound(&self) -> Option<DeadlineBound> {
+        self.look(|lifecycle| lifecycle.deadline_bound(self.policy()))
     }
 
     /// Whether it may be used for another request; `None` while an exchange is open or nothing is known.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::proto::connection::Observation;
 use crate::proto::learn::{Evidence, Findings, History, UpperBound};
+use crate::proto::skew::Quickest;
 use crate::proto::time::{Moment, Span};
 
 /// What was observed of one origin.
@@ -19,8 +20,10 @@ pub(crate) struct SharedHistory {
     retire_before: AtomicI64,
     /// See [`History::worth_more_than`], in nanoseconds.
     worth: AtomicU64,
-    /// The least upper bound of a round trip to the origin, in nanoseconds; `NONE` if there is none.
-    rtt: AtomicU64,
+    /// The time of the quickest answer, in nanoseconds; `NONE` if there is none.
+    quickest: AtomicU64,
+    /// When that was received, on the monotonic clock. Threads may see one of both before the other.
+    quickest_at: AtomicI64,
     /// Whether a sentinel is open.
     has_sentinel: AtomicBool,
     /// Allocated with the first observation.
@@ -35,7 +38,8 @@ impl Default for SharedHistory {
             version: AtomicU32::new(0),
             retire_before: AtomicI64::new(i64::MIN),
             worth: AtomicU64::new(0),
-            rtt: AtomicU64::new(NONE),
+            quickest: AtomicU64::new(NONE),
+            quickest_at: AtomicI64::new(i64::MIN),
             has_sentinel: AtomicBool::new(false),
             history: Mutex::new(None),
         }
@@ -102,15 +106,28 @@ impl SharedHistory {
         }
     }
 
-    /// Takes an upper bound of a round trip.
-    pub(crate) fn on_rtt(&self, rtt: Span) {
-        self.rtt.fetch_min(rtt.nanoseconds(), Ordering::Relaxed);
+    /// A request was answered in this time, at `now`.
+    pub(crate) fn on_answer(&self, answer: Span, now: &Moment, age: Span) {
+        let known = self.latest_quickest();
+        if known.is_none_or(|known| known.is_replaced_by(answer, now, age)) {
+            self.quickest
+                .store(answer.nanoseconds(), Ordering::Relaxed);
+            self.quickest_at.store(now.monotonic, Ordering::Relaxed);
+        }
     }
 
-    /// The least upper bound of a round trip.
-    pub(crate) fn rtt(&self) -> Option<Span> {
-        let rtt = self.rtt.load(Ordering::Relaxed);
-        (rtt != NONE).then(|| Span::from_nanoseconds(rtt))
+    /// The time of the quickest answer, if it is not older than `age`.
+    pub(crate) fn quickest(&self, now: &Moment, age: Span) -> Option<Span> {
+        let known = self.latest_quickest()?;
+        known.is_valid(now, age).then_some(known.answer)
+    }
+
+    fn latest_quickest(&self) -> Option<Quickest> {
+        let answer = self.quickest.load(Ordering::Relaxed);
+        (answer != NONE).then(|| Quickest {
+            answer: Span::from_nanoseconds(answer),
+            at: self.quickest_at.load(Ordering::Relaxed),
+        })
     }
 
     /// Connections that are idle at `moment` are not to be used again.

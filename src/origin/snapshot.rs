@@ -15,7 +15,7 @@ use crate::proto::time::{Moment, Span};
 ///
 /// For people, and with feature `serde` to be saved. A
 /// [`KeepAliveBuilder`](crate::KeepAliveBuilder::remember) takes the [`hint`](Self::hint), the
-/// [`rtt`](Self::rtt) and the [`evidence`](Self::evidence) from it; all else follows from these and from
+/// [`quickest`](Self::quickest) and the [`evidence`](Self::evidence) from it; all else follows from these and from
 /// the policies.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -53,12 +53,12 @@ pub struct OriginSnapshot {
         serde(default, with = "super::serde::seconds_or_none")
     )]
     pub spread: Option<Duration>,
-    /// The least upper bound of a round trip that was measured.
+    /// The quickest answer: the least time from when a request was sent to the first byte of its response.
     #[cfg_attr(
         feature = "serde",
         serde(default, with = "super::serde::seconds_or_none")
     )]
-    pub rtt: Option<Duration>,
+    pub quickest: Option<Duration>,
     /// Whether a sentinel is open: see [`Learn`](crate::Learn).
     #[cfg_attr(feature = "serde", serde(default))]
     pub has_sentinel: bool,
@@ -117,7 +117,8 @@ impl OriginSnapshot {
         let shared = origin.history();
         shared.forget(now, Span::new(policy.evidence_age));
         let findings = shared.findings();
-        let (rtt, has_sentinel) = (shared.rtt(), shared.has_sentinel());
+        let age = Span::new(policy.evidence_age);
+        let (quickest, has_sentinel) = (shared.quickest(now, age), shared.has_sentinel());
         let (is_hint_contradicted, evidence) = shared.look(|history| {
             let bounds = history.bounds().map(|(bound, binds)| {
                 let kind = match bound.kind {
@@ -140,7 +141,7 @@ impl OriginSnapshot {
             window: deadline::window(
                 policy,
                 advertised.timeout,
-                rtt.unwrap_or(Span::ZERO),
+                quickest.unwrap_or(Span::ZERO),
                 &findings,
             )
             .map(Span::duration),
@@ -148,7 +149,7 @@ impl OriginSnapshot {
             is_hint_contradicted,
             bound: findings.bound.map(Span::duration),
             spread: findings.spread.map(Span::duration),
-            rtt: rtt.map(Span::duration),
+            quickest: quickest.map(Span::duration),
             has_sentinel,
             evidence,
             // A clone would count as a connection that is open.
@@ -188,8 +189,9 @@ impl OriginSnapshot {
             .filter(|(kind, _)| *kind == EvidenceKind::Survived)
             .map(|(_, evidence)| evidence);
         history.remember(bounds, survivals, now, Span::new(age));
-        if let Some(rtt) = self.rtt {
-            history.on_rtt(Span::new(rtt));
+        if let Some(quickest) = self.quickest {
+            let taken = now.saturating_sub(Span::new(since));
+            history.on_answer(Span::new(quickest), &taken, Span::new(age));
         }
     }
 }
@@ -241,8 +243,8 @@ impl fmt::Display for OriginSnapshot {
             };
             write!(f, "; hint {}{contradicted}", Brief(hint))?;
         }
-        if let Some(rtt) = self.rtt {
-            write!(f, "; round trip at most {}", Brief(rtt))?;
+        if let Some(quickest) = self.quickest {
+            write!(f, "; quickest answer {}", Brief(quickest))?;
         }
         Ok(())
     }

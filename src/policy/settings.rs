@@ -29,15 +29,42 @@ use crate::error::{Expected, PolicyError};
 ///
 /// # The rule
 ///
-/// A connection is reusable while the time since it finished receiving its last response is less
-/// than `expected − margin`, where
+/// A connection is reusable until the later of two bounds:
 ///
+/// ```text
+/// certain = sent + expected − margin
+/// likely  = finished + expected − max(margin, min(1 s, expected / 4), 2 × round trip) − skew − delay
+/// ```
+///
+/// * `sent` is when the transport accepted the last byte of the last request, `finished` when the last byte of
+///   its response was read.
 /// * `expected` is the server's hint, up to the ceiling, or else `max_idle`; but no more than what was
-///   learned of the server, see [`Learn`];
-/// * `margin` is the safety margin, at least two round trips, plus the *skew*: how long before this side
-///   finished reading that response the server may have finished writing it.
+///   learned of the server, see [`Learn`].
+/// * `margin` is the [`SafetyMargin`].
+/// * `round trip` is the least time from `sent` to the first byte of a response on this connection; but no more
+///   than connecting took, if that was more than half a second.
+/// * `skew` is how long before `finished` the server may have finished writing the response, by when its bytes
+///   arrived.
+/// * `delay` is the time from `sent` to the first byte of the response, less that of the quickest answer of this
+///   origin so far. As much is taken for the server's work, the rest for the network.
 ///
-/// Where `expected ≤ margin` the connection is not reused at all: it closes when the exchange ends. Such a
+/// *Certain*: a server cannot start its idle timer before it was asked. So it does not close before `sent` plus
+/// its timeout, on whatever network, and however late the response is read. *Likely*: after an exchange that
+/// took long, such as a database query, `certain` leaves little. Then the end of the response counts, less an
+/// estimate of how long the network held it.
+///
+/// | timeout | margin | round trip | sent to finished | skew and delay | reusable for | bound | |
+/// |---|---|---|---|---|---|---|---|
+/// | 5 s | default | 0.02 s | 0.02 s | 0 s | 4.48 s | certain | a quick exchange |
+/// | 5 s | 0.1 s | 0.02 s | 0.02 s | 0 s | 4.88 s | certain | the same, with a margin of 100 ms |
+/// | 5 s | default | 0.02 s | 2 s | 0 s | 4 s | likely | a query of two seconds |
+/// | 5 s | default | 0.02 s | 3 s | 2 s | 2 s | likely | a response that drained slowly |
+/// | 5 s | default | 0.02 s | 4 s | 3.9 s | 0.5 s | certain | this side was stopped for four seconds |
+/// | 60 s | 0.1 s | 0.05 s | 0.05 s | 0 s | 59.85 s | certain | behind a load balancer |
+/// | 60 s | default | 0.05 s | 10 s | 0 s | 59 s | likely | a language model's answer |
+/// | 2 s | default | 0.6 s | 0.6 s | 0 s | 1.2 s | certain | by satellite |
+///
+/// Where both bounds leave nothing the connection is not reused at all: it closes when the exchange ends. Such a
 /// policy is legal. If no hint could make it allow reuse, that is logged once, at `warn`, with the feature
 /// `tracing`.
 ///
@@ -45,12 +72,12 @@ use crate::error::{Expected, PolicyError};
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_keepalive::{KeepAlive, KeepAlivePolicy, SafetyMargin};
+/// use http_keepalive::{KeepAlive, KeepAlivePolicy};
 ///
 /// // Behind a load balancer that closes after 60 s, on a fast network.
 /// let policy = KeepAlivePolicy::default()
 ///     .max_idle(Duration::from_secs(60))
-///     .safety_margin(SafetyMargin::adaptive());
+///     .safety_margin(Duration::from_millis(100));
 /// let keep_alive = KeepAlive::new(policy)?;
 /// # let _ = keep_alive;
 /// # Ok::<(), http_keepalive::PolicyError>(())
@@ -154,7 +181,8 @@ impl KeepAlivePolicy {
     /// How many bytes of a response the network can hold once the server has written them: in the socket
     /// buffers of both sides, and everywhere between them. The default is 8 MiB.
     ///
-    /// The server's idle timer may have started when all but that many bytes of a response had arrived. On
+    /// After a slow exchange, the server's idle timer may have started when all but that many bytes of a response
+    /// had arrived. On
     /// a slow link, or with a caller that reads late, that is long before the last byte. A smaller window
     /// allows more reuse after large responses that took long; one that is too small brings the failures
     /// back. With zero, a server's timer is taken to start when its last byte has arrived.

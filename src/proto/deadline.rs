@@ -1,4 +1,21 @@
 //! Until when a connection may be reused: policy and facts in, verdict out.
+//!
+//! ```text
+//! expected = hint (at most hint_ceiling) | max_idle, and no more than what was learned
+//! margin   = as set, or by default a tenth of expected, within 100 ms and 1 s, and at most a quarter of it
+//!
+//! certain  = sent + expected - margin
+//! likely   = finished + expected - max(margin, min(1 s, expected / 4), 2 * rtt) - skew - delay
+//!
+//! reusable while  now < max(certain, likely)
+//! ```
+//!
+//! *Certain*: no server starts its idle timer before it was sent a request. So it does not close before
+//! `sent + timeout`, whatever the network does with its response. A request that is written a margin before that
+//! arrives in time if its way takes no more than the margin longer than the last one's did.
+//!
+//! *Likely*: after a slow exchange, `certain` leaves little. Then the time between the end of the response and
+//! its arrival is estimated, and subtracted from `finished`.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,8 +25,10 @@ use super::learn::Findings;
 use super::time::{Moment, Span};
 use crate::policy::{Fraction, KeepAlivePolicy, Learn, SafetyMargin};
 
-/// [`SafetyMargin::Default`], unless it is more than a quarter of the expected timeout.
-const DEFAULT_MARGIN: Span = Span::new(Duration::from_secs(1));
+/// The least and the greatest [`SafetyMargin::Default`], unless it is more than a quarter of the expected
+/// timeout.
+const LEAST_MARGIN: Span = Span::new(Duration::from_millis(100));
+const GREATEST_MARGIN: Span = Span::new(Duration::from_secs(1));
 
 /// How long a connection that was never used is good for its first request, whatever policy leaves,
 /// counted from when it was first read from.
@@ -66,12 +85,29 @@ pub(crate) struct Facts {
     pub(crate) used: bool,
     /// The timeout that the server named last.
     pub(crate) hint: Option<Duration>,
-    /// How long before `finished` the server may have started its idle timer.
-    pub(crate) skew: Span,
+    /// From when the last request was sent to when its response was completely read.
+    pub(crate) elapsed: Span,
+    /// How long before its response was completely read the server may have started its idle timer: skew and
+    /// delay.
+    pub(crate) held: Span,
     /// Upper bound of a round trip.
     pub(crate) rtt: Span,
     /// Position within the jitter range.
     pub(crate) jitter: Jitter,
+}
+
+impl Facts {
+    /// Of a connection whose last response took a round trip.
+    fn at_once(hint: Option<Duration>, rtt: Span) -> Self {
+        Self {
+            used: true,
+            hint,
+            elapsed: rtt,
+            held: Span::ZERO,
+            rtt,
+            jitter: Jitter::LATEST,
+        }
+    }
 }
 
 /// How many requests a connection has served, and may serve.
@@ -170,19 +206,47 @@ pub(crate) fn deadline(
     Deadline::At(idle_since.saturating_add(allowance))
 }
 
+/// Which of the two bounds of [the rule](crate::KeepAlivePolicy#the-rule) a deadline follows from: the later one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum DeadlineBound {
+    /// Counted from when the last request was sent, before which no server starts its idle timer.
+    Certain,
+    /// Counted from when the last response was completely read, less an estimate of how long the network held it.
+    Likely,
+}
+
 /// How long a connection may be idle, counted from when its last response was completely read, or from
 /// when it was connected.
 pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Span {
-    let expected = expected(policy, facts, findings);
-    let margin = if facts.used {
-        margin(policy, facts, findings, expected)
-    } else {
-        // Nothing was received yet that could have been late.
-        margin_alone(policy, expected)
-    };
-    let idle = expected.saturating_sub(margin);
+    let (certain, likely) = bounds(policy, facts, findings);
     let idle_jitter = policy.idle_jitter.unwrap_or(Fraction::NONE);
-    facts.jitter.shorten(idle, idle_jitter)
+    facts.jitter.shorten(certain.max(likely), idle_jitter)
+}
+
+/// Which bound [`allowance`] follows from.
+pub(crate) fn bound(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> DeadlineBound {
+    let (certain, likely) = bounds(policy, facts, findings);
+    if certain >= likely {
+        DeadlineBound::Certain
+    } else {
+        DeadlineBound::Likely
+    }
+}
+
+/// How long a connection may be idle by each bound.
+fn bounds(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> (Span, Span) {
+    let expected = expected(policy, facts, findings);
+    let margin = margin(policy, findings, expected);
+    let certain = expected.saturating_sub(margin);
+    if !facts.used {
+        // Its server has nothing to count from but the connection itself.
+        return (certain, Span::ZERO);
+    }
+    let least = GREATEST_MARGIN.min(expected.part(4));
+    let kept = margin.max(least).max(facts.rtt.saturating_mul(2));
+    let likely = expected.saturating_sub(kept.saturating_add(facts.held));
+    (certain.saturating_sub(facts.elapsed), likely)
 }
 
 /// Whether an unused connection may be used for its first request at `now`, whatever policy leaves.
@@ -248,7 +312,7 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
             .all(|hint| window(policy, hint, Span::ZERO, &Findings::default()).is_none())
 }
 
-/// Allowed idle time for a server with this hint and these findings, after a response without skew;
+/// Allowed idle time for a server with this hint and these findings, after a response that took a round trip;
 /// `None` if no connection to it is reused.
 pub(crate) fn window(
     policy: &KeepAlivePolicy,
@@ -256,15 +320,15 @@ pub(crate) fn window(
     rtt: Span,
     findings: &Findings,
 ) -> Option<Span> {
-    let facts = Facts {
-        used: true,
-        hint,
-        skew: Span::ZERO,
-        rtt,
-        jitter: Jitter::LATEST,
-    };
-    let idle = allowance(policy, &facts, findings);
+    let idle = allowance(policy, &Facts::at_once(hint, rtt), findings);
     (policy.reuse && !idle.is_zero()).then_some(idle)
+}
+
+/// Allowed idle time, after a response that may have taken any time, for a server that gives no hint; `None` if
+/// no connection to it is reused.
+pub(crate) fn constant_window(policy: &KeepAlivePolicy, rtt: Span) -> Option<Span> {
+    let (_, likely) = bounds(policy, &Facts::at_once(None, rtt), &Findings::default());
+    (policy.reuse && !likely.is_zero()).then_some(likely)
 }
 
 /// An idle timeout for a client's pool that ends no connection sooner than one of these policies may;
@@ -325,34 +389,20 @@ fn longest_known(policy: &KeepAlivePolicy, findings: &Findings) -> Span {
     open.min(Span::new(policy.learn_ceiling))
 }
 
-/// The margin, with the skew of the last response.
-fn margin(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings, expected: Span) -> Span {
-    let round_trips = facts.rtt.saturating_mul(2);
-    match policy.safety_margin {
-        SafetyMargin::Adaptive { floor } => {
-            let floor = Span::new(floor);
-            let is_known = policy.learn == Learn::Full && findings.bound == Some(expected);
-            if let (true, Some(spread)) = (is_known, findings.spread) {
-                // The bound has the way back in it already; a request needs the way there.
-                return floor
-                    .saturating_add(facts.rtt)
-                    .saturating_add(spread)
-                    .saturating_add(facts.skew);
-            }
-            floor.saturating_add(round_trips)
-        }
-        SafetyMargin::Default | SafetyMargin::Fixed(_) => margin_alone(policy, expected),
-    }
-    .max(round_trips)
-    .saturating_add(facts.skew)
-}
-
-/// The margin where nothing is known of the network.
-fn margin_alone(policy: &KeepAlivePolicy, expected: Span) -> Span {
-    match policy.safety_margin {
-        SafetyMargin::Default => DEFAULT_MARGIN.min(expected.part(4)),
+/// How much sooner than the server this side gives up the connection.
+fn margin(policy: &KeepAlivePolicy, findings: &Findings, expected: Span) -> Span {
+    let margin = match policy.safety_margin {
+        SafetyMargin::Default => expected
+            .part(10)
+            .max(LEAST_MARGIN)
+            .min(GREATEST_MARGIN)
+            .min(expected.part(4)),
         SafetyMargin::Fixed(margin) => Span::new(margin),
-        SafetyMargin::Adaptive { floor } => Span::new(floor),
+    };
+    let is_known = policy.learn == Learn::Full && findings.bound == Some(expected);
+    match findings.spread {
+        Some(spread) if is_known => margin.saturating_add(spread),
+        _ => margin,
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use self::bytes::Bytes;
-use super::connection::{Cause, Lifecycle};
+use super::connection::{Cause, Known, Lifecycle};
 use super::deadline::{self, Facts, Verdict};
 use super::hint::{self, KeepAliveHint, Parsed};
 use super::jitter::Jitter;
@@ -58,7 +58,11 @@ pub fn keep_alive(data: &[u8]) {
 fn parsed_from_wire(headers: &HeaderMap) -> Option<Parsed> {
     let policy = KeepAlivePolicy::default();
     let mut lifecycle = Lifecycle::new(Span::ZERO, Moment::epoch());
-    let _ = lifecycle.on_written([&b"GET / HTTP/1.1\r\n\r\n"[..]], &policy, Moment::epoch());
+    let known = Known {
+        policy: &policy,
+        quickest: None,
+    };
+    let _ = lifecycle.on_written([&b"GET / HTTP/1.1\r\n\r\n"[..]], &known, Moment::epoch());
     let mut head = b"HTTP/1.1 204 No Content\r\n".to_vec();
     for value in headers.get_all("keep-alive") {
         head.extend(b"keep-alive: ");
@@ -66,7 +70,7 @@ fn parsed_from_wire(headers: &HeaderMap) -> Option<Parsed> {
         head.extend(b"\r\n");
     }
     head.extend(b"\r\n");
-    let outcome = lifecycle.on_read(&head, &policy, Moment::epoch());
+    let outcome = lifecycle.on_read(&head, &known, Moment::epoch());
     assert_eq!(outcome.opaque, None);
     outcome.hint
 }
@@ -115,7 +119,8 @@ pub fn deadline(data: &[u8]) {
     let facts = Facts {
         used: data.flag(),
         hint: data.flag().then(|| data.duration()),
-        skew: Span::new(data.duration()),
+        elapsed: Span::new(data.duration()),
+        held: Span::new(data.duration()),
         rtt: Span::new(data.duration()),
         jitter: Jitter::LATEST,
     };
@@ -126,7 +131,8 @@ pub fn deadline(data: &[u8]) {
     assert_is_kept(&policy, &facts, allowance);
 
     let more = Facts {
-        skew: facts.skew.saturating_add(Span::new(data.duration())),
+        elapsed: facts.elapsed.saturating_add(Span::new(data.duration())),
+        held: facts.held.saturating_add(Span::new(data.duration())),
         rtt: facts.rtt.saturating_add(Span::new(data.duration())),
         ..facts
     };
@@ -157,16 +163,16 @@ pub fn deadline(data: &[u8]) {
     assert!(matches!(verdict, Verdict::Retire(_)), "reused too late");
 }
 
-/// A connection that was used is given up before what is expected of its server, by two round trips
-/// and the skew at least.
+/// A connection that was used is given up before what is expected of its server, counted from when the request
+/// was sent, or by two round trips, skew and delay before that.
 fn assert_is_kept(policy: &KeepAlivePolicy, facts: &Facts, allowance: Span) {
     let expected = match facts.hint {
         Some(hint) if policy.hints => hint.min(policy.hint_ceiling),
         _ => policy.max_idle,
     };
     let nanoseconds = |span: Span| u128::from(span.nanoseconds());
-    let kept = [facts.rtt, facts.rtt, facts.skew].map(nanoseconds);
-    let least: u128 = if facts.used { kept.iter().sum() } else { 0 };
+    let kept: u128 = [facts.rtt, facts.rtt, facts.held].map(nanoseconds).iter().sum();
+    let least = if facts.used { kept.min(nanoseconds(facts.elapsed)) } else { 0 };
     let left = nanoseconds(Span::new(expected)).saturating_sub(least);
     assert!(nanoseconds(allowance) <= left);
 }
@@ -196,6 +202,11 @@ pub fn exchange(data: &[u8]) {
     let mut data = Bytes::new(data);
     let policy = policy(&mut data);
     let connecting = Span::new(data.duration());
+    let quickest = data.flag().then(|| Span::new(data.duration()));
+    let known = Known {
+        policy: &policy,
+        quickest,
+    };
     let mut now = Moment::epoch();
     let mut whole = Lifecycle::new(connecting, now);
     // The same life, in which bytes come one by one.
@@ -211,14 +222,14 @@ pub fn exchange(data: &[u8]) {
                     if is_blocked {
                         life.on_sending(now);
                     }
-                    let _ = life.on_written(piece.chunks(length), &policy, now);
+                    let _ = life.on_written(piece.chunks(length), &known, now);
                 }
             }
             2 | 3 => {
                 let piece = data.piece();
                 for (life, length) in [(&mut whole, usize::MAX), (&mut split, 1)] {
                     for piece in piece.chunks(length) {
-                        let _ = life.on_read(piece, &policy, now);
+                        let _ = life.on_read(piece, &known, now);
                     }
                 }
             }
@@ -269,9 +280,6 @@ pub fn exchange(data: &[u8]) {
 fn policy(data: &mut Bytes<'_>) -> KeepAlivePolicy {
     let margin = match data.byte() {
         Some(0) => SafetyMargin::Fixed(data.duration()),
-        Some(1) => SafetyMargin::Adaptive {
-            floor: data.duration(),
-        },
         _ => SafetyMargin::Default,
     };
     KeepAlivePolicy::default()

@@ -24,6 +24,6 @@ pub(crate) mod hint;
 pub(crate) mod jitter;
 pub(crate) mod learn;
 pub(crate) mod sentinel;
-mod skew;
+pub(crate) mod skew;
 pub(crate) mod time;
 mod token;

@@ -1,10 +1,14 @@
-//! When the server may have finished writing a response.
+//! When the server may have finished writing a response, and how long it may have been held before that.
 
 use super::time::{Moment, Span};
 
 /// How many marks are kept behind the first byte. With one every half window, the oldest of three is
 /// at least a window before the last byte so far.
 const MARKS: usize = 3;
+
+/// The slowest network that is taken for one, in nanoseconds a byte: 10 KB/s. Bytes that arrive more slowly were
+/// not held by it, but written late.
+const SLOWEST: u64 = 100_000;
 
 /// A byte of a response, and when it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -108,9 +112,41 @@ impl Arrivals {
         let anchor = self
             .later()
             .take_while(|mark| self.received.saturating_sub(mark.offset) >= window)
-            .last()
-            .map_or(&self.first, |mark| &mark.at);
-        finished.since(anchor)
+            .last();
+        let (offset, anchor) = anchor.map_or((0, &self.first), |mark| (mark.offset, &mark.at));
+        let behind = self.received.saturating_sub(offset);
+        let longest = Span::from_nanoseconds(behind.saturating_mul(SLOWEST));
+        let monotonic = finished.monotonic_since(anchor);
+        // What the wall clock shows more, this side was suspended for.
+        let suspended = finished.since(anchor).saturating_sub(monotonic);
+        monotonic.min(longest).saturating_add(suspended)
+    }
+}
+
+/// The quickest answer of an origin: the least time from when a request was sent to the first byte of its
+/// response.
+///
+/// Of another answer, as much time is taken for the server's work. The rest may have been the network, or a
+/// process that was stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Quickest {
+    pub(crate) answer: Span,
+    /// When it was received, on the monotonic clock.
+    pub(crate) at: i64,
+}
+
+impl Quickest {
+    /// Whether it still counts at `now`, where observations count for as long as `age`.
+    #[inline]
+    pub(crate) fn is_valid(&self, now: &Moment, age: Span) -> bool {
+        let elapsed = now.monotonic.saturating_sub(self.at).max(0).unsigned_abs();
+        elapsed <= age.nanoseconds()
+    }
+
+    /// Whether this answer, received at `now`, takes its place.
+    #[inline]
+    pub(crate) fn is_replaced_by(&self, answer: Span, now: &Moment, age: Span) -> bool {
+        answer < self.answer || !self.is_valid(now, age)
     }
 }
 

@@ -24,9 +24,7 @@ impl Lifecycle {
         }
         match self.phase {
             Phase::Idle { .. } => self.close(now),
-            Phase::Busy { begun, .. } | Phase::Sending { begun, .. }
-                if self.is_stale_failure(&begun, now) =>
-            {
+            Phase::Busy { .. } | Phase::Sending { .. } if self.is_stale_failure(now) => {
                 Some(UpperBound {
                     evidence: Evidence {
                         since: self.idle_since(),
@@ -61,13 +59,13 @@ impl Lifecycle {
         }
     }
 
-    /// Whether the open request, `begun` then, fails at `now` as one does on a connection that was closed:
-    /// without an answer, soon, and not between requests in quick succession.
-    fn is_stale_failure(&self, begun: &Moment, now: &Moment) -> bool {
+    /// Whether the open request fails at `now` as one does on a connection that was closed: without an answer,
+    /// soon, and not between requests in quick succession.
+    fn is_stale_failure(&self, now: &Moment) -> bool {
         let soon = self.rtt.saturating_add(SOON);
         let is_at_once = self.idle_before <= SLOP;
         self.is_unanswered_again()
-            && now.since(begun) <= soon
+            && now.since(&self.begun()) <= soon
             && (self.requests == 2 || !is_at_once)
     }
 
@@ -78,7 +76,7 @@ impl Lifecycle {
             since,
             at: *now,
             idle: now.since(&since),
-            slack: self.skew(),
+            slack: self.held(),
             by_sentinel: false,
         }
     }
@@ -108,11 +106,11 @@ impl Lifecycle {
         );
         // After a response that drained slowly it is not known since when the server counts.
         let is_idle = matches!(self.phase, Phase::Idle { .. });
-        if !is_idle || !is_over || self.skew() > SLOP {
+        if !is_idle || !is_over || self.held() > SLOP {
             return None;
         }
         let is_hinted = deadline::is_hinted(policy, self.hints.advertised().timeout);
-        let mut until = deadline::allowance(policy, &self.facts(self.skew()), &Findings::default());
+        let mut until = deadline::allowance(policy, &self.idle_facts(), &Findings::default());
         if policy.learn == Learn::Full && !is_hinted {
             until = until.max(Span::new(policy.learn_ceiling));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) use self::end::{Cause, End, Ended};
 pub(crate) use self::hints::Advertised;
 use self::hints::Hints;
-use super::deadline::{self, Deadline, Facts, Reason, Service, Verdict};
+use super::deadline::{self, Deadline, DeadlineBound, Facts, Reason, Service, Verdict};
 use super::framing::{self, Opaque, Progress, Tracker};
 use super::hint::{KeepAliveHint, Parsed};
 use super::jitter::Jitter;
@@ -21,6 +21,17 @@ use crate::policy::KeepAlivePolicy;
 /// The status of a response to no request: the server timed out waiting for one, and the response says
 /// nothing about the network (RFC 9110 §15.5.9).
 const REQUEST_TIMEOUT: u16 = 408;
+
+/// Connecting bounds a round trip only if it took longer: a relay accepts a connection before it has one itself.
+const LEAST_BOUND_BY_CONNECTING: Span = Span::new(Duration::from_millis(500));
+
+/// What is known from elsewhere when bytes are written or read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) policy: &'a KeepAlivePolicy,
+    /// The quickest answer of the origin so far; `None` if there is none.
+    pub(crate) quickest: Option<Span>,
+}
 
 /// What a connection is doing.
 ///
@@ -44,20 +55,21 @@ enum Phase {
     Sending {
         /// When the last exchange ended; before the first, when the connection was established.
         idle_since: Moment,
-        /// When it was first to be written.
-        begun: Moment,
     },
     Busy {
         idle_since: Moment,
-        /// When the first byte of the request was written, or was first to be written.
-        begun: Moment,
+        /// When the last byte of the request was accepted. After an early response, when the last one before that
+        /// was: a server may start its timer before it has read the rest.
+        sent: Moment,
         /// Of the response.
         arrivals: Arrivals,
     },
     Idle {
         since: Moment,
-        /// How long before that the server may have started its idle timer.
-        skew: Span,
+        /// From when the request was sent until then.
+        elapsed: Span,
+        /// How long before `since` the server may have started its idle timer.
+        held: Span,
         deadline: Deadline,
     },
     Opaque(Opaque),
@@ -104,6 +116,8 @@ pub(crate) struct Outcome {
     pub(crate) advertised: Option<Advertised>,
     /// Something to learn from.
     pub(crate) observed: Option<Observation>,
+    /// The time from when the request was sent to the first byte of its response, with the end of the exchange.
+    pub(crate) answer: Option<Span>,
     /// Why nothing is known of the connection from here on.
     pub(crate) opaque: Option<Opaque>,
 }
@@ -120,8 +134,9 @@ pub(crate) enum Observation {
 pub(crate) struct Lifecycle {
     tracker: Tracker,
     connected: Moment,
-    /// The least upper bound of a round trip.
+    /// The least upper bound of a round trip: until it is measured, how long connecting took.
     rtt: Span,
+    is_rtt_measured: bool,
     /// How long it had been idle when the last request was begun.
     idle_before: Span,
     /// Requests begun.
@@ -144,6 +159,7 @@ impl Lifecycle {
             tracker: Tracker::new(),
             connected,
             rtt: connecting,
+            is_rtt_measured: false,
             idle_before: Span::ZERO,
             requests: 0,
             hints: Hints::none(),
@@ -192,10 +208,7 @@ impl Lifecycle {
     pub(crate) fn on_sending(&mut self, now: Moment) {
         if self.is_idle() {
             let idle_since = self.begin(&now);
-            self.phase = Phase::Sending {
-                idle_since,
-                begun: now,
-            };
+            self.phase = Phase::Sending { idle_since };
         }
     }
 
@@ -206,16 +219,20 @@ impl Lifecycle {
     pub(crate) fn on_written<'a>(
         &mut self,
         pieces: impl IntoIterator<Item = &'a [u8]>,
-        policy: &KeepAlivePolicy,
+        known: &Known<'_>,
         now: Moment,
     ) -> Outcome {
         let mut outcome = Outcome::default();
+        let is_response_begun = self.tracker.is_response_begun();
+        if let (Phase::Busy { sent, .. }, false) = (&mut self.phase, is_response_begun) {
+            *sent = now;
+        }
         for bytes in pieces {
             if self.opaque().is_some() {
                 break;
             }
             let progress = self.tracker.on_written(bytes);
-            self.on_progress(progress, policy, now, &mut outcome);
+            self.on_progress(progress, known, now, &mut outcome);
         }
         outcome
     }
@@ -226,7 +243,7 @@ impl Lifecycle {
     pub(crate) fn on_read(
         &mut self,
         bytes: &[u8],
-        policy: &KeepAlivePolicy,
+        known: &Known<'_>,
         now: Moment,
     ) -> Outcome {
         let mut outcome = Outcome::default();
@@ -245,16 +262,16 @@ impl Lifecycle {
             if is_answer {
                 arrivals.begin();
             }
-            arrivals.on_read(bytes.len(), policy.response_window, now);
+            arrivals.on_read(bytes.len(), known.policy.response_window, now);
         }
-        self.on_progress(progress, policy, now, &mut outcome);
+        self.on_progress(progress, known, now, &mut outcome);
         outcome
     }
 
     fn on_progress(
         &mut self,
         progress: Result<Progress, Opaque>,
-        policy: &KeepAlivePolicy,
+        known: &Known<'_>,
         now: Moment,
         outcome: &mut Outcome,
     ) {
@@ -270,20 +287,20 @@ impl Lifecycle {
         };
         if let Some(parsed) = hint {
             outcome.hint = hint;
-            outcome.advertised = parsed.hint.and_then(|hint| self.on_hint(hint, policy));
+            outcome.advertised = parsed.hint.and_then(|hint| self.on_hint(hint, known.policy));
         }
         if ended {
-            self.finish(policy, now);
+            outcome.answer = self.finish(known, now);
         }
         if begun {
             outcome.begun = true;
-            let (idle_since, begun) = match self.phase {
-                Phase::Sending { idle_since, begun } => (idle_since, begun),
-                _ => (self.begin(&now), now),
+            let idle_since = match self.phase {
+                Phase::Sending { idle_since } => idle_since,
+                _ => self.begin(&now),
             };
             self.phase = Phase::Busy {
                 idle_since,
-                begun,
+                sent: now,
                 arrivals: Arrivals::default(),
             };
         }
@@ -298,34 +315,50 @@ impl Lifecycle {
         idle_since
     }
 
-    fn finish(&mut self, policy: &KeepAlivePolicy, now: Moment) {
-        let mut skew = Span::ZERO;
-        if let Phase::Busy {
-            begun, arrivals, ..
-        } = &self.phase
-        {
-            // From the first byte of the request, not from its last: a server that answers early answers what
-            // was written before the last byte.
+    /// The exchange ends. Returns how long its answer took, if that tells something of the server.
+    fn finish(&mut self, known: &Known<'_>, now: Moment) -> Option<Span> {
+        let Known { policy, quickest } = *known;
+        let (mut answer, mut elapsed, mut held) = (None, Span::ZERO, Span::ZERO);
+        if let Phase::Busy { sent, arrivals, .. } = &self.phase {
+            elapsed = now.since(sent);
+            held = arrivals.skew(policy.response_window, &now);
             if let (Some(first), true) = (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
             {
-                self.rtt = self.rtt.min(first.since(begun));
+                let time = first.since(sent);
+                held = held.saturating_add(time.saturating_sub(quickest.unwrap_or(self.rtt)));
+                answer = Some(time);
+                // From the first byte of the request: what answers early answers what was written before the last.
+                let rtt = first.since(&self.begun());
+                if !std::mem::replace(&mut self.is_rtt_measured, true) {
+                    self.rtt = self.rtt.max(LEAST_BOUND_BY_CONNECTING);
+                }
+                self.rtt = self.rtt.min(rtt);
             }
-            skew = arrivals.skew(policy.response_window, &now);
         }
+        let deadline = self.deadline(policy, &now, elapsed, held);
         self.phase = Phase::Idle {
             since: now,
-            skew,
-            deadline: self.deadline(policy, &now, skew),
+            elapsed,
+            held,
+            deadline,
         };
+        answer
     }
 
     /// The deadline of the idle connection follows from something that has changed.
     fn on_change(&mut self, policy: &KeepAlivePolicy) {
-        if let Phase::Idle { since, skew, .. } = self.phase {
+        if let Phase::Idle {
+            since,
+            elapsed,
+            held,
+            ..
+        } = self.phase
+        {
             self.phase = Phase::Idle {
                 since,
-                skew,
-                deadline: self.deadline(policy, &since, skew),
+                elapsed,
+                held,
+                deadline: self.deadline(policy, &since, elapsed, held),
             };
         }
     }
@@ -334,7 +367,7 @@ impl Lifecycle {
     #[inline]
     fn idle_since(&self) -> Moment {
         match self.phase {
-            Phase::Sending { idle_since, .. } | Phase::Busy { idle_since, .. } => idle_since,
+            Phase::Sending { idle_since } | Phase::Busy { idle_since, .. } => idle_since,
             Phase::Idle { since, .. } => since,
             Phase::Unused { .. } | Phase::Opaque(_) => self.connected,
         }
@@ -342,11 +375,16 @@ impl Lifecycle {
 
     /// How long before that the server may have started its idle timer.
     #[inline]
-    fn skew(&self) -> Span {
+    fn held(&self) -> Span {
         match self.phase {
-            Phase::Idle { skew, .. } => skew,
+            Phase::Idle { held, .. } => held,
             _ => Span::ZERO,
         }
+    }
+
+    /// When the open request was begun.
+    fn begun(&self) -> Moment {
+        self.idle_since().saturating_add(self.idle_before)
     }
 
     /// Takes the hint in the response to the last request. Returns what the server advertises, if that has
@@ -428,8 +466,7 @@ impl Lifecycle {
     pub(crate) fn verdict(&self, policy: &KeepAlivePolicy, now: &Moment) -> Option<Verdict> {
         let verdict = match self.phase {
             Phase::Unused { first_read } => {
-                let facts = self.facts(Span::ZERO);
-                let allowance = deadline::allowance(policy, &facts, &self.findings());
+                let allowance = deadline::allowance(policy, &self.idle_facts(), &self.findings());
                 Deadline::At(self.connected.saturating_add(allowance))
                     .verdict(now)
                     .and(self.lifetime_verdict(policy, now))
@@ -448,8 +485,14 @@ impl Lifecycle {
         deadline::lifetime_verdict(policy, &self.connected, self.jitter, now)
     }
 
-    fn deadline(&self, policy: &KeepAlivePolicy, since: &Moment, skew: Span) -> Deadline {
-        let (facts, service) = (self.facts(skew), self.service());
+    fn deadline(
+        &self,
+        policy: &KeepAlivePolicy,
+        since: &Moment,
+        elapsed: Span,
+        held: Span,
+    ) -> Deadline {
+        let (facts, service) = (self.facts(elapsed, held), self.service());
         deadline::deadline(policy, &facts, &self.findings(), &service, since)
     }
 
@@ -464,11 +507,12 @@ impl Lifecycle {
     }
 
     #[inline]
-    fn facts(&self, skew: Span) -> Facts {
+    fn facts(&self, elapsed: Span, held: Span) -> Facts {
         Facts {
             used: self.requests > 0,
             hint: self.hints.advertised().timeout,
-            skew,
+            elapsed,
+            held,
             rtt: self.rtt,
             jitter: self.jitter,
         }
@@ -531,7 +575,27 @@ impl Lifecycle {
         now.since(&self.connected).duration()
     }
 
+    /// Which bound the deadline of the idle connection follows from; `None` if it is not idle, or was not used.
+    pub(crate) fn deadline_bound(&self, policy: &KeepAlivePolicy) -> Option<DeadlineBound> {
+        match self.phase {
+            Phase::Idle {
+                deadline: Deadline::At(_),
+                ..
+            } => Some(deadline::bound(policy, &self.idle_facts(), &self.findings())),
+            _ => None,
+        }
+    }
+
+    /// The facts that the deadline of an idle connection follows from.
+    fn idle_facts(&self) -> Facts {
+        match self.phase {
+            Phase::Idle { elapsed, held, .. } => self.facts(elapsed, held),
+            _ => self.facts(Span::ZERO, Span::ZERO),
+        }
+    }
+
     /// The least upper bound of a round trip.
+    #[cfg(any(fuzzing, test))]
     pub(crate) fn rtt(&self) -> Span {
         self.rtt
     }

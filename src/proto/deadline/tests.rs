@@ -11,11 +11,12 @@ use crate::error::PolicyError;
 const HOUR: Duration = Duration::from_secs(3_600);
 const NANO: Duration = Duration::from_nanos(1);
 
-/// A connection that was used, to a server that says nothing, on a network without latency.
+/// A connection that was used, to a server that says nothing and answers at once, on a network without latency.
 const SILENT: Facts = Facts {
     used: true,
     hint: None,
-    skew: Span::ZERO,
+    elapsed: Span::ZERO,
+    held: Span::ZERO,
     rtt: Span::ZERO,
     jitter: Jitter::LATEST,
 };
@@ -37,10 +38,6 @@ fn fixed(millis: u64) -> KeepAlivePolicy {
     policy().safety_margin(ms(millis))
 }
 
-fn adaptive(floor: u64) -> KeepAlivePolicy {
-    policy().safety_margin(SafetyMargin::Adaptive { floor: ms(floor) })
-}
-
 fn hint(seconds: u64) -> Facts {
     Facts {
         hint: Some(secs(seconds)),
@@ -48,17 +45,32 @@ fn hint(seconds: u64) -> Facts {
     }
 }
 
-fn skew(millis: u64) -> Facts {
+/// After an exchange that took so long that its end alone counts.
+fn slow(facts: Facts) -> Facts {
     Facts {
-        skew: Span::new(ms(millis)),
+        elapsed: Span::new(Duration::MAX),
+        ..facts
+    }
+}
+
+fn took(millis: u64) -> Facts {
+    Facts {
+        elapsed: Span::new(ms(millis)),
         ..SILENT
+    }
+}
+
+fn held(millis: u64) -> Facts {
+    Facts {
+        held: Span::new(ms(millis)),
+        ..slow(SILENT)
     }
 }
 
 fn rtt(millis: u64) -> Facts {
     Facts {
         rtt: Span::new(ms(millis)),
-        ..SILENT
+        ..slow(SILENT)
     }
 }
 
@@ -101,32 +113,68 @@ fn assert_rows(rows: &[Row]) {
 }
 
 #[test]
-fn by_default_a_second_or_a_quarter_of_the_timeout_is_kept_whichever_is_less() {
+fn by_default_a_tenth_of_the_timeout_is_kept_within_bounds_and_at_most_a_quarter() {
     assert_rows(&[
-        (policy(), SILENT, ms(4_000)),
-        (policy(), hint(1), ms(750)),
-        (policy(), hint(2), ms(1_500)),
-        (policy(), hint(3), ms(2_250)),
-        (policy(), hint(4), ms(3_000)),
-        (policy(), hint(5), ms(4_000)),
-        (policy(), hint(6), ms(5_000)),
+        (policy(), SILENT, ms(4_500)),
+        (policy(), hint(1), ms(900)),
+        (policy(), hint(2), ms(1_800)),
+        (policy(), hint(9), ms(8_100)),
+        (policy(), hint(10), ms(9_000)),
+        (policy(), hint(11), ms(10_000)),
         (policy(), hint(60), ms(59_000)),
         (policy().max_idle(ms(100)), SILENT, ms(75)),
+        (policy().max_idle(ms(400)), SILENT, ms(300)),
+        (policy().max_idle(ms(500)), SILENT, ms(400)),
         (policy().max_idle(secs(60)), SILENT, ms(59_000)),
     ]);
+}
+
+#[test]
+fn after_a_slow_exchange_a_second_or_a_quarter_of_the_timeout_is_kept_whichever_is_less() {
+    assert_rows(&[
+        (policy(), slow(SILENT), ms(4_000)),
+        (policy(), slow(hint(1)), ms(750)),
+        (policy(), slow(hint(2)), ms(1_500)),
+        (policy(), slow(hint(4)), ms(3_000)),
+        (policy(), slow(hint(6)), ms(5_000)),
+        (policy(), slow(hint(60)), ms(59_000)),
+        (fixed(0), slow(SILENT), ms(4_000)),
+        (fixed(100), slow(SILENT), ms(4_000)),
+        (fixed(2_000), slow(SILENT), ms(3_000)),
+    ]);
+}
+
+#[test]
+fn the_timeout_counts_from_when_the_request_was_sent_or_else_from_the_end_of_its_response() {
+    assert_rows(&[
+        (policy(), took(1), ms(4_499)),
+        (policy(), took(499), ms(4_001)),
+        (policy(), took(500), ms(4_000)),
+        (policy(), took(501), ms(4_000)),
+        (policy(), took(3_600_000), ms(4_000)),
+        (fixed(100), took(899), ms(4_001)),
+        (fixed(100), took(901), ms(4_000)),
+    ]);
+    for (facts, expected) in [
+        (took(500), DeadlineBound::Certain),
+        (took(501), DeadlineBound::Likely),
+    ] {
+        let bound = bound(&policy(), &facts, &Findings::default());
+        assert_eq!(bound, expected);
+    }
 }
 
 #[test]
 fn a_hint_wins_over_max_idle_in_both_directions_up_to_the_ceiling() {
     let ceiling = policy().hint_ceiling(secs(10));
     assert_rows(&[
-        (policy().max_idle(secs(60)), hint(5), ms(4_000)),
+        (policy().max_idle(secs(60)), hint(5), ms(4_500)),
         (policy().max_idle(secs(1)), hint(60), ms(59_000)),
         (policy(), hint(599), ms(598_000)),
         (policy(), hint(600), ms(599_000)),
         (policy(), hint(601), ms(599_000)),
         (policy(), hint(u64::MAX), ms(599_000)),
-        (ceiling, hint(9), ms(8_000)),
+        (ceiling, hint(9), ms(8_100)),
         (ceiling, hint(11), ms(9_000)),
         // Only what a server says is cut off, not what the user says of it.
         (ceiling.max_idle(secs(60)), SILENT, ms(59_000)),
@@ -140,7 +188,6 @@ fn a_hint_of_zero_forbids_reuse_whatever_the_margin() {
     assert_rows(&[
         (policy(), hint(0), NEVER),
         (fixed(0), hint(0), NEVER),
-        (adaptive(0), hint(0), NEVER),
     ]);
 }
 
@@ -148,10 +195,10 @@ fn a_hint_of_zero_forbids_reuse_whatever_the_margin() {
 fn hints_that_are_not_honoured_count_for_nothing() {
     let deaf = policy().hints(false);
     assert_rows(&[
-        (deaf, hint(0), ms(4_000)),
-        (deaf, hint(2), ms(4_000)),
-        (deaf, hint(60), ms(4_000)),
-        (deaf.hint_ceiling(secs(1)), hint(60), ms(4_000)),
+        (deaf, hint(0), ms(4_500)),
+        (deaf, hint(2), ms(4_500)),
+        (deaf, hint(60), ms(4_500)),
+        (deaf.hint_ceiling(secs(1)), hint(60), ms(4_500)),
         (deaf.max_idle(secs(60)), hint(5), ms(59_000)),
     ]);
 }
@@ -173,25 +220,10 @@ fn a_fixed_margin_is_kept_as_it_is_and_may_leave_nothing() {
 }
 
 #[test]
-fn an_adaptive_margin_is_its_floor_and_two_round_trips() {
-    let usual = policy().safety_margin(SafetyMargin::adaptive());
-    assert_rows(&[
-        (usual, SILENT, ms(4_900)),
-        (usual, rtt(20), ms(4_860)),
-        (usual, rtt(400), ms(4_100)),
-        (adaptive(0), SILENT, ms(5_000)),
-        (adaptive(0), rtt(20), ms(4_960)),
-        (adaptive(500), rtt(1_000), ms(2_500)),
-        (adaptive(1_000), rtt(2_000), NEVER),
-        (adaptive(5_000), SILENT, NEVER),
-    ]);
-}
-
-#[test]
-fn at_least_two_round_trips_are_kept_whatever_the_margin() {
+fn after_a_slow_exchange_at_least_two_round_trips_are_kept_whatever_the_margin() {
     let short = Facts {
         rtt: Span::new(ms(200)),
-        ..hint(1)
+        ..slow(hint(1))
     };
     assert_rows(&[
         (policy(), rtt(499), ms(4_000)),
@@ -200,44 +232,87 @@ fn at_least_two_round_trips_are_kept_whatever_the_margin() {
         (policy(), rtt(2_000), ms(1_000)),
         (policy(), rtt(2_500), NEVER),
         (policy(), short, ms(600)),
-        (fixed(0), rtt(20), ms(4_960)),
-        (fixed(40), rtt(20), ms(4_960)),
-        (fixed(41), rtt(20), ms(4_959)),
+        (fixed(0), rtt(600), ms(3_800)),
+        (fixed(1_200), rtt(600), ms(3_800)),
+        (fixed(1_201), rtt(600), ms(3_799)),
         (fixed(0), rtt(2_500), NEVER),
     ]);
 }
 
 #[test]
-fn skew_is_kept_on_top_of_every_margin() {
+fn after_a_slow_exchange_skew_and_delay_are_kept_on_top_of_every_margin() {
     let both = Facts {
         rtt: Span::new(ms(1_000)),
-        ..skew(300)
+        ..held(300)
     };
     let hinted = Facts {
-        skew: Span::new(ms(300)),
-        ..hint(2)
+        held: Span::new(ms(300)),
+        ..slow(hint(2))
     };
     assert_rows(&[
-        (policy(), skew(300), ms(3_700)),
+        (policy(), held(300), ms(3_700)),
         (policy(), hinted, ms(1_200)),
         (policy(), both, ms(2_700)),
-        (fixed(0), skew(300), ms(4_700)),
-        (fixed(1_000), skew(300), ms(3_700)),
+        (fixed(0), held(300), ms(3_700)),
+        (fixed(2_000), held(300), ms(2_700)),
         (fixed(0), both, ms(2_700)),
-        (adaptive(100), skew(300), ms(4_600)),
-        (adaptive(100), both, ms(2_600)),
-        (policy(), skew(3_999), ms(1)),
+        (policy(), held(3_999), ms(1)),
+        (policy(), held(4_000), NEVER),
+        (policy(), held(3_600_000), NEVER),
+        (fixed(0), held(4_000), NEVER),
     ]);
 }
 
 #[test]
-fn skew_may_leave_nothing() {
+fn after_a_quick_exchange_neither_round_trip_nor_skew_nor_delay_counts() {
+    let uncertain = Facts {
+        rtt: Span::new(HOUR),
+        held: Span::new(HOUR),
+        ..took(20)
+    };
     assert_rows(&[
-        (policy(), skew(4_000), NEVER),
-        (policy(), skew(3_600_000), NEVER),
-        (fixed(0), skew(5_000), NEVER),
-        (adaptive(0), skew(5_000), NEVER),
+        (policy(), uncertain, ms(4_480)),
+        (fixed(100), uncertain, ms(4_880)),
+        (fixed(0), uncertain, ms(4_980)),
     ]);
+}
+
+/// A policy's table of examples.
+#[test]
+fn the_examples_of_the_documentation_are_right() {
+    let seconds = |cell: &str| {
+        let number = cell.strip_suffix(" s").unwrap_or_else(|| panic!("{cell}"));
+        Duration::from_secs_f64(number.parse().unwrap())
+    };
+    let mut rows = 0;
+    let lines = include_str!("../../policy/settings.rs").lines();
+    for line in lines.skip_while(|line| !line.starts_with("/// | timeout | margin |")) {
+        if !line.starts_with("/// |") {
+            break;
+        }
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let [_, timeout, margin, rtt, elapsed, held, idle, by, _, _] = cells[..] else {
+            panic!("{line}");
+        };
+        if !timeout.ends_with('s') {
+            continue;
+        }
+        let mut policy = policy().max_idle(seconds(timeout));
+        if margin != "default" {
+            policy = policy.safety_margin(seconds(margin));
+        }
+        let facts = Facts {
+            rtt: Span::new(seconds(rtt)),
+            elapsed: Span::new(seconds(elapsed)),
+            held: Span::new(seconds(held)),
+            ..SILENT
+        };
+        assert_eq!(length(&policy, &facts), seconds(idle), "{line}");
+        let bound = bound(&policy, &facts, &Findings::default());
+        assert_eq!(format!("{bound:?}").to_lowercase(), by, "{line}");
+        rows += 1;
+    }
+    assert_eq!(rows, 8, "the table is there");
 }
 
 /// A connection that has served so many requests, of which the server takes `allowed` in all.
@@ -309,12 +384,10 @@ fn an_unused_connection_may_idle_for_the_timeout_less_the_margin_whatever_the_ro
         rtt: Span::new(Duration::MAX),
         ..UNUSED
     };
-    let adaptive = policy().safety_margin(SafetyMargin::adaptive());
     assert_rows(&[
-        (policy(), UNUSED, ms(4_000)),
-        (policy(), distant, ms(4_000)),
+        (policy(), UNUSED, ms(4_500)),
+        (policy(), distant, ms(4_500)),
         (policy().max_idle(secs(60)), UNUSED, ms(59_000)),
-        (adaptive, distant, ms(4_900)),
         (fixed(3_999), distant, ms(1_001)),
         (fixed(4_999), UNUSED, ms(1)),
         // What is left then is the first use.
@@ -372,26 +445,24 @@ fn durations_without_end_overflow_nothing() {
         hint: Some(Duration::MAX),
         ..SILENT
     };
-    let slow = Facts {
-        skew: Span::new(Duration::MAX),
-        ..said
+    let late = Facts {
+        held: Span::new(Duration::MAX),
+        ..slow(said)
     };
     let distant = Facts {
         rtt: Span::new(Duration::MAX),
-        ..said
+        ..slow(said)
     };
     let greedy = endless.safety_margin(Duration::MAX);
-    let floor = Duration::MAX;
-    let greedy_adaptive = endless.safety_margin(SafetyMargin::Adaptive { floor });
     assert_rows(&[
         (endless, SILENT, second_less),
         (endless, said, second_less),
         (endless.safety_margin(Duration::ZERO), said, longest),
-        (endless, slow, NEVER),
+        (endless, late, NEVER),
         (endless, distant, NEVER),
         (greedy, SILENT, NEVER),
-        (greedy, slow, NEVER),
-        (greedy_adaptive, distant, NEVER),
+        (greedy, late, NEVER),
+        (greedy, distant, NEVER),
         (greedy, UNUSED, ms(0)),
     ]);
 }
@@ -509,9 +580,6 @@ fn a_policy_never_allows_reuse_only_if_it_does_so_for_no_server() {
             false,
         ),
         (fixed(60_000).max_idle(secs(60)).hint_ceiling(secs(1)), true),
-        (adaptive(4_999).hints(false), false),
-        (adaptive(5_000).hints(false), true),
-        (adaptive(600_000), true),
         // Meant so, and said so: nothing to warn of.
         (policy().reuse(false), false),
         (fixed(600_000).reuse(false), false),
@@ -566,10 +634,6 @@ fn a_policy_may_hold_every_other_value() {
         policy().hint_ceiling(NANO),
         fixed(0),
         policy().safety_margin(Duration::MAX),
-        adaptive(0),
-        policy().safety_margin(SafetyMargin::Adaptive {
-            floor: Duration::MAX,
-        }),
         policy().response_window(0),
         policy().response_window(u64::MAX),
         policy().hints(false),
@@ -594,7 +658,6 @@ fn any_margin() -> impl Strategy<Value = SafetyMargin> {
     prop_oneof![
         Just(SafetyMargin::Default),
         any_duration().prop_map(SafetyMargin::Fixed),
-        any_duration().prop_map(|floor| SafetyMargin::Adaptive { floor }),
     ]
 }
 
@@ -622,11 +685,13 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         prop::option::of(any_duration()),
         any_duration(),
         any_duration(),
+        any_duration(),
     )
-        .prop_map(|(used, hint, skew, rtt)| Facts {
+        .prop_map(|(used, hint, elapsed, held, rtt)| Facts {
             used,
             hint,
-            skew: Span::new(skew),
+            elapsed: Span::new(elapsed),
+            held: Span::new(held),
             rtt: Span::new(rtt),
             jitter: Jitter::LATEST,
         })
@@ -676,22 +741,41 @@ proptest! {
             Some(hint) if policy.hints => nanos(hint).min(nanos(policy.hint_ceiling)),
             _ => nanos(policy.max_idle),
         };
-        let round_trips = 2 * nanos(facts.rtt.duration());
-        let safety = match policy.safety_margin {
-            SafetyMargin::Default => 1_000_000_000.min(expected / 4),
+        let margin = match policy.safety_margin {
+            SafetyMargin::Default => (expected / 10)
+                .clamp(100_000_000, 1_000_000_000)
+                .min(expected / 4),
             SafetyMargin::Fixed(margin) => nanos(margin),
-            SafetyMargin::Adaptive { floor } if facts.used => nanos(floor) + round_trips,
-            SafetyMargin::Adaptive { floor } => nanos(floor),
         };
-        let left = expected - safety.max(round_trips) - nanos(facts.skew.duration());
+        let least = 1_000_000_000.min(expected / 4);
+        let kept = margin.max(least).max(2 * nanos(facts.rtt.duration()));
+        let certain = expected - margin - nanos(facts.elapsed.duration());
+        let likely = expected - kept - nanos(facts.held.duration());
 
-        let left = if facts.used { left } else { expected - safety };
+        let left = if facts.used { certain.max(likely) } else { expected - margin };
 
         prop_assert_eq!(length(&policy, &facts), duration(left));
+        prop_assert!(length(&policy, &facts) <= duration(expected - margin));
     }
 
     #[test]
-    fn a_larger_margin_skew_or_round_trip_never_allows_more(
+    fn what_is_certain_depends_on_neither_round_trip_nor_skew(
+        policy in any_policy(),
+        facts in any_facts(),
+        rtt in any_duration(),
+        held in any_duration(),
+    ) {
+        let other = Facts {
+            rtt: Span::new(rtt),
+            held: Span::new(held),
+            ..facts
+        };
+        let [one, other] = [facts, other].map(|facts| bounds(&policy, &facts, &Findings::default()));
+        prop_assert_eq!(one.0, other.0);
+    }
+
+    #[test]
+    fn a_larger_margin_or_whatever_is_less_certain_never_allows_more(
         policy in any_policy(),
         facts in any_facts(),
         more in any_duration(),
@@ -700,12 +784,13 @@ proptest! {
         let wider = match policy.safety_margin {
             SafetyMargin::Default => SafetyMargin::Default,
             SafetyMargin::Fixed(margin) => SafetyMargin::Fixed(margin.saturating_add(more)),
-            SafetyMargin::Adaptive { floor } => SafetyMargin::Adaptive {
-                floor: floor.saturating_add(more),
-            },
         };
         let slower = Facts {
-            skew: facts.skew.saturating_add(Span::new(more)),
+            elapsed: facts.elapsed.saturating_add(Span::new(more)),
+            ..facts
+        };
+        let later = Facts {
+            held: facts.held.saturating_add(Span::new(more)),
             ..facts
         };
         let farther = Facts {
@@ -715,6 +800,7 @@ proptest! {
 
         prop_assert!(length(&policy.safety_margin(wider), &facts) <= before);
         prop_assert!(length(&policy, &slower) <= before);
+        prop_assert!(length(&policy, &later) <= before);
         prop_assert!(length(&policy, &farther) <= before);
     }
 

@@ -87,6 +87,11 @@ impl Tracker {
         matches!(self.response, Side::Body(Body::UntilEof))
     }
 
+    /// Whether a response was begun, other than interim ones that are complete.
+    pub(crate) fn is_response_begun(&self) -> bool {
+        !matches!(self.response, Side::Waiting)
+    }
+
     /// The transport accepted these bytes.
     pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
         let mut progress = Progress::default();
