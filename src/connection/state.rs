@@ -196,7 +196,9 @@ impl Connection {
         pieces: impl IntoIterator<Item = &'a [u8]>,
         now: Moment,
     ) -> Mode {
-        self.on_bytes(now, |lifecycle, known| lifecycle.on_written(pieces, known, now))
+        self.on_bytes(now, |lifecycle, known| {
+            lifecycle.on_written(pieces, known, now)
+        })
     }
 
     /// Bytes were read from the transport.
@@ -239,9 +241,7 @@ impl Connection {
             history.on_observation(observation, self.evidence_age());
         }
         if let (Some(answer), Some(origin)) = (outcome.answer, &self.origin) {
-            origin
-                .history()
-                .on_answer(answer, now, self.evidence_age());
+            origin.history().on_answer(answer, now, self.evidence_age());
         }
         if let Some(reason) = outcome.opaque {
             self.apply_opaque(reason);

@@ -110,8 +110,7 @@ impl SharedHistory {
     pub(crate) fn on_answer(&self, answer: Span, now: &Moment, age: Span) {
         let known = self.latest_quickest();
         if known.is_none_or(|known| known.is_replaced_by(answer, now, age)) {
-            self.quickest
-                .store(answer.nanoseconds(), Ordering::Relaxed);
+            self.quickest.store(answer.nanoseconds(), Ordering::Relaxed);
             self.quickest_at.store(now.monotonic, Ordering::Relaxed);
         }
     }

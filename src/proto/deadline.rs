@@ -131,7 +131,9 @@ impl Service {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// It may, until one of the clocks shows this.
-    Reuse { until: Moment },
+    Reuse {
+        until: Moment,
+    },
     Retire(Reason),
 }
 

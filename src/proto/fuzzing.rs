@@ -171,8 +171,15 @@ fn assert_is_kept(policy: &KeepAlivePolicy, facts: &Facts, allowance: Span) {
         _ => policy.max_idle,
     };
     let nanoseconds = |span: Span| u128::from(span.nanoseconds());
-    let kept: u128 = [facts.rtt, facts.rtt, facts.held].map(nanoseconds).iter().sum();
-    let least = if facts.used { kept.min(nanoseconds(facts.elapsed)) } else { 0 };
+    let kept: u128 = [facts.rtt, facts.rtt, facts.held]
+        .map(nanoseconds)
+        .iter()
+        .sum();
+    let least = if facts.used {
+        kept.min(nanoseconds(facts.elapsed))
+    } else {
+        0
+    };
     let left = nanoseconds(Span::new(expected)).saturating_sub(least);
     assert!(nanoseconds(allowance) <= left);
 }

@@ -510,7 +510,7 @@ mod its_deadline {
     /// How much of the timeout is kept back after these exchanges on a connection that took a second to
     /// be established: a request is answered after so many milliseconds with so many bytes.
     async fn kept_back_after(exchanges: &[(u64, usize)]) -> Duration {
-        let policy = KeepAlivePolicy::default().safety_margin(SafetyMargin::adaptive());
+        let policy = KeepAlivePolicy::default().safety_margin(Duration::from_millis(100));
         let server = Server::builder()
             .handler(|request: Request<Incoming>| async move {
                 let (millis, bytes) = request.uri().path()[1..].split_once('/').unwrap();

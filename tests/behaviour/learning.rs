@@ -21,7 +21,7 @@ mod silent;
 
 use std::time::{Duration, SystemTime};
 
-use http_keepalive::{KeepAlive, KeepAliveBuilder, KeepAlivePolicy, Learn, SafetyMargin};
+use http_keepalive::{KeepAlive, KeepAliveBuilder, KeepAlivePolicy, Learn};
 
 const URI: &str = "http://server.test/";
 
@@ -35,7 +35,7 @@ const RTT: Duration = Duration::from_millis(200);
 fn full() -> KeepAlivePolicy {
     KeepAlivePolicy::default()
         .learn(Learn::Full)
-        .safety_margin(SafetyMargin::adaptive())
+        .safety_margin(Duration::from_millis(100))
 }
 
 /// Its wall clock stands still, for the one of the system goes on while virtual time does not.

@@ -60,7 +60,7 @@ async fn a_server_of_which_nothing_was_learned_has_its_hint_and_its_round_trip()
     assert!(!known.is_hint_contradicted);
     assert_eq!(known.window, Some(59 * SECOND));
     assert_eq!((known.bound, known.spread), (None, None));
-    assert_eq!(known.rtt, Some(RTT));
+    assert_eq!(known.quickest, Some(RTT));
     assert_eq!(known.evidence, []);
     assert_eq!(
         known.to_string(),
@@ -250,7 +250,7 @@ mod saved {
 
     #[test]
     fn it_is_written_for_people_too() {
-        let saved = r#"{"origin":"https://server.test:8443","taken":{"secs_since_epoch":1760000000,"nanos_since_epoch":0},"hint":60.0,"rtt":0.0125,
+        let saved = r#"{"origin":"https://server.test:8443","taken":{"secs_since_epoch":1760000000,"nanos_since_epoch":0},"hint":60.0,"quickest":0.0125,
             "evidence":[{"kind":"closed","idle":30.08,"slack":0.0,"age":1.5,"by_sentinel":true},
                         {"kind":"failed","idle":29.9,"slack":0.1,"age":100.0},
                         {"kind":"survived","idle":20.0,"slack":0.0,"age":0.0}]}"#;
@@ -258,7 +258,7 @@ mod saved {
 
         assert_eq!(known.origin.port(), Some(8443));
         assert_eq!(known.hint, Some(60 * SECOND));
-        assert_eq!(known.rtt, Some(Duration::from_micros(12_500)));
+        assert_eq!(known.quickest, Some(Duration::from_micros(12_500)));
         let kinds = known.evidence.iter().map(|evidence| evidence.kind);
         assert!(kinds.eq([
             EvidenceKind::Closed,
@@ -342,7 +342,7 @@ mod saved {
                         let saved = serde_json::json!({
                             "origin": "http://server.test",
                             "taken": {"secs_since_epoch": 0, "nanos_since_epoch": 0},
-                            "hint": idle, "rtt": slack, "evidence": vec![evidence; 100],
+                            "hint": idle, "quickest": slack, "evidence": vec![evidence; 100],
                         });
                         let known: OriginSnapshot = serde_json::from_value(saved).unwrap();
                         let keep_alive = builder()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_keepalive::{KeepAlivePolicy, SafetyMargin};
+use http_keepalive::KeepAlivePolicy;
 use hyper::client::conn::http1::Builder;
 
 use super::input::Input;
@@ -31,7 +31,7 @@ impl Setup {
             default
                 .safety_margin(Duration::from_secs(1))
                 .response_window(10),
-            default.safety_margin(SafetyMargin::adaptive()),
+            default.safety_margin(Duration::from_millis(100)),
             default.reuse(false),
             default.safety_margin(Duration::from_secs(9)),
             default.max_idle(Duration::from_nanos(1)),

@@ -90,7 +90,7 @@ impl<S: SimClient> Caller<S> {
         let timeout = server.idle_timeout.unwrap_or(Duration::from_secs(5));
         let round_trip = 2 * network.latency + Duration::from_millis(2);
         let expected = policy.expected(server.hint);
-        let deadline = expected.saturating_sub(policy.margin(expected, 2 * network.latency));
+        let deadline = expected.saturating_sub(policy.margin(expected));
         let around = |draw: &mut Draw, moment: Duration| {
             draw.time(moment.saturating_sub(3 * round_trip), moment + round_trip)
         };

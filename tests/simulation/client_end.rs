@@ -83,6 +83,9 @@ impl AsyncWrite for ClientEnd {
             self.ledger.before_request(self.connection, id);
         }
         let written = Pin::new(&mut self.end).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(_)) = &written {
+            self.ledger.on_written(self.connection);
+        }
         if let (Some(_), Poll::Ready(Ok(_))) = (id, &written) {
             let arrival = self.end.arrival();
             self.ledger.request_arrives(self.connection, arrival);

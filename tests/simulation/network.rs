@@ -48,7 +48,8 @@ impl Network {
         while let Some(until) = self.ledger.held_until() {
             sleep_until(until).await;
         }
-        if round_trip > Duration::ZERO {
+        // A relay on the client's side accepts at once.
+        if round_trip > Duration::ZERO && !network.is_relayed {
             sleep(round_trip).await;
         }
         if self.origin.is_down() {

@@ -34,15 +34,21 @@ impl Policy {
         }
     }
 
-    /// What is kept off it, besides the skew, where a round trip takes that long.
-    pub fn margin(&self, expected: Duration, round_trip: Duration) -> Duration {
-        let least = 2 * round_trip;
-        let margin = match self.margin {
+    /// What is kept off it, counted from when a request was sent.
+    pub fn margin(&self, expected: Duration) -> Duration {
+        match self.margin {
             SafetyMargin::Fixed(margin) => margin,
-            SafetyMargin::Adaptive { floor } => floor + least,
-            _ => Duration::from_secs(1).min(expected / 4),
-        };
-        margin.max(least)
+            _ => (expected / 10)
+                .clamp(Duration::from_millis(100), Duration::from_secs(1))
+                .min(expected / 4),
+        }
+    }
+
+    /// What is kept off it, counted from when a response was read, besides skew and delay, where a round trip
+    /// takes that long.
+    pub fn margin_after(&self, expected: Duration, round_trip: Duration) -> Duration {
+        let least = Duration::from_secs(1).min(expected / 4);
+        self.margin(expected).max(least).max(2 * round_trip)
     }
 
     /// For how long a connection may wait for its first request whatever the margin, as it was

@@ -36,6 +36,8 @@ pub struct Network {
     pub down: Option<u64>,
     pub up: Option<u64>,
     pub buffer: usize,
+    /// Something between accepts connections at once, which says nothing of a round trip.
+    pub is_relayed: bool,
 }
 
 impl Network {
@@ -162,6 +164,7 @@ fn network(draw: &mut Draw, is_quiet: bool, server: &Behaviour) -> Network {
         down: draw.chance(0.5).then_some(down),
         up: draw.chance(0.4).then_some(up),
         buffer: draw.magnitude(16 << 10, 4 << 20) as usize,
+        is_relayed: draw.chance(0.2),
     }
 }
 
@@ -228,11 +231,11 @@ fn policy(
         (0.15, shorter),
         (0.1, if is_quiet { idle } else { longer }),
     ]);
-    let floor = Duration::from_millis(draw.number(0, 200));
+    let tenth = Duration::from_millis(100);
     let fixed = draw.time(Duration::ZERO, idle / 2);
     let margin = draw.weighted(&[
         (0.5, SafetyMargin::Default),
-        (0.3, SafetyMargin::Adaptive { floor }),
+        (0.3, SafetyMargin::Fixed(tenth)),
         (0.2, SafetyMargin::Fixed(fixed)),
     ]);
     let ceiling = Duration::from_secs(draw.one_of(&[600, 600, 60, 5]));

@@ -240,12 +240,7 @@ impl Lifecycle {
     /// Bytes were read from the transport.
     ///
     /// `Busy => Idle` with the end of a response whose request is out.
-    pub(crate) fn on_read(
-        &mut self,
-        bytes: &[u8],
-        known: &Known<'_>,
-        now: Moment,
-    ) -> Outcome {
+    pub(crate) fn on_read(&mut self, bytes: &[u8], known: &Known<'_>, now: Moment) -> Outcome {
         let mut outcome = Outcome::default();
         if self.opaque().is_some() {
             return outcome;
@@ -287,7 +282,9 @@ impl Lifecycle {
         };
         if let Some(parsed) = hint {
             outcome.hint = hint;
-            outcome.advertised = parsed.hint.and_then(|hint| self.on_hint(hint, known.policy));
+            outcome.advertised = parsed
+                .hint
+                .and_then(|hint| self.on_hint(hint, known.policy));
         }
         if ended {
             outcome.answer = self.finish(known, now);
@@ -322,7 +319,8 @@ impl Lifecycle {
         if let Phase::Busy { sent, arrivals, .. } = &self.phase {
             elapsed = now.since(sent);
             held = arrivals.skew(policy.response_window, &now);
-            if let (Some(first), true) = (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
+            if let (Some(first), true) =
+                (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
             {
                 let time = first.since(sent);
                 held = held.saturating_add(time.saturating_sub(quickest.unwrap_or(self.rtt)));
@@ -581,7 +579,11 @@ impl Lifecycle {
             Phase::Idle {
                 deadline: Deadline::At(_),
                 ..
-            } => Some(deadline::bound(policy, &self.idle_facts(), &self.findings())),
+            } => Some(deadline::bound(
+                policy,
+                &self.idle_facts(),
+                &self.findings(),
+            )),
             _ => None,
         }
     }

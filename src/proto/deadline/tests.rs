@@ -100,9 +100,7 @@ const ENDLESS: Verdict = Verdict::Reuse {
 };
 
 fn until(moment: Moment) -> Verdict {
-    Verdict::Reuse {
-        until: moment,
-    }
+    Verdict::Reuse { until: moment }
 }
 
 #[track_caller]
@@ -185,10 +183,7 @@ fn a_hint_wins_over_max_idle_in_both_directions_up_to_the_ceiling() {
 
 #[test]
 fn a_hint_of_zero_forbids_reuse_whatever_the_margin() {
-    assert_rows(&[
-        (policy(), hint(0), NEVER),
-        (fixed(0), hint(0), NEVER),
-    ]);
+    assert_rows(&[(policy(), hint(0), NEVER), (fixed(0), hint(0), NEVER)]);
 }
 
 #[test]
@@ -400,9 +395,7 @@ fn an_unused_connection_may_idle_for_the_timeout_less_the_margin_whatever_the_ro
 fn an_unused_connection_is_good_for_a_second_after_it_was_first_read_from() {
     let (connected, after) = (Moment::at(2_000), Some(Span::new(secs(5))));
     let (first, until) = (Moment::at(7_000), Moment::at(8_000));
-    let reuse = Verdict::Reuse {
-        until,
-    };
+    let reuse = Verdict::Reuse { until };
     for now in [7_000, 7_001, 7_999] {
         assert_eq!(
             first_use_verdict(&connected, after, &Moment::at(now)),

@@ -83,7 +83,10 @@ mod cases {
         assert_eq!(first.since(&farthest), Span::ZERO);
         let nanosecond = Span::from_nanoseconds(1);
         assert_eq!(farthest.saturating_add(nanosecond), farthest);
-        assert_eq!(Moment::at(0).saturating_add(Span::new(Duration::MAX)), farthest);
+        assert_eq!(
+            Moment::at(0).saturating_add(Span::new(Duration::MAX)),
+            farthest
+        );
         assert_eq!(Moment::at(0).monotonic_at(&farthest), Some(i64::MAX));
         assert_eq!(first.saturating_sub(Span::new(Duration::MAX)), first);
     }

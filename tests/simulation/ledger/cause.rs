@@ -182,11 +182,10 @@ impl State {
         let arrives = self.delayed(request.arrives_at.unwrap_or(sent));
         let way = arrives - sent;
         // The round trip plays no part in how long an unused connection is good for its first request.
-        let margin = self.world.policy.margin(deadline.expected, Duration::ZERO);
-        if is_first && deadline.way_back() + way > margin {
+        if is_first && deadline.way_back() + way > deadline.margin {
             return Ok(Cause::FirstUse);
         }
-        Ok(self.why_margin_failed(&deadline, way, arrives))
+        Ok(self.why_margin_failed(&deadline, sent, way, arrives))
     }
 
     /// When something arrives that was to arrive then.
@@ -199,18 +198,38 @@ impl State {
     }
 
     /// Why a request was too late though it was written in time.
-    fn why_margin_failed(&self, deadline: &Deadline, way: Duration, arrives: Instant) -> Cause {
+    fn why_margin_failed(
+        &self,
+        deadline: &Deadline,
+        sent: Instant,
+        way: Duration,
+        arrives: Instant,
+    ) -> Cause {
         let timeout = self.world.server.idle_timeout;
+        // A request that was written before this bound is in time unless its way took a margin longer than the
+        // last one's, and no response is written before its request has arrived.
+        let is_certain = sent < deadline.certain();
+        let last_way = deadline.written.saturating_duration_since(deadline.sent);
         if timeout.is_some_and(|timeout| deadline.expected > timeout) {
             Cause::ToldWrongly
-        } else if deadline.way_back() + way <= deadline.margin {
+        } else if is_certain && way <= deadline.margin + last_way {
             Cause::IdleTimer
-        } else if self.was_parted(deadline.written, arrives) {
-            Cause::Partition
-        } else if self.was_frozen(deadline.written, deadline.read) {
+        } else if is_certain {
+            self.why_way_was_long(deadline, arrives)
+        } else if deadline.way_back() + way <= deadline.margin_after {
+            Cause::IdleTimer
+        } else if self.was_frozen(deadline.written, deadline.finished) {
             Cause::Unread
-        } else if self.world.network.is_calm() {
+        } else if self.world.network.is_calm() && !self.was_parted(deadline.written, arrives) {
             Cause::IdleTimer
+        } else {
+            self.why_way_was_long(deadline, arrives)
+        }
+    }
+
+    fn why_way_was_long(&self, deadline: &Deadline, arrives: Instant) -> Cause {
+        if self.was_parted(deadline.written, arrives) {
+            Cause::Partition
         } else {
             Cause::SlowNetwork
         }

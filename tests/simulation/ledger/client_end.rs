@@ -73,6 +73,17 @@ impl Ledger {
         }
     }
 
+    /// Bytes were written. Those that follow the begin of their response say nothing of when its server was
+    /// asked.
+    pub fn on_written(&self, connection: usize) {
+        let mut state = self.state();
+        let connection = &mut state.connections[connection];
+        connection.finished = Instant::now();
+        if connection.final_read.is_none() {
+            connection.sent_last = connection.finished;
+        }
+    }
+
     pub fn on_read(&self, number: usize, bytes: &[u8]) {
         let mut state = self.state();
         let now = Instant::now();
@@ -83,6 +94,7 @@ impl Ledger {
         let connection = &mut state.connections[number];
         let before = connection.read;
         connection.read += bytes.len() as u64;
+        connection.finished = now;
         if connection.request.is_some() {
             connection.answered.get_or_insert(now);
         }
@@ -220,7 +232,7 @@ impl State {
         if !is_told || is_done || is_let_go || learns || connection.is_longer_than(policy.window) {
             return None;
         }
-        let at = connection.deadline(policy)?.at();
+        let at = connection.deadline(policy)?.certain();
         let early = at.saturating_duration_since(Instant::now());
         (!early.is_zero()).then_some(early)
     }

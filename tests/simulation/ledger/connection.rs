@@ -23,6 +23,10 @@ pub(super) struct Connection {
     /// The request that was begun last.
     pub(super) request: Option<u64>,
     pub(super) sent: Instant,
+    /// When the last of it was written before its response began.
+    pub(super) sent_last: Instant,
+    /// When a byte was written or read last.
+    pub(super) finished: Instant,
     /// When the first byte came that answers the last request, and of its final response.
     pub(super) answered: Option<Instant>,
     pub(super) final_read: Option<Instant>,
@@ -74,6 +78,8 @@ impl Connection {
             begun: 0,
             request: None,
             sent: now,
+            sent_last: now,
+            finished: now,
             answered: None,
             final_read: None,
             read: 0,
@@ -113,6 +119,7 @@ impl Connection {
         self.begun += 1;
         self.request = Some(id);
         self.sent = Instant::now();
+        self.sent_last = self.sent;
         self.promised = None;
         self.answered = None;
         self.final_read = None;
@@ -172,12 +179,19 @@ impl Connection {
             (self.final_written?, self.final_read?)
         };
         let expected = policy.expected(self.hint);
-        let margin = policy.margin(expected, self.round_trip());
+        let (sent, finished) = if self.begun == 0 {
+            (self.accepted, self.accepted)
+        } else {
+            (self.sent_last, self.finished)
+        };
         Some(Deadline {
+            sent,
             written,
             read,
+            finished,
             expected,
-            margin,
+            margin: policy.margin(expected),
+            margin_after: policy.margin_after(expected, self.round_trip()),
         })
     }
 
@@ -197,26 +211,40 @@ impl Connection {
 /// Until when a request may be written, and why.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
+    /// When the last request was sent.
+    pub(super) sent: Instant,
     /// The server's timer started no sooner than it wrote this, ...
     pub(super) written: Instant,
     /// ... which was read then: the first byte of a response, as a rule.
     pub(super) read: Instant,
+    /// When the last byte of the response was read.
+    pub(super) finished: Instant,
     pub(super) expected: Duration,
     pub(super) margin: Duration,
+    pub(super) margin_after: Duration,
 }
 
 impl Deadline {
-    /// From then on not any more.
+    /// Until then in any case: no server starts its timer before it is asked.
+    pub(super) fn certain(&self) -> Instant {
+        self.sent + self.expected.saturating_sub(self.margin)
+    }
+
+    /// From then on not any more, whatever skew and delay are.
     pub(super) fn at(&self) -> Instant {
-        self.read + self.expected.saturating_sub(self.margin)
+        let likely = self.finished + self.expected.saturating_sub(self.margin_after);
+        self.certain().max(likely)
     }
 
     /// Why it is where it is.
     pub(super) fn reason(&self) -> String {
         let Self {
-            expected, margin, ..
+            expected,
+            margin,
+            margin_after,
+            ..
         } = self;
-        format!("{expected:?} were expected, less {margin:?} and the skew")
+        format!("{expected:?} were expected, less {margin:?}, or {margin_after:?} and the skew")
     }
 
     /// How long what was written took to be read.
