@@ -22,13 +22,13 @@
 //!
 //! The server's timer starts when the response is *written*, not when the client has received it. If the
 //! response waited in buffers, on a slow link or because its caller reads late, the window is earlier by
-//! that time, and no fixed margin is enough.
+//! that time. Counted from the end of the response, no fixed margin is enough.
 //!
 //! # The cure
 //!
 //! * [`IdleAwareConnector`] wraps any connector for hyper. Its connections read the server's hint
-//!   (`Keep-Alive: timeout=5, max=100`), and measure how long they have been idle and since when the server
-//!   may have been counting; past `expected timeout − margin − skew` they refuse to be reused, and close.
+//!   (`Keep-Alive: timeout=5, max=100`), and know since when the server may have been counting: not before it
+//!   was sent the request. A margin before its timeout they refuse to be reused, and close.
 //! * [`KeepAliveLayer`] is a tower layer around the client. It adds `Connection: keep-alive` to requests,
 //!   without which Apache httpd and Tomcat send no hint, until a server has answered on each connection.
 //!
@@ -64,9 +64,10 @@
 //! 3. A timer makes sure that this read happens at the deadline, so that the socket closes then, and not
 //!    when the connection is needed next. Each connection has one timer, moved when it fires, not with
 //!    every request.
-//! 4. The allowed idle time follows from the [`KeepAlivePolicy`], the server's hint, and what was measured
-//!    on the connection: the round trip, and the *skew*, which is how long before the response was
-//!    completely read the server may have started its idle timer.
+//! 4. A server cannot start its idle timer before it was asked. So until the expected timeout has passed since
+//!    the request was *sent*, less a margin, it does not close the connection, on whatever network. After an
+//!    exchange that took long, the end of its response counts instead, less an estimate of how long the network
+//!    held it. [`KeepAlivePolicy`] has [the rule](KeepAlivePolicy#the-rule).
 //! 5. Elapsed time is the larger of what the monotonic and the wall clock say, so that a laptop's
 //!    sleep counts as idle.
 //! 6. Connections that are not plain HTTP/1, or not understood, are only forwarded, for good: HTTP/2 (by
@@ -101,9 +102,10 @@
 //! | | |
 //! |---|---|
 //! | expected timeout of a server that names none | 5 s |
-//! | margin | 1 s, at most a quarter of the timeout, at least two round trips |
-//! | so a connection to such a server is reusable for | 4 s |
-//! | with a hint of 1, 2, 5, 60 s it is reusable for | 0.75 s, 1.5 s, 4 s, 59 s |
+//! | margin | a tenth of the timeout, at least 100 ms, at most 1 s or a quarter of the timeout |
+//! | so after a quick exchange a connection to such a server is reusable for | 4.5 s since the request was sent |
+//! | after a slow one | 4 s since the response was read |
+//! | with a hint of 1, 2, 5, 60 s | 0.9 s, 1.8 s, 4.5 s, 59 s, or 0.75 s, 1.5 s, 4 s, 59 s |
 //! | upper bound of a hint's timeout | 600 s |
 //! | how much of a response the network may hold | 8 MiB |
 //! | observations of servers | shorten this, for 30 min |
@@ -142,8 +144,8 @@
 //! | Requests sent again | Only those that hyper returns unsent. |
 //! | HTTP/2 and HTTP/3 | HTTP/2 is only forwarded. Both announce the end of a connection themselves. |
 //! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has the alternatives. |
-//! | A relay that accepts connections before it has any itself, and far from the server | Connecting through it takes less than a round trip to the server, so `margin` may be too small: choose a [`SafetyMargin::Fixed`] of two such round trips. |
-//! | A response that trickles in for longer than the timeout | Its connection is not reused: it may have been written at once, and the client cannot know. |
+//! | A packet of the next request is lost, and sent again later than the margin | The request may fail. |
+//! | The process is stopped in the middle of a long response, or before the first answer of an origin | The next request on that connection may fail: [`guide::suspended`]. |
 //!
 //! # Cancel safety
 //!

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn, SafetyMargin};
+use http_keepalive::{KeepAlive, KeepAlivePolicy, Learn};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
@@ -30,16 +30,19 @@ pub enum ClientName {
     Reqwest,
     /// hyper-util with http-keepalive, as it comes
     HttpKeepalive,
-    /// hyper-util with http-keepalive and `SafetyMargin::adaptive()`, told the server's timeout unless
-    /// nobody is
-    HttpKeepaliveAdaptive,
-    /// hyper-util with http-keepalive, `Learn::Full` and `SafetyMargin::adaptive()`; what one user's
+    /// hyper-util with http-keepalive and a margin of 100 ms, told the server's timeout unless nobody is
+    #[value(name = "http-keepalive-100ms")]
+    HttpKeepaliveMargin100Ms,
+    /// hyper-util with http-keepalive, `Learn::Full` and a margin of 100 ms; what one user's
     /// client learns, all know
     HttpKeepaliveLearned,
 }
 
 /// What `pool_idle_timeout` is less than the server's timeout.
 const LESS: Duration = Duration::from_secs(1);
+
+/// The margin of the clients that reuse connections for as long as is safe.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// The timeout that http-keepalive expects of a server that says nothing, and who configures a pool
 /// without knowing more: the default of `KeepAlivePolicy::max_idle`.
@@ -59,7 +62,7 @@ impl ClientName {
             Self::HyperUtilMinus1s => "hyper-util, 5 s − 1 s",
             Self::Reqwest => "reqwest",
             Self::HttpKeepalive => "http-keepalive",
-            Self::HttpKeepaliveAdaptive => "http-keepalive, adaptive",
+            Self::HttpKeepaliveMargin100Ms => "http-keepalive, 100 ms",
             Self::HttpKeepaliveLearned => "http-keepalive, learned",
         }
     }
@@ -92,8 +95,8 @@ impl ClientName {
                     .map_err(|error| error.to_string())?,
             ),
             Self::HttpKeepalive => boxed(guarded(&KeepAlive::default(), connector)),
-            Self::HttpKeepaliveAdaptive => {
-                let mut policy = KeepAlivePolicy::default().safety_margin(SafetyMargin::adaptive());
+            Self::HttpKeepaliveMargin100Ms => {
+                let mut policy = KeepAlivePolicy::default().safety_margin(MARGIN);
                 if scenario.is_told {
                     policy = policy.max_idle(scenario.idle_timeout);
                 }
@@ -110,7 +113,7 @@ impl ClientName {
 pub fn process() -> Result<KeepAlive, String> {
     let policy = KeepAlivePolicy::default()
         .learn(Learn::Full)
-        .safety_margin(SafetyMargin::adaptive());
+        .safety_margin(MARGIN);
     KeepAlive::new(policy).map_err(|error| error.to_string())
 }
 

@@ -38,8 +38,8 @@
 //! | `hyper-util-minus-1s` | with a `pool_idle_timeout` of T − 1 s, or of 5 s − 1 s where it is not told T |
 //! | `reqwest` | as it comes: it keeps connections for 90 s |
 //! | `http-keepalive` | around hyper-util, as it comes: it knows T from the server, or believes in 5 s |
-//! | `http-keepalive-adaptive` | with `SafetyMargin::adaptive()`, and with `--no-hint` told T by `max_idle`, but on `silent` and `changing` left with its 5 s |
-//! | `http-keepalive-learned` | with `Learn::Full` and `SafetyMargin::adaptive()`, told nothing; its users share one `KeepAlive` on each link, for it is the process that learns |
+//! | `http-keepalive-100ms` | with a margin of 100 ms, and with `--no-hint` told T by `max_idle`, but on `silent` and `changing` left with its 5 s |
+//! | `http-keepalive-learned` | with `Learn::Full` and a margin of 100 ms, told nothing; its users share one `KeepAlive` on each link, for it is the process that learns |
 //!
 //! Beside them stands an oracle, which is computed ([`oracle`]): the fewest connections with which no
 //! request is lost.
@@ -51,19 +51,18 @@
 //! before that, where no pool's timeout of T − 1 s helps. It opens fewer connections than the oracle,
 //! if only by a few: a request that is lost spares it one.
 //!
-//! `adaptive` gives up two round trips and 100 ms early, the oracle one round trip. So of the gaps, up
-//! to 1.2 T, they reconnect at the last 0.2 T + 300 ms and 0.2 T + 100 ms: on the link `far`, beside the
-//! first connection of each user, `adaptive` opens 1.12 times as many at T = 8 s, and the less the
-//! longer T is. Only a T below 6.2 s makes it more than 1.15. On the link `slow` both have the two
-//! seconds on top, which makes it 1.05. What a run reports is a little less, since it counts the first
-//! connections too.
+//! `100ms` gives up a round trip and 100 ms early, the oracle one round trip. So of the gaps, up to 1.2 T,
+//! they reconnect at the last 0.2 T + 200 ms and 0.2 T + 100 ms: on the link `far`, beside the first
+//! connection of each user, `100ms` opens 1.06 times as many at T = 8 s, and the less the longer T is. On the
+//! link `slow` both have the two seconds on top, which makes it 1.03. What a run reports is a little less,
+//! since it counts the first connections too.
 //!
 //! On the link `silent`, who has a guess of 5 s loses nothing as long as T is no shorter, and reconnects
 //! the more the longer T is. On `changing`, the new T may be shorter than the guess: at T = 8 s it is
 //! 4 s, and the requests in the round trip before it are lost to those who still reuse then.
 //!
 //! `learned` finds T on both, from one connection that it leaves open: on `silent` it then reconnects as
-//! seldom as `adaptive` does where that is told T. When T changes, it is to lose one request at most;
+//! seldom as `100ms` does where that is told T. When T changes, it is to lose one request at most;
 //! with the others each user is a process that learns alone, so each may lose one.
 //!
 //! The margins are there for networks and timers that are late. Where this process itself gets no

@@ -222,7 +222,7 @@ fn color(client: ClientName) -> RGBColor {
         ClientName::HyperUtilMinus1s => RGBColor(170, 68, 153),
         ClientName::Reqwest => RGBColor(90, 90, 90),
         ClientName::HttpKeepalive => RGBColor(0, 114, 178),
-        ClientName::HttpKeepaliveAdaptive => RGBColor(0, 158, 115),
+        ClientName::HttpKeepaliveMargin100Ms => RGBColor(0, 158, 115),
         ClientName::HttpKeepaliveLearned => RGBColor(148, 115, 0),
     }
 }

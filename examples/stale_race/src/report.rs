@@ -10,7 +10,7 @@ use crate::common::{Tally, Tell, table};
 use crate::race::Sample;
 use crate::scenario::Scenario;
 
-/// What `adaptive` keeps for timers that are late.
+/// What the smallest margin keeps for timers that are late.
 const TOO_LATE: Duration = Duration::from_millis(100);
 
 /// What became of all clients on all links.
