@@ -17,7 +17,7 @@ use super::task::Task;
 use super::timer::IdleTimer;
 use super::{retire, sentinel};
 use crate::clock::Limit;
-use crate::connection::{Connection, ConnectionHandle, ReadDecision, SentinelPermit};
+use crate::connection::{Connection, ConnectionHandle, ReadDecision, Reusable, SentinelPermit};
 use crate::proto::connection::{Cause, Mode};
 use crate::proto::deadline::Reason;
 use crate::proto::framing::Opaque;
@@ -166,25 +166,20 @@ impl<T: Read + Write> IdleAwareIo<T> {
             return self.poll_read_reported(cx, buf);
         }
         let now = self.now();
-        let (until, version) = match self.as_mut().decide(cx, now) {
-            Ok(decision) => decision,
+        let reusable = match self.as_mut().decide(cx, now) {
+            Ok(reusable) => reusable,
             Err(reason) => return Poll::Ready(Err(retire::error(reason))),
         };
         let read = self.as_mut().poll_read_reported(cx, buf);
-        if let (Poll::Pending, Some(wake_at)) = (&read, now.monotonic_at(&until)) {
-            let this = self.project();
+        if let (Poll::Pending, Some(wake_at)) = (&read, now.monotonic_at(&reusable.until)) {
+            let this = self.as_mut().project();
             let clock = this.connection.keep_alive().clock();
             let timer = this.timer.poll(cx, clock, wake_at, now.monotonic);
             if timer.is_ready() {
                 // The deadline has passed, or the timer is early: the task has to ask again.
                 cx.waker().wake_by_ref();
             }
-            *this.seen_version = version;
-            *this.reusable_until = clock.limit(&Moment {
-                // The timer has to be set again when it has fired.
-                monotonic: this.timer.at().unwrap_or(wake_at),
-                ..until
-            });
+            self.set_reusable(Some(reusable), &now);
         }
         read
     }
@@ -200,17 +195,16 @@ impl<T: Read + Write> IdleAwareIo<T> {
                 .is_some_and(|until| self.connection.keep_alive().clock().is_before(until))
     }
 
-    /// Decides on the idle connection. Returns until when the decision to read holds, and for which version of
-    /// the connection, or why it is not used again.
+    /// Decides on the idle connection. Returns why it is not used again, if so.
     fn decide(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         now: Moment,
-    ) -> Result<(Moment, u32), Reason> {
+    ) -> Result<Reusable, Reason> {
         self.as_mut().set_reader(cx);
         let this = self.as_mut().project();
         match this.connection.on_idle_read(now, cx.waker()) {
-            ReadDecision::Read { until, version } => Ok((until, version)),
+            ReadDecision::Read(reusable) => Ok(reusable),
             ReadDecision::Retire { reason, sentinel } => {
                 if sentinel.is_some() {
                     *this.sentinel = sentinel;
@@ -262,15 +256,30 @@ impl<T: Read + Write> AsyncRead for Reported<'_, T> {
 }
 
 impl<T> IdleAwareIo<T> {
-    /// Reports bytes that were read; none is EOF.
-    fn on_read(self: Pin<&mut Self>, bytes: &[u8]) {
-        let now = self.now();
+    /// Keeps a decision for the next reads, for as long as it holds and the timer need not be set.
+    #[inline]
+    fn set_reusable(self: Pin<&mut Self>, reusable: Option<Reusable>, now: &Moment) {
         let this = self.project();
+        *this.reusable_until = reusable.and_then(|Reusable { until, version }| {
+            let wake_at = now.monotonic_at(&until)?;
+            let monotonic = this.timer.fires_by(wake_at, now.monotonic)?;
+            *this.seen_version = version;
+            let clock = this.connection.keep_alive().clock();
+            clock.limit(&Moment { monotonic, ..until })
+        });
+    }
+
+    /// Reports bytes that were read; none is EOF.
+    fn on_read(mut self: Pin<&mut Self>, bytes: &[u8]) {
         if bytes.is_empty() {
-            this.connection.on_end(Cause::Eof);
-        } else {
-            *this.mode = this.connection.on_read(bytes, now);
+            self.connection.on_end(Cause::Eof);
+            return;
         }
+        let now = self.now();
+        let this = self.as_mut().project();
+        let (mode, reusable) = this.connection.on_read(bytes, now);
+        *this.mode = mode;
+        self.set_reusable(reusable, &now);
     }
 
     /// Reports how much of the buffers was written at `now`.
@@ -290,9 +299,10 @@ impl<T> IdleAwareIo<T> {
                     left = left.saturating_sub(piece.len());
                     piece
                 });
-                *this.mode = this.connection.on_written(pieces, now);
-                *this.reusable_until = None;
-                if *this.mode == Mode::Idle {
+                let (mode, reusable) = this.connection.on_written(pieces, now);
+                *this.mode = mode;
+                self.as_mut().set_reusable(reusable, &now);
+                if mode == Mode::Idle {
                     // The response was read before its request was written.
                     self.wake_reader(cx);
                 }

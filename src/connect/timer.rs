@@ -26,9 +26,11 @@ struct Armed {
 }
 
 impl IdleTimer {
-    /// When the sleep fires, on the monotonic clock.
-    pub(super) fn at(&self) -> Option<i64> {
-        self.armed.as_ref().map(|armed| armed.at)
+    /// When the sleep fires, on the monotonic clock, if it wakes the task at `until` or before.
+    #[inline]
+    pub(super) fn fires_by(&self, until: i64, now: i64) -> Option<i64> {
+        let at = self.armed.as_ref()?.at;
+        (now < at && at <= until).then_some(at)
     }
 
     /// Has the task woken at `until`, or before. Ready when the sleep has fired.
@@ -39,11 +41,10 @@ impl IdleTimer {
         until: i64,
         now: i64,
     ) -> Poll<()> {
+        if self.fires_by(until, now).is_some() {
+            return Poll::Pending;
+        }
         let armed = match &mut self.armed {
-            // It will fire in time.
-            Some(armed) if now < armed.at && armed.at <= until => {
-                return Poll::Pending;
-            }
             Some(armed) => {
                 if let (true, Some(instant)) = (armed.at != until, clock.instant(until)) {
                     clock.reset(&mut armed.sleep, instant);

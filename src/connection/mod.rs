@@ -13,4 +13,4 @@ mod state;
 
 pub use self::handle::ConnectionHandle;
 pub(crate) use self::sentinel::SentinelPermit;
-pub(crate) use self::state::{Connection, ReadDecision};
+pub(crate) use self::state::{Connection, ReadDecision, Reusable};

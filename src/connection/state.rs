@@ -57,8 +57,14 @@ pub(crate) enum ReadDecision {
         /// The connection is to be left open as a sentinel once it is dropped.
         sentinel: Option<Box<SentinelPermit>>,
     },
-    /// Read. The decision holds until then, or until the version is another one.
-    Read { until: Moment, version: u32 },
+    Read(Reusable),
+}
+
+/// An idle connection may be used until then, as long as its version is this one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reusable {
+    pub(crate) until: Moment,
+    pub(crate) version: u32,
 }
 
 impl Connection {
@@ -166,8 +172,7 @@ impl Connection {
                     Some(Verdict::Reuse { until }) => until,
                     _ => Moment::LATEST,
                 };
-                let version = self.version();
-                ReadDecision::Read { until, version }
+                ReadDecision::Read(self.reusable(&state, until))
             }
         }
     }
@@ -195,14 +200,14 @@ impl Connection {
         &self,
         pieces: impl IntoIterator<Item = &'a [u8]>,
         now: Moment,
-    ) -> Mode {
+    ) -> (Mode, Option<Reusable>) {
         self.on_bytes(now, |lifecycle, known| {
             lifecycle.on_written(pieces, known, now)
         })
     }
 
     /// Bytes were read from the transport.
-    pub(crate) fn on_read(&self, bytes: &[u8], now: Moment) -> Mode {
+    pub(crate) fn on_read(&self, bytes: &[u8], now: Moment) -> (Mode, Option<Reusable>) {
         self.on_bytes(now, |lifecycle, known| lifecycle.on_read(bytes, known, now))
     }
 
@@ -210,20 +215,25 @@ impl Connection {
         &self,
         now: Moment,
         event: impl FnOnce(&mut Lifecycle, &Known<'_>) -> Outcome,
-    ) -> Mode {
+    ) -> (Mode, Option<Reusable>) {
         let origin = self.origin.as_ref();
         let known = Known {
             policy: self.policy(),
             quickest: origin
                 .and_then(|origin| origin.history().quickest(&now, self.evidence_age())),
         };
-        let (outcome, request, mode) = {
+        let (outcome, request, next) = {
             let mut state = self.state();
             let outcome = event(&mut state.lifecycle, &known);
-            (outcome, state.lifecycle.request(), state.lifecycle.mode())
+            let reusable = match state.lifecycle.verdict(known.policy, &now) {
+                Some(Verdict::Reuse { until }) => Some(self.reusable(&state, until)),
+                _ => None,
+            };
+            let next = (state.lifecycle.mode(), reusable);
+            (outcome, state.lifecycle.request(), next)
         };
         self.apply(&outcome, request, &now);
-        mode
+        next
     }
 
     /// Counts what followed from bytes, and passes on what concerns other connections.
@@ -353,6 +363,16 @@ impl Connection {
     pub(crate) fn version(&self) -> u32 {
         let of_connection = self.version.load(Ordering::Acquire);
         version(self.origin.as_ref(), &self.keep_alive).wrapping_add(of_connection)
+    }
+
+    /// A decision that follows from this state.
+    #[inline]
+    fn reusable(&self, state: &State, until: Moment) -> Reusable {
+        let of_connection = self.version.load(Ordering::Acquire);
+        Reusable {
+            until,
+            version: state.seen_version.wrapping_add(of_connection),
+        }
     }
 
     /// Decisions on the connection hold no longer. Under the lock of the state that changes.
