@@ -43,6 +43,8 @@ pub struct IdleAwareIo<T> {
     /// Until when the idle connection may be used, as long as the version of the connection is `seen_version`.
     reusable_until: Option<Limit>,
     seen_version: u32,
+    /// Whether the last read found nothing.
+    is_awaiting: bool,
     /// Whether accepted bytes are not flushed yet, so that closing would lose them.
     is_flushing: bool,
     /// The task that read last. The timer wakes it.
@@ -72,6 +74,7 @@ impl<T> IdleAwareIo<T> {
             mode,
             reusable_until: None,
             seen_version: 0,
+            is_awaiting: false,
             is_flushing: false,
             reader: None,
             is_retired: false,
@@ -251,6 +254,7 @@ impl<T: Read + Write> AsyncRead for Reported<'_, T> {
                 }
             }
         }
+        *io.as_mut().project().is_awaiting = read.is_pending();
         read
     }
 }
@@ -277,7 +281,7 @@ impl<T> IdleAwareIo<T> {
         }
         let now = self.now();
         let this = self.as_mut().project();
-        let (mode, reusable) = this.connection.on_read(bytes, now);
+        let (mode, reusable) = this.connection.on_read(bytes, *this.is_awaiting, now);
         *this.mode = mode;
         self.set_reusable(reusable, &now);
     }

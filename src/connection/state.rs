@@ -206,9 +206,16 @@ impl Connection {
         })
     }
 
-    /// Bytes were read from the transport.
-    pub(crate) fn on_read(&self, bytes: &[u8], now: Moment) -> (Mode, Option<Reusable>) {
-        self.on_bytes(now, |lifecycle, known| lifecycle.on_read(bytes, known, now))
+    /// Bytes were read from the transport, which had nothing to read at the last look if `was_awaited`.
+    pub(crate) fn on_read(
+        &self,
+        bytes: &[u8],
+        was_awaited: bool,
+        now: Moment,
+    ) -> (Mode, Option<Reusable>) {
+        self.on_bytes(now, |lifecycle, known| {
+            lifecycle.on_read(bytes, was_awaited, known, now)
+        })
     }
 
     fn on_bytes(

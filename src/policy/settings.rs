@@ -44,7 +44,8 @@ use crate::error::{Expected, PolicyError};
 /// * `round trip` is the least time from `sent` to the first byte of a response on this connection; but no more
 ///   than connecting took, if that was more than half a second.
 /// * `skew` is how long before `finished` the server may have finished writing the response, by when its bytes
-///   arrived.
+///   arrived, and whether this side was waiting for them. Bytes that were waited for, and arrived more slowly than
+///   10 KB/s, were written late.
 /// * `delay` is the time from `sent` to the first byte of the response, less that of the quickest answer of this
 ///   origin so far. As much is taken for the server's work, the rest for the network.
 ///

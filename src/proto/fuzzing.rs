@@ -70,7 +70,7 @@ fn parsed_from_wire(headers: &HeaderMap) -> Option<Parsed> {
         head.extend(b"\r\n");
     }
     head.extend(b"\r\n");
-    let outcome = lifecycle.on_read(&head, &known, Moment::epoch());
+    let outcome = lifecycle.on_read(&head, true, &known, Moment::epoch());
     assert_eq!(outcome.opaque, None);
     outcome.hint
 }
@@ -233,10 +233,11 @@ pub fn exchange(data: &[u8]) {
                 }
             }
             2 | 3 => {
+                let was_awaited = data.flag();
                 let piece = data.piece();
                 for (life, length) in [(&mut whole, usize::MAX), (&mut split, 1)] {
                     for piece in piece.chunks(length) {
-                        let _ = life.on_read(piece, &known, now);
+                        let _ = life.on_read(piece, was_awaited, &known, now);
                     }
                 }
             }

@@ -6,8 +6,8 @@ use super::time::{Moment, Span};
 /// at least a window before the last byte so far.
 const MARKS: usize = 3;
 
-/// The slowest network that is taken for one, in nanoseconds a byte: 10 KB/s. Bytes that arrive more slowly were
-/// not held by it, but written late.
+/// The slowest network that is taken for one, in nanoseconds a byte: 10 KB/s. Bytes for which this side waited, and
+/// that arrived more slowly, were not held by it, but written late.
 const SLOWEST: u64 = 100_000;
 
 /// A byte of a response, and when it arrived.
@@ -103,9 +103,10 @@ impl Arrivals {
         self.later.iter().flat_map(|marks| marks.iter()).flatten()
     }
 
-    /// How long before `finished`, when the last byte arrived, the writer may have been done.
+    /// How long before `finished`, when the last byte arrived, the writer may have been done. `is_read_late` is
+    /// whether bytes may have lain unread.
     #[inline]
-    pub(crate) fn skew(&self, window: u64, finished: &Moment) -> Span {
+    pub(crate) fn skew(&self, window: u64, is_read_late: bool, finished: &Moment) -> Span {
         if window == 0 || self.received == 0 {
             return Span::ZERO;
         }
@@ -115,6 +116,9 @@ impl Arrivals {
             .last();
         let (offset, anchor) = anchor.map_or((0, &self.first), |mark| (mark.offset, &mark.at));
         let behind = self.received.saturating_sub(offset);
+        if is_read_late {
+            return finished.since(anchor);
+        }
         let longest = Span::from_nanoseconds(behind.saturating_mul(SLOWEST));
         let monotonic = finished.monotonic_since(anchor);
         // What the wall clock shows more, this side was suspended for.
@@ -163,7 +167,7 @@ mod tests {
             now = Moment::at(millis as u64);
             arrivals.on_read(piece, window, now);
         }
-        arrivals.skew(window, &now).duration().as_millis()
+        arrivals.skew(window, false, &now).duration().as_millis()
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::draw::Draw;
 use super::ledger::Ledger;
 use super::origin::Origin;
 use super::world::World;
+use crate::support::link::Queue;
 
 /// Connects to the one server there is, whatever the address.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Network {
     origin: Origin,
     ledger: Ledger,
     attempts: Arc<AtomicU64>,
+    /// What the responses of all connections wait in, if they share one.
+    queue: Queue,
 }
 
 impl Network {
@@ -35,6 +38,7 @@ impl Network {
             origin,
             ledger,
             attempts: Arc::default(),
+            queue: Queue::default(),
         }
     }
 
@@ -56,7 +60,12 @@ impl Network {
             self.ledger.refused();
             return Err(ErrorKind::ConnectionRefused.into());
         }
-        let (client, server) = network.link().seed(draw.seed()).pair();
+        let link = network.link().seed(draw.seed());
+        let (client, server) = if network.is_shared {
+            link.pair_behind(&self.queue)
+        } else {
+            link.pair()
+        };
         let connection = self.ledger.accepted(client.line(), connecting);
         self.origin.accept(connection, server, draw);
         Ok(ClientEnd::new(client, connection, self.ledger))

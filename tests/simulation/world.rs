@@ -38,6 +38,8 @@ pub struct Network {
     pub buffer: usize,
     /// Something between accepts connections at once, which says nothing of a round trip.
     pub is_relayed: bool,
+    /// The responses of all connections wait in one queue, where the rate is limited.
+    pub is_shared: bool,
 }
 
 impl Network {
@@ -165,6 +167,7 @@ fn network(draw: &mut Draw, is_quiet: bool, server: &Behaviour) -> Network {
         up: draw.chance(0.4).then_some(up),
         buffer: draw.magnitude(16 << 10, 4 << 20) as usize,
         is_relayed: draw.chance(0.2),
+        is_shared: draw.chance(0.3),
     }
 }
 

@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::direction::Direction;
+pub use super::transit::Queue;
 use super::transit::{Jitter, Transit};
 
 /// The properties of links; [`pair`](Self::pair) makes as many of them as are wanted.
@@ -119,8 +120,13 @@ impl Link {
 
     /// Makes a link: the client's end, then the server's.
     pub fn pair(&self) -> (LinkEnd, LinkEnd) {
-        let up = self.direction(self.up, self.seed);
-        let down = self.direction(self.down, !self.seed);
+        self.pair_behind(&Queue::default())
+    }
+
+    /// The same, whose responses wait in a queue with those of other links.
+    pub fn pair_behind(&self, queue: &Queue) -> (LinkEnd, LinkEnd) {
+        let up = self.direction(self.up, self.seed, Queue::default());
+        let down = self.direction(self.down, !self.seed, queue.clone());
         let client = LinkEnd {
             incoming: Arc::clone(&down),
             outgoing: Arc::clone(&up),
@@ -132,9 +138,9 @@ impl Link {
         (client, server)
     }
 
-    fn direction(&self, rate: Option<u64>, seed: u64) -> Arc<Mutex<Direction>> {
+    fn direction(&self, rate: Option<u64>, seed: u64, queue: Queue) -> Arc<Mutex<Direction>> {
         let jitter = Jitter::new(self.jitter, self.spikes, seed);
-        let transit = Transit::new(self.latency, rate, self.segment, jitter);
+        let transit = Transit::new(self.latency, rate, self.segment, jitter, queue);
         Arc::new(Mutex::new(Direction::new(transit, self.buffer)))
     }
 }

@@ -1,5 +1,6 @@
 //! When what is sent in one direction of a [`Link`](super::link::Link) arrives.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
@@ -8,6 +9,23 @@ use tokio::time::Instant;
 
 /// When something happens; `None`, where no clock is needed, is at once.
 pub(super) type Due = Option<Instant>;
+
+/// A queue before a slow part of the way, which several links share: what is sent on one of them waits for what
+/// was sent on any of them before.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// When the last byte that is in it has left.
+    sent_at: Arc<Mutex<Due>>,
+}
+
+impl Queue {
+    /// Puts something into the queue that takes so long to leave. Says when it has left.
+    fn send(&self, now: Due, takes: Duration) -> Due {
+        let mut sent_at = self.sent_at.lock().unwrap();
+        *sent_at = (*sent_at).max(now).map(|at| at + takes);
+        *sent_at
+    }
+}
 
 /// The way that bytes take: how long each part of them is on it.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +36,8 @@ pub(super) struct Transit {
     /// How many bytes leave at once where the rate is limited.
     segment: usize,
     jitter: Jitter,
+    /// What has been accepted and has not left.
+    queue: Queue,
     /// When the last byte accepted so far has left.
     sent_at: Due,
     /// When the last byte accepted so far arrives.
@@ -34,12 +54,14 @@ impl Transit {
         rate: Option<u64>,
         segment: usize,
         jitter: Jitter,
+        queue: Queue,
     ) -> Self {
         Self {
             latency,
             rate,
             segment,
             jitter,
+            queue,
             ..Self::default()
         }
     }
@@ -67,10 +89,7 @@ impl Transit {
                 .rate
                 .map_or(0, |rate| part as u64 * 1_000_000_000 / rate);
             // `None`, no clock, is less than any instant.
-            self.sent_at = self
-                .sent_at
-                .max(now)
-                .map(|at| at + Duration::from_nanos(takes));
+            self.sent_at = self.queue.send(now, Duration::from_nanos(takes));
             let arrives_at = self.after(self.sent_at, jitter);
             if start == 0 {
                 self.first_arrives_at = arrives_at;

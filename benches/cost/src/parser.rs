@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::policy::KeepAlivePolicy;
-use crate::proto::connection::Lifecycle;
+use crate::proto::connection::{Known, Lifecycle};
 use crate::proto::deadline::Verdict;
 use crate::proto::framing::Tracker;
 use crate::proto::hint;
@@ -66,8 +66,12 @@ impl Life {
             now,
         } = self;
         let before = lifecycle.on_idle_read(policy, *now);
-        let _ = lifecycle.on_written([request], policy, *now);
-        let _ = lifecycle.on_read(response, policy, *now);
+        let known = Known {
+            policy,
+            quickest: None,
+        };
+        let _ = lifecycle.on_written([request], &known, *now);
+        let _ = lifecycle.on_read(response, true, &known, *now);
         let after = lifecycle.on_idle_read(policy, *now);
         let may = |verdict| matches!(verdict, Some(Verdict::Reuse { .. }));
         may(before) && may(after)

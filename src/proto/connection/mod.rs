@@ -63,6 +63,9 @@ enum Phase {
         sent: Moment,
         /// Of the response.
         arrivals: Arrivals,
+        /// Whether a piece of the response but the first was read without a wait for it: it may have been there
+        /// before.
+        is_read_late: bool,
     },
     Idle {
         since: Moment,
@@ -237,10 +240,16 @@ impl Lifecycle {
         outcome
     }
 
-    /// Bytes were read from the transport.
+    /// Bytes were read from the transport. `was_awaited` is whether there was nothing to read at the last look.
     ///
     /// `Busy => Idle` with the end of a response whose request is out.
-    pub(crate) fn on_read(&mut self, bytes: &[u8], known: &Known<'_>, now: Moment) -> Outcome {
+    pub(crate) fn on_read(
+        &mut self,
+        bytes: &[u8],
+        was_awaited: bool,
+        known: &Known<'_>,
+        now: Moment,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         if self.opaque().is_some() {
             return outcome;
@@ -253,9 +262,17 @@ impl Lifecycle {
         if is_answer && !self.is_answered() {
             outcome.observed = self.survival(&now).map(Observation::Survival);
         }
-        if let Phase::Busy { arrivals, .. } = &mut self.phase {
+        if let Phase::Busy {
+            arrivals,
+            is_read_late,
+            ..
+        } = &mut self.phase
+        {
             if is_answer {
                 arrivals.begin();
+                *is_read_late = false;
+            } else {
+                *is_read_late |= !was_awaited;
             }
             arrivals.on_read(bytes.len(), known.policy.response_window, now);
         }
@@ -299,6 +316,7 @@ impl Lifecycle {
                 idle_since,
                 sent: now,
                 arrivals: Arrivals::default(),
+                is_read_late: false,
             };
         }
     }
@@ -316,9 +334,15 @@ impl Lifecycle {
     fn finish(&mut self, known: &Known<'_>, now: Moment) -> Option<Span> {
         let Known { policy, quickest } = *known;
         let (mut answer, mut elapsed, mut held) = (None, Span::ZERO, Span::ZERO);
-        if let Phase::Busy { sent, arrivals, .. } = &self.phase {
+        if let Phase::Busy {
+            sent,
+            arrivals,
+            is_read_late,
+            ..
+        } = &self.phase
+        {
             elapsed = now.since(sent);
-            held = arrivals.skew(policy.response_window, &now);
+            held = arrivals.skew(policy.response_window, *is_read_late, &now);
             if let (Some(first), true) =
                 (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
             {

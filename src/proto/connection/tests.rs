@@ -21,6 +21,8 @@ struct Life {
     policy: KeepAlivePolicy,
     /// The quickest answer of the origin. By default no answer took longer.
     quickest: Option<Span>,
+    /// Whether there is nothing to read before each piece.
+    was_awaited: bool,
     /// When something happened last.
     now: Moment,
 }
@@ -39,6 +41,7 @@ impl Life {
                 .max_idle(HOUR)
                 .safety_margin(Duration::ZERO),
             quickest: Some(Span::new(HOUR)),
+            was_awaited: true,
             now: Moment::epoch(),
         }
     }
@@ -98,7 +101,8 @@ impl Life {
             policy: &self.policy,
             quickest: self.quickest,
         };
-        self.lifecycle.on_read(bytes.as_bytes(), &known, now)
+        self.lifecycle
+            .on_read(bytes.as_bytes(), self.was_awaited, &known, now)
     }
 
     /// A request and its response at once.
@@ -576,6 +580,42 @@ fn a_response_that_is_read_late_counts_as_slow() {
     life.read(&body(64_536), 150);
 
     assert_eq!(life.held(), 150);
+}
+
+/// 110 bytes in six seconds were not held by the network: the server wrote them late.
+#[test]
+fn a_response_that_trickles_in_was_written_late() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(&head(70), 10);
+    for piece in 1..=7 {
+        life.read(&body(10), 10 + 850 * piece);
+    }
+
+    // As long as the bytes take on the slowest network: 109 of them, with the head.
+    assert_eq!(life.held(), 10);
+}
+
+/// Nobody read for seconds. What is read then, without a wait for it, may have been there all the time.
+#[test]
+fn a_caller_that_reads_late_was_not_waiting_for_the_server() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(&head(70), 10);
+    life.read(&body(35), 20);
+    life.was_awaited = false;
+    life.read(&body(35), 5_020);
+    assert_eq!(life.held(), 5_010);
+
+    life.was_awaited = true;
+    life.write(GET, 6_000);
+    life.read(&head(70), 6_010);
+    life.read(&body(70), 11_010);
+    assert!(
+        life.held() < 20,
+        "of the last response alone: {}",
+        life.held()
+    );
 }
 
 #[test]
