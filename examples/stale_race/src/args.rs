@@ -10,7 +10,7 @@ use crate::gaps::Gaps;
 use crate::race::Race;
 use crate::scenario::{Change, LinkName, Scenario};
 
-/// HTTP clients against a server that closes idle connections, behind five links.
+/// HTTP clients against a server that closes idle connections, behind six links.
 #[derive(Debug, Parser)]
 #[command(name = "stale-race")]
 pub struct Args {
@@ -63,6 +63,9 @@ pub struct Args {
     pub plot: Option<PathBuf>,
 }
 
+/// The length of a response's body on the link `shared`.
+const SHARED_BODY: usize = 100_000;
+
 impl Args {
     /// The race that was asked for.
     pub fn race(&self) -> Race {
@@ -83,16 +86,20 @@ impl Args {
     fn scenario(&self, link: LinkName, middle: Duration) -> Scenario {
         let idle_timeout = Duration::from_secs(self.idle_timeout);
         let latency = Duration::from_millis(self.latency);
+        // Nine tenths of what the users would need who wait for no queue, so that one builds up.
+        let shared = self.users as u64 * SHARED_BODY as u64 * 9 / 10 * 100 / 65 / self.idle_timeout;
         let (latency, bandwidth, body) = match link {
             LinkName::Fast => (Duration::ZERO, None, 2),
             LinkName::Far | LinkName::Silent | LinkName::Changing => (latency, None, 2),
             LinkName::Slow => (latency, Some(self.bandwidth), self.body as usize),
+            LinkName::Shared => (latency, Some(shared.max(1)), SHARED_BODY),
         };
         let is_told = !matches!(link, LinkName::Silent | LinkName::Changing);
         Scenario {
             link,
             latency,
             bandwidth,
+            is_shared: link == LinkName::Shared,
             body,
             idle_timeout,
             is_hinting: is_told && !self.no_hint,

@@ -1,4 +1,4 @@
-//! HTTP clients against a server that closes idle connections, on five links: how many of their
+//! HTTP clients against a server that closes idle connections, on six links: how many of their
 //! requests fail, and how many connections they open.
 //!
 //! ```text
@@ -19,6 +19,7 @@
 //! | `fast` | no latency |
 //! | `far` | 50 ms each way |
 //! | `slow` | 50 ms each way, and responses of 400 KB over 200 KB/s: two seconds, which the server counts as idle |
+//! | `shared` | 50 ms each way, and responses of 100 KB over a bandwidth that all users of a client share: they wait in one queue, for as long as it is |
 //! | `silent` | as `far`, but the server does not say T, and no client is told |
 //! | `changing` | as `silent`, and from the middle of the run on, T is half as long |
 //!

@@ -13,6 +13,9 @@
 //! run: it says what the fewest connections are that lose no request. The head of a response, some
 //! hundred bytes, is left out.
 //!
+//! On a link with a queue that is shared, no response is taken to wait in it: there the oracle opens fewer
+//! connections than who loses no request can.
+//!
 //! Where T changes in the middle, the T of a connection is that of the moment in which it is accepted.
 //! Each user's moments are those of a run in which nothing is late: users arrive in turn, connecting
 //! takes a round trip, an exchange another and the drain. T only becomes shorter, so to reconnect
@@ -81,6 +84,7 @@ mod tests {
             link: LinkName::Far,
             latency: 50 * MILLISECOND,
             bandwidth: None,
+            is_shared: false,
             body: 2,
             idle_timeout: Duration::from_secs(8),
             is_hinting: true,
@@ -93,6 +97,7 @@ mod tests {
         Scenario {
             link: LinkName::Slow,
             bandwidth: Some(200_000),
+            is_shared: false,
             body: 400_000,
             ..far()
         }

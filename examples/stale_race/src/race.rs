@@ -107,7 +107,7 @@ impl Lane {
     ) -> Result<Self, String> {
         let start = Instant::now();
         let servers = Servers::new(scenario, start);
-        let relay = Relay::start(servers, scenario.link())
+        let relay = Relay::start(servers, scenario.link(), scenario.is_shared)
             .await
             .map_err(|error| format!("cannot listen on loopback: {error}"))?;
         let process = process()?;

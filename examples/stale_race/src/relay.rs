@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::servers::Servers;
-use crate::support::link::{Link, LinkEnd};
+use crate::support::link::{Link, LinkEnd, Queue};
 
 /// Accepts connections until it is dropped; those there are then go on.
 #[derive(Debug)]
@@ -26,10 +26,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    pub async fn start(servers: Servers, link: Link) -> Result<Self> {
+    /// With a link for each connection; those that are `shared` share a queue.
+    pub async fn start(servers: Servers, link: Link, shared: bool) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, servers.clone(), link));
+        let queue = shared.then(Queue::default);
+        let accepting = tokio::spawn(accept(listener, servers.clone(), link, queue));
         Ok(Self {
             address,
             servers,
@@ -54,9 +56,12 @@ impl Drop for Relay {
 }
 
 /// Ends with the first failure; who connects then is refused, and counts it.
-async fn accept(listener: TcpListener, servers: Servers, link: Link) {
+async fn accept(listener: TcpListener, servers: Servers, link: Link, queue: Option<Queue>) {
     while let Ok((socket, _)) = listener.accept().await {
-        let (near, far) = link.pair();
+        let (near, far) = match &queue {
+            Some(queue) => link.pair_behind(queue),
+            None => link.pair(),
+        };
         servers.accepting(Instant::now()).accept(far);
         tokio::spawn(carry(socket, near));
     }

@@ -27,6 +27,8 @@ pub enum LinkName {
     Far,
     /// Latency, and large responses over little bandwidth
     Slow,
+    /// Latency, and a bandwidth that all users of a client share
+    Shared,
     /// Latency, and a server whose timeout nobody is told
     Silent,
     /// The same, and in the middle of the run the timeout becomes half as long
@@ -41,6 +43,8 @@ pub struct Scenario {
     pub latency: Duration,
     /// Bytes per second from the server to the client; `None` is without limit.
     pub bandwidth: Option<u64>,
+    /// Whether the responses of all connections wait in one queue, and not each in its own.
+    pub is_shared: bool,
     /// The length of a response's body.
     pub body: usize,
     /// How long the server lets a connection idle.
@@ -149,6 +153,9 @@ impl fmt::Display for Scenario {
             let (body, bandwidth) = (kilobytes(self.body as u64), kilobytes(bandwidth));
             write!(f, ", responses of {body} KB at {bandwidth} KB/s")?;
         }
+        if self.is_shared {
+            f.write_str(" for all users together")?;
+        }
         write!(
             f,
             "; the server closes after {} s",
@@ -180,6 +187,7 @@ mod tests {
             link: LinkName::Far,
             latency: millis(50),
             bandwidth: None,
+            is_shared: false,
             body: 2,
             idle_timeout: millis(8_000),
             is_hinting: true,
