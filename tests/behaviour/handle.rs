@@ -2,20 +2,23 @@
 //!
 //! Everything happens in virtual time, so that instants and durations are exact.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::support::client::{exchange, get, guarded, keep_alive, plain};
 use crate::support::link::Link;
-use crate::support::server::{LinkConnector, Server, full};
+use crate::support::server::{Body, LinkConnector, Server, full};
 use crate::support::wire::{Peer, Wire, wires};
 use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderName, Request, Response, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use http_keepalive::{
-    ConnectionHandle, IdleAwareIo, KeepAlive, KeepAliveHint, KeepAlivePolicy, SafetyMargin,
+    ConnectionHandle, DeadlineBound, IdleAwareIo, KeepAlive, KeepAliveHint, KeepAlivePolicy,
+    SafetyMargin,
 };
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::connect::{Connected, capture_connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,9 +26,11 @@ use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
 
 const URI: &str = "http://server.test/";
-/// The idle timeout expected of the server, and the margin that is subtracted from it.
+/// The idle timeout expected of the server, and the margin that is subtracted from it by default: a tenth.
 const EXPECTED: Duration = Duration::from_secs(8);
-const MARGIN: Duration = Duration::from_secs(1);
+const MARGIN: Duration = Duration::from_millis(800);
+/// The greatest margin by default, and the least that is kept after a slow exchange.
+const SECOND: Duration = Duration::from_secs(1);
 const GAP: Duration = Duration::from_millis(300);
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -395,7 +400,7 @@ mod its_hint {
 
         assert_eq!(handle.hint(), Some(timeout(20)), "the connector reads it");
         let twenty = Duration::from_secs(20);
-        assert_eq!(deadline(&handle), Some(Instant::now() + twenty - MARGIN));
+        assert_eq!(deadline(&handle), Some(Instant::now() + twenty - SECOND));
     }
 
     #[tokio::test(start_paused = true)]
@@ -439,7 +444,7 @@ mod a_hint {
         handle_of(&client, hinted("timeout=2")).await;
 
         server.closed(1).await;
-        assert_eq!(finished.elapsed(), Duration::from_secs(2) * 3 / 4);
+        assert_eq!(finished.elapsed(), Duration::from_secs(2) * 9 / 10);
     }
 
     #[tokio::test(start_paused = true)]
@@ -452,7 +457,7 @@ mod a_hint {
         handle_of(&client, hinted("timeout=20")).await;
 
         server.closed(1).await;
-        assert_eq!(finished.elapsed(), Duration::from_secs(20) - MARGIN);
+        assert_eq!(finished.elapsed(), Duration::from_secs(20) - SECOND);
     }
 
     #[tokio::test(start_paused = true)]
@@ -486,43 +491,57 @@ mod its_deadline {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn is_the_expected_timeout_less_the_margin_after_the_response() {
+    async fn is_the_expected_timeout_less_the_margin_after_the_request_was_sent() {
+        let rtt = Duration::from_millis(80);
         let keep_alive = shared();
         let server = Server::builder().build();
-        let client = client(&keep_alive, &server);
+        let client = guarded(&keep_alive, server.connector(Link::new().latency(rtt / 2)));
         for _ in 0..3 {
             let handle = handle_of(&client, get(URI)).await;
-            let finished = Instant::now();
+            let sent = Instant::now() - rtt;
             sleep(GAP).await;
 
-            assert_eq!(deadline(&handle), Some(finished + EXPECTED - MARGIN));
+            assert_eq!(deadline(&handle), Some(sent + EXPECTED - MARGIN));
         }
 
-        let finished = Instant::now() - GAP;
+        let sent = Instant::now() - GAP - rtt;
         server.closed(1).await;
         assert_eq!(
             Instant::now(),
-            finished + EXPECTED - MARGIN,
+            sent + EXPECTED - MARGIN + rtt / 2,
             "and then the connection closes"
         );
     }
 
+    /// A body that is written so long after its head.
+    fn late(by: Duration, bytes: usize) -> Body {
+        let late = stream::once(async move {
+            sleep(by).await;
+            Ok::<_, Infallible>(Frame::data(vec![7; bytes].into()))
+        });
+        BodyExt::boxed(StreamBody::new(late))
+    }
+
     /// How much of the timeout is kept back after these exchanges on a connection that took a second to
-    /// be established: a request is answered after so many milliseconds with so many bytes.
+    /// be established: a request is answered after so many milliseconds, and so many bytes follow so late that
+    /// the timeout counts from there.
     async fn kept_back_after(exchanges: &[(u64, usize)]) -> Duration {
-        let policy = KeepAlivePolicy::default().safety_margin(Duration::from_millis(100));
+        // Without a window there is no skew.
+        let policy = KeepAlivePolicy::default()
+            .safety_margin(Duration::from_millis(100))
+            .response_window(0);
         let server = Server::builder()
             .handler(|request: Request<Incoming>| async move {
                 let (millis, bytes) = request.uri().path()[1..].split_once('/').unwrap();
                 sleep(Duration::from_millis(millis.parse().unwrap())).await;
-                Response::new(full(vec![7; bytes.parse().unwrap()]))
+                Response::new(late(Duration::from_secs(3), bytes.parse().unwrap()))
             })
             .build();
         let connector = server.connector(Link::new());
         let connector = tower::service_fn(move |uri: Uri| {
             let connecting = connector.clone().oneshot(uri);
             Box::pin(async {
-                sleep(Duration::from_secs(1)).await;
+                sleep(SECOND).await;
                 connecting.await
             })
         });
@@ -540,7 +559,9 @@ mod its_deadline {
     #[tokio::test(start_paused = true)]
     async fn leaves_room_for_the_quickest_answer_to_a_request_that_was_seen() {
         let at_once = kept_back_after(&[(100, 2)]).await;
-        assert_ne!(kept_back_after(&[(700, 2)]).await, at_once);
+        assert_eq!(at_once, SECOND);
+        let two_round_trips = Duration::from_millis(2 * 700);
+        assert_eq!(kept_back_after(&[(700, 2)]).await, two_round_trips);
 
         for bytes in [2_000, 20_000] {
             let small = [(700, 2); 5];
@@ -555,9 +576,9 @@ mod its_deadline {
         let client = client(&keep_alive, &hinting_server());
 
         for (hint, good_for) in [
-            ("timeout=20", Duration::from_secs(20) - MARGIN),
-            ("timeout=2", Duration::from_secs(2) * 3 / 4),
-            ("timeout=7200", Duration::from_secs(600) - MARGIN),
+            ("timeout=20", Duration::from_secs(20) - SECOND),
+            ("timeout=2", Duration::from_secs(2) * 9 / 10),
+            ("timeout=7200", Duration::from_secs(600) - SECOND),
         ] {
             let handle = handle_of(&client, hinted(hint)).await;
 
@@ -565,27 +586,43 @@ mod its_deadline {
         }
     }
 
+    /// Whatever the margin.
     #[tokio::test(start_paused = true)]
-    async fn keeps_two_round_trips_and_the_skew_clear() {
+    async fn keeps_two_round_trips_and_the_skew_clear_after_a_slow_exchange() {
         let rtt = Duration::from_millis(800);
-        let server = Server::builder().build();
-        let link = Link::new().latency(rtt / 2);
-        let client = guarded(&shared(), server.connector(link));
-        let handle = handle_of(&client, get(URI)).await;
-        let finished = Instant::now();
-        assert_eq!(deadline(&handle), Some(finished + EXPECTED - 2 * rtt));
+        for margin in [MARGIN, Duration::from_millis(100)] {
+            let policy = KeepAlivePolicy::default().max_idle(EXPECTED);
+            let policy = policy.safety_margin(margin);
+            let server = Server::builder()
+                .handler(|_| async { Response::new(late(Duration::from_secs(3), 2)) })
+                .build();
+            let link = Link::new().latency(rtt / 2);
+            let no_skew = keep_alive(policy.response_window(0));
+            let client = guarded(&no_skew, server.connector(link));
+            let handle = handle_of(&client, get(URI)).await;
+            let finished = Instant::now();
+            assert_eq!(deadline(&handle), Some(finished + EXPECTED - 2 * rtt));
 
-        let (server, link) = slow();
-        let client = guarded(&shared(), server.connector(link));
-        let asked = Instant::now();
-        let handle = handle_of(&client, get(URI)).await;
-        // The first segment was anchored; it takes its time too.
-        let first = Duration::from_nanos(1460 * 1_000_000_000 / 200_000);
-        let skew = asked.elapsed() - first;
-        let due = Instant::now() + EXPECTED - MARGIN - skew;
-        let off = deadline(&handle).unwrap().max(due) - deadline(&handle).unwrap().min(due);
-        // A timer is a millisecond late at most.
-        assert!(off <= Duration::from_millis(1), "off by {off:?}");
+            // It works for a second each time, and then writes at once what takes two to drain.
+            let server = Server::builder()
+                .handler(|_| async {
+                    sleep(SECOND).await;
+                    Response::new(full(vec![7; 400_000]))
+                })
+                .build();
+            let link = Link::new().bandwidth(200_000);
+            let client = guarded(&keep_alive(policy), server.connector(link));
+            handle_of(&client, get(URI)).await;
+            let handle = handle_of(&client, get(URI)).await;
+            assert_eq!(server.connections(), 1);
+            assert_eq!(handle.deadline_bound(), Some(DeadlineBound::Likely));
+            // The first segment was anchored; it takes its time too.
+            let first = Duration::from_nanos(1460 * 1_000_000_000 / 200_000);
+            let due = Instant::now() + EXPECTED - SECOND - (DRAIN - first);
+            let off = deadline(&handle).unwrap().max(due) - deadline(&handle).unwrap().min(due);
+            // A timer is a millisecond late at most.
+            assert!(off <= Duration::from_millis(1), "off by {off:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -663,6 +700,90 @@ mod its_deadline {
         let expired = handle_of(&client, get(URI)).await;
         sleep(EXPECTED).await;
         assert!(deadline(&expired).unwrap() <= Instant::now());
+    }
+}
+
+mod its_deadline_bound {
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+
+    /// What it is after an exchange by hand, whose response begins and ends so long after its request and after
+    /// its beginning; and what was left until the deadline.
+    async fn after(
+        (io, peer): &mut (TokioIo<IdleAwareIo<Wire>>, Peer),
+        begins: Duration,
+        ends: Duration,
+    ) -> (Option<DeadlineBound>, Duration) {
+        let handle = io.inner().handle().follow();
+        io.write_all(b"GET / HTTP/1.1\r\nhost: server.test\r\n\r\n")
+            .await
+            .unwrap();
+        assert_eq!(handle.deadline_bound(), None, "nothing is answered yet");
+        peer.request().await.unwrap();
+        sleep(begins).await;
+        peer.send(HEAD).await;
+        io.read_exact(&mut [0; HEAD.len()]).await.unwrap();
+        assert_eq!(handle.deadline_bound(), None, "the body is under way");
+        sleep(ends).await;
+        peer.send("ok").await;
+        io.read_exact(&mut [0; 2]).await.unwrap();
+        let left = deadline(&handle).unwrap() - Instant::now();
+        (handle.deadline_bound(), left)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_certain_after_a_quick_exchange_and_likely_after_a_slow_one() {
+        let zero = Duration::ZERO;
+        let mut connection = raw(&shared(), URI).await;
+        let bound = connection.0.inner().handle().deadline_bound();
+        assert_eq!(bound, None, "there was no request yet");
+
+        let (bound, left) = after(&mut connection, zero, zero).await;
+        assert_eq!(bound, Some(DeadlineBound::Certain));
+        assert_eq!(left, EXPECTED - MARGIN);
+
+        // A stream that ends late: its last two bytes were not held for as long.
+        let (bound, left) = after(&mut connection, zero, EXPECTED).await;
+        assert_eq!(bound, Some(DeadlineBound::Likely));
+        let skew = EXPECTED - SECOND - left;
+        assert!(skew < Duration::from_millis(10), "{skew:?}");
+
+        // Any other answer came sooner, so that this one may have waited on its way.
+        let (bound, left) = after(&mut connection, 8 * GAP, zero).await;
+        assert_eq!(bound, Some(DeadlineBound::Certain));
+        assert_eq!(left, EXPECTED - MARGIN - 8 * GAP);
+    }
+
+    /// The server takes its time with every answer.
+    #[tokio::test(start_paused = true)]
+    async fn is_likely_after_an_answer_that_took_no_longer_than_others() {
+        let server = Server::builder()
+            .handler(|_| async {
+                sleep(DRAIN).await;
+                Response::new(full("ok"))
+            })
+            .build();
+        let client = client(&shared(), &server);
+
+        let first = handle_of(&client, get(URI)).await;
+        assert_eq!(first.deadline_bound(), Some(DeadlineBound::Certain));
+        let left = deadline(&first).unwrap() - Instant::now();
+        assert_eq!(left, EXPECTED - MARGIN - DRAIN);
+
+        let second = handle_of(&client, get(URI)).await;
+        assert_eq!(second.deadline_bound(), Some(DeadlineBound::Likely));
+        let left = deadline(&second).unwrap() - Instant::now();
+        assert_eq!(left, EXPECTED - SECOND);
+        assert_eq!(server.connections(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_none_where_no_idle_time_is_left() {
+        let policy = KeepAlivePolicy::default().safety_margin(Duration::from_secs(5));
+        let client = client(&keep_alive(policy), &Server::builder().build());
+
+        assert_eq!(handle_of(&client, get(URI)).await.deadline_bound(), None);
     }
 }
 

@@ -92,11 +92,16 @@ async fn a_life_that_ends_within_an_exchange_is_ended_after_it() {
         .build();
     let client = client(&keep_alive, &server);
 
-    let response = exchange(&client, get(URI)).await.unwrap();
+    // The first answer may have waited somewhere for so long. That alone ends its connection.
+    for connection in [1, 2] {
+        let response = exchange(&client, get(URI)).await.unwrap();
 
-    assert_eq!(response.body(), "late");
-    server.closed(1).await;
-    assert_eq!(server.requests().len(), 1);
+        assert_eq!(response.body(), "late");
+        server.closed(connection).await;
+        assert_eq!(server.requests().len(), connection);
+    }
+
+    assert_eq!(keep_alive.stats().retired.no_idle_allowed, 1);
     assert_eq!(keep_alive.stats().retired.max_lifetime, 1);
 }
 
@@ -216,12 +221,12 @@ async fn idle_deadlines_of_connections_that_idle_together_are_spread_on_request(
     let policy = KeepAlivePolicy::default();
     let together = closings(policy).await;
     assert!(most_within(&together, 10) == CROWD, "{together:?}");
-    assert!(*together.keys().next().unwrap() >= 4_000);
+    assert!(*together.keys().next().unwrap() >= 4_500);
 
     let spread = closings(policy.idle_jitter(0.25)).await;
 
     let (first, last) = (spread.keys().next().unwrap(), spread.keys().last().unwrap());
-    assert!(*first >= 3_000 && *last <= 4_002, "{first} to {last}");
+    assert!(*first >= 3_375 && *last <= 4_502, "{first} to {last}");
     assert!(most_within(&spread, 100) < CROWD / 5, "{spread:?}");
 }
 

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod anchors;
 mod bodies;
 mod close_after_response;
 mod handle;

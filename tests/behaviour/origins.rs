@@ -49,7 +49,7 @@ async fn fails_at_the_timeout(server: &Server, keep_alive: &KeepAlive) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_of_which_nothing_was_learned_has_its_hint_and_its_round_trip() {
+async fn a_server_of_which_nothing_was_learned_has_its_hint_and_its_quickest_answer() {
     let server = Server::builder().hint("timeout=60").build();
 
     let known = known_of(&server, KeepAlivePolicy::default(), SECOND).await;
@@ -64,7 +64,7 @@ async fn a_server_of_which_nothing_was_learned_has_its_hint_and_its_round_trip()
     assert_eq!(known.evidence, []);
     assert_eq!(
         known.to_string(),
-        "http://server.test: reused within 59s; hint 60s; round trip at most 80ms"
+        "http://server.test: reused within 59s; hint 60s; quickest answer 80ms"
     );
 }
 
@@ -90,11 +90,11 @@ async fn a_server_that_closes_sooner_than_it_says_is_shown_to() {
             assert_eq!(seen.age, 40 * SECOND);
             assert!(seen.counts);
             assert_eq!(known.bound, Some(30 * SECOND));
-            assert_eq!(known.window, Some(30 * SECOND - 2 * RTT));
+            assert_eq!(known.window, Some(30 * SECOND - RTT));
             assert_eq!(
                 known.to_string(),
-                "http://server.test: reused within 29.84s; closes after 30s (unconfirmed); \
-                 hint 60s (contradicted); round trip at most 80ms"
+                "http://server.test: reused within 29.92s; closes after 30s (unconfirmed); \
+                 hint 60s (contradicted); quickest answer 80ms"
             );
         }
     }
@@ -108,7 +108,7 @@ async fn without_learning_nothing_is_seen() {
     let known = known_of(&server, policy, 3 * SECOND).await;
 
     assert_eq!((known.bound, known.evidence), (None, Vec::new()));
-    assert_eq!(known.window, Some(4 * SECOND));
+    assert_eq!(known.window, Some(5 * SECOND - SECOND / 2 - RTT));
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,9 +27,9 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 
 const URI: &str = "http://server.test/";
-/// The idle timeout expected of the server; with it, connections are good for 750 ms.
+/// The idle timeout expected of the server; with it, connections are good for 900 ms.
 const EXPECTED: Duration = Duration::from_secs(1);
-const GOOD_FOR: Duration = Duration::from_millis(750);
+const GOOD_FOR: Duration = Duration::from_millis(900);
 /// Longer than any deadline.
 const LONG: Duration = Duration::from_secs(3600);
 

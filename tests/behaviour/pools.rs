@@ -32,8 +32,8 @@ pub const T: Duration = Duration::from_secs(2);
 pub const RTT: Duration = Duration::from_millis(80);
 /// In the middle of the window before the server closes.
 pub const GAP: Duration = Duration::from_millis(1_960);
-/// For how long this crate would reuse a connection.
-pub const REUSABLE: Duration = Duration::from_millis(1_500);
+/// For how long this crate would reuse a connection: until a tenth before T, counted from the request.
+pub const REUSABLE: Duration = Duration::from_millis(1_800 - 80);
 
 pub fn uri() -> Uri {
     Uri::from_static("http://server.test/")

@@ -25,7 +25,7 @@ use tokio::time::sleep;
 const URI: &str = "http://server.test/";
 
 /// What the default policy gives a server that says nothing.
-const REUSABLE: Duration = Duration::from_secs(4);
+const REUSABLE: Duration = Duration::from_millis(4_500);
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -242,7 +242,13 @@ mod a_connection_that_was_never_used {
 
         server.closed(1).await;
 
-        // It connected at 2.5 RTT; the server has its FIN half a round trip after the deadline.
+        // The other's last request was sent at 2 RTT; the server has its FIN half a round trip after the
+        // deadline.
+        assert_eq!(started.elapsed(), RTT * 2 + REUSABLE + RTT / 2);
+
+        server.closed(2).await;
+
+        // It connected at 2.5 RTT.
         assert_eq!(started.elapsed(), RTT * 5 / 2 + REUSABLE + RTT / 2);
     }
 

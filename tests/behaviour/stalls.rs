@@ -22,7 +22,7 @@ use tower::{Service, ServiceExt};
 const URI: &str = "http://server.test/";
 
 /// What the default policy gives a server that says nothing.
-const REUSABLE: Duration = Duration::from_secs(4);
+const REUSABLE: Duration = Duration::from_millis(4_500);
 
 /// What becomes of writes.
 #[derive(Clone, Debug, Default)]

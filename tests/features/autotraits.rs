@@ -13,10 +13,11 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
-    CloseAfterResponse, Connecting, ConnectionHandle, Evidence, EvidenceKind, IdleAwareConnector,
-    IdleAwareIo, IdleAwareLayer, KeepAlive, KeepAliveBuilder, KeepAliveHint, KeepAliveLayer,
-    KeepAlivePolicy, KeepAliveService, Learn, OpaqueConnections, Origin, OriginMatcher,
-    OriginSnapshot, PolicyError, ResponseFuture, Retired, SafetyMargin, Sentinel, Stats,
+    CloseAfterResponse, Connecting, ConnectionHandle, DeadlineBound, Evidence, EvidenceKind,
+    IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive, KeepAliveBuilder, KeepAliveHint,
+    KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn, OpaqueConnections, Origin,
+    OriginMatcher, OriginSnapshot, PolicyError, ResponseFuture, Retired, SafetyMargin, Sentinel,
+    Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -48,6 +49,8 @@ mod plain_data {
     assert_impl_all!(KeepAliveHint: Copy, Debug, Default, Display, Eq, Hash);
     assert_impl_all!(CloseAfterResponse: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(CloseAfterResponse: Copy, Debug, Default, Eq);
+    assert_impl_all!(DeadlineBound: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(DeadlineBound: Copy, Debug, Eq, Hash);
     assert_impl_all!(Learn: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Learn: Copy, Debug, Default, Eq);
     assert_impl_all!(OriginSnapshot: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);

@@ -52,7 +52,7 @@ async fn fails_no_request_and_is_known_within_three_closes() {
 async fn without_learning_a_guess_that_is_too_short_reconnects() {
     let off = full().learn(Learn::Off);
     for (policy, timeout, most) in [
-        (off, TIMEOUTS[0], 95.0),
+        (off.max_idle(TIMEOUTS[0] / 2), TIMEOUTS[0], 50.0),
         (off, TIMEOUTS[1], 1.0),
         // It only ever shortens, as it is by default.
         (KeepAlivePolicy::default(), TIMEOUTS[2], 1.0),
