@@ -36,8 +36,8 @@ use crate::error::{Expected, PolicyError};
 /// likely  = finished + expected − max(margin, min(1 s, expected / 4), 2 × round trip) − skew − delay
 /// ```
 ///
-/// * `sent` is when the transport accepted the last byte of the last request, `finished` when the last byte of
-///   its response was read.
+/// * `sent` is when the transport accepted the last byte of the last request; of one that was answered before it was
+///   out, the last byte before that. `finished` is when the last byte of its response was read, and the request out.
 /// * `expected` is the server's hint, up to the ceiling, or else `max_idle`; but no more than what was
 ///   learned of the server, see [`Learn`].
 /// * `margin` is the [`SafetyMargin`].

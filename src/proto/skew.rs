@@ -103,10 +103,10 @@ impl Arrivals {
         self.later.iter().flat_map(|marks| marks.iter()).flatten()
     }
 
-    /// How long before `finished`, when the last byte arrived, the writer may have been done. `is_read_late` is
-    /// whether bytes may have lain unread.
+    /// How long before `finished`, when the last byte arrived, the writer may have been done. `is_held_here` is
+    /// whether this side may have held the exchange up: then all of the time counts.
     #[inline]
-    pub(crate) fn skew(&self, window: u64, is_read_late: bool, finished: &Moment) -> Span {
+    pub(crate) fn skew(&self, window: u64, is_held_here: bool, finished: &Moment) -> Span {
         if window == 0 || self.received == 0 {
             return Span::ZERO;
         }
@@ -116,7 +116,7 @@ impl Arrivals {
             .last();
         let (offset, anchor) = anchor.map_or((0, &self.first), |mark| (mark.offset, &mark.at));
         let behind = self.received.saturating_sub(offset);
-        if is_read_late {
+        if is_held_here {
             return finished.since(anchor);
         }
         let longest = Span::from_nanoseconds(behind.saturating_mul(SLOWEST));

@@ -26,6 +26,8 @@ use http_keepalive::KeepAlivePolicy;
 use hyper::body::Frame;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::{Service, ServiceExt};
 
@@ -390,6 +392,36 @@ mod a_response_that_takes_long {
         let outcome = outcome(&server, &client, "second").await;
 
         assert_eq!(outcome, Outcome::Reconnected);
+    }
+}
+
+/// One that comes before its request is out. Its server may count since then, and drain the rest meanwhile.
+mod a_response_that_comes_before_the_end_of_its_request {
+    use super::*;
+
+    const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn is_the_one_that_its_servers_timeout_counts_from() {
+        for rest in [SECOND, 3 * SECOND, 4 * SECOND] {
+            let (connector, mut far_ends) = wires(Link::new(), Connected::new);
+            let keep_alive = keep_alive(KeepAlivePolicy::default().max_idle(T));
+            let io = keep_alive.connector(connector);
+            let mut io = TokioIo::new(io.oneshot(Uri::from_static(URI)).await.unwrap());
+            let mut server = far_ends.peer().await;
+            io.write_all(b"POST / HTTP/1.1\r\nhost: server.test\r\ncontent-length: 2\r\n\r\n1")
+                .await
+                .unwrap();
+            server.send(RESPONSE).await;
+            let answered = Instant::now();
+            io.read_exact(&mut [0; RESPONSE.len()]).await.unwrap();
+            sleep(rest).await;
+
+            io.write_all(b"2").await.unwrap();
+
+            let deadline = io.inner().handle().deadline().unwrap();
+            assert_eq!(deadline, (answered + T - T / 10).into_std(), "{rest:?}");
+        }
     }
 }
 

@@ -251,3 +251,59 @@ mod a_body_read_late {
         }
     }
 }
+
+/// Its second piece comes on its own, and waits in the socket for a caller that reads late.
+mod a_small_body_in_two_pieces_read_late {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use http::Response;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use std::convert::Infallible;
+
+    const T: Duration = Duration::from_secs(5);
+    const LATE: Duration = Duration::from_secs(3);
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    fn server() -> Server {
+        Server::builder()
+            .idle_timeout(T)
+            .handler(|_| async {
+                let piece = || Ok::<_, Infallible>(Frame::data(Bytes::from(vec![7; 1_000])));
+                let second = stream::once(async move {
+                    sleep(PAUSE).await;
+                    piece()
+                });
+                let body = StreamBody::new(stream::iter([piece()]).chain(second));
+                Response::new(BodyExt::boxed(body))
+            })
+            .build()
+    }
+
+    /// In the middle of the window, seen from when the last byte was read.
+    fn gap() -> Duration {
+        T + PAUSE - RTT / 2 - LATE
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_the_next_request_of_a_client_that_subtracts_a_second() {
+        let server = server();
+        let client = plain_with_idle_timeout(server.connector(link()), T - Duration::from_secs(1));
+
+        let outcome = outcome_of_body(&server, &client, LATE, gap()).await;
+
+        assert_eq!(outcome, Outcome::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fails_nothing_with_it() {
+        let server = server();
+        let policy = KeepAlivePolicy::default().max_idle(T);
+        let client = guarded(&keep_alive(policy), server.connector(link()));
+
+        let outcome = outcome_of_body(&server, &client, LATE, gap()).await;
+
+        assert_ne!(outcome, Outcome::Failed);
+    }
+}

@@ -89,16 +89,14 @@ mod while_connections_are_idle {
 mod in_the_middle_of_a_response {
     use super::*;
 
+    /// Few bytes for which this side waited, and that are read late, are taken for those of a server that paused:
+    /// it is the price for keeping connections whose responses come slowly.
     #[tokio::test]
-    async fn without_this_crate_the_request_after_it_is_lost() {
-        let lost = lost(Stopped::Receiving, Goodbye::IsOnItsWay, false);
-        assert_eq!(lost.await, 1);
-    }
-
-    #[tokio::test]
-    async fn with_it_the_response_is_read_and_the_request_after_it_is_not_lost() {
-        let lost = lost(Stopped::Receiving, Goodbye::IsOnItsWay, true);
-        assert_eq!(lost.await, 0);
+    async fn the_request_after_it_is_lost_with_or_without_this_crate() {
+        for guarded in [false, true] {
+            let lost = lost(Stopped::Receiving, Goodbye::IsOnItsWay, guarded);
+            assert_eq!(lost.await, 1, "guarded: {guarded}");
+        }
     }
 }
 

@@ -63,9 +63,9 @@ enum Phase {
         sent: Moment,
         /// Of the response.
         arrivals: Arrivals,
-        /// Whether a piece of the response but the first was read without a wait for it: it may have been there
-        /// before.
-        is_read_late: bool,
+        /// Whether this side may have held the exchange up: it read a piece of the response without a wait for it,
+        /// so it may have been there before, or it wrote on when the response had begun.
+        is_held_here: bool,
     },
     Idle {
         since: Moment,
@@ -226,9 +226,15 @@ impl Lifecycle {
         now: Moment,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let is_response_begun = self.tracker.is_response_begun();
-        if let (Phase::Busy { sent, .. }, false) = (&mut self.phase, is_response_begun) {
-            *sent = now;
+        if let Phase::Busy {
+            sent, is_held_here, ..
+        } = &mut self.phase
+        {
+            if self.tracker.is_response_begun() {
+                *is_held_here = true;
+            } else {
+                *sent = now;
+            }
         }
         for bytes in pieces {
             if self.opaque().is_some() {
@@ -264,15 +270,15 @@ impl Lifecycle {
         }
         if let Phase::Busy {
             arrivals,
-            is_read_late,
+            is_held_here,
             ..
         } = &mut self.phase
         {
             if is_answer {
                 arrivals.begin();
-                *is_read_late = false;
+                *is_held_here = false;
             } else {
-                *is_read_late |= !was_awaited;
+                *is_held_here |= !was_awaited;
             }
             arrivals.on_read(bytes.len(), known.policy.response_window, now);
         }
@@ -316,7 +322,7 @@ impl Lifecycle {
                 idle_since,
                 sent: now,
                 arrivals: Arrivals::default(),
-                is_read_late: false,
+                is_held_here: false,
             };
         }
     }
@@ -337,12 +343,12 @@ impl Lifecycle {
         if let Phase::Busy {
             sent,
             arrivals,
-            is_read_late,
+            is_held_here,
             ..
         } = &self.phase
         {
             elapsed = now.since(sent);
-            held = arrivals.skew(policy.response_window, *is_read_late, &now);
+            held = arrivals.skew(policy.response_window, *is_held_here, &now);
             if let (Some(first), true) =
                 (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
             {
