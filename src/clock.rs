@@ -26,8 +26,7 @@ pub(crate) struct Clock {
     no_timer: Arc<AtomicBool>,
 }
 
-/// A moment as the clocks tell it, with which the present is compared at a third of the cost of reading a
-/// [`Moment`].
+/// A moment in the clocks' own types: comparing it with the present costs a third of reading a [`Moment`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     monotonic: Instant,
@@ -98,7 +97,7 @@ impl Clock {
         self.monotonic() < limit.monotonic && self.system_time() < limit.wall
     }
 
-    /// A moment as a limit; `None` beyond what the clocks can tell.
+    /// A moment as a limit; `None` beyond what the clocks can represent.
     #[inline]
     pub(crate) fn limit(&self, moment: &Moment) -> Option<Limit> {
         let since_epoch = u64::try_from(moment.wall).ok().map(Duration::from_nanos)?;
@@ -109,7 +108,7 @@ impl Clock {
     }
 
     /// The instant of a reading of the monotonic clock; `None` for the last reading, which stands for never, and
-    /// beyond what an instant can tell.
+    /// beyond what an instant can represent.
     pub(crate) fn instant(&self, monotonic: i64) -> Option<Instant> {
         if monotonic == i64::MAX {
             return None;

@@ -27,8 +27,8 @@
 //! # The cure
 //!
 //! * [`IdleAwareConnector`] wraps any connector for hyper. Its connections read the server's hint
-//!   (`Keep-Alive: timeout=5, max=100`), and know since when the server may have been counting: not before it
-//!   was sent the request. A margin before its timeout they refuse to be reused, and close.
+//!   (`Keep-Alive: timeout=5, max=100`), and count from when the request was sent, before which no server starts
+//!   its timer. A margin before the expected timeout they refuse to be reused, and close.
 //! * [`KeepAliveLayer`] is a tower layer around the client. It adds `Connection: keep-alive` to requests,
 //!   without which Apache httpd and Tomcat send no hint, until a server has answered on each connection.
 //!
@@ -64,8 +64,8 @@
 //! 3. A timer makes sure that this read happens at the deadline, so that the socket closes then, and not
 //!    when the connection is needed next. Each connection has one timer, moved when it fires, not with
 //!    every request.
-//! 4. A server cannot start its idle timer before it was asked. So until the expected timeout has passed since
-//!    the request was *sent*, less a margin, it does not close the connection, on whatever network. After an
+//! 4. No server starts its idle timer before a request was *sent* to it. So it does not close before its timeout
+//!    has passed since then, on whatever network; the connection is reused until a margin before that. After an
 //!    exchange that took long, the end of its response counts instead, less an estimate of how long the network
 //!    held it. [`KeepAlivePolicy`] has [the rule](KeepAlivePolicy#the-rule).
 //! 5. Elapsed time is the larger of what the monotonic and the wall clock say, so that a laptop's
@@ -102,9 +102,9 @@
 //! | | |
 //! |---|---|
 //! | expected timeout of a server that names none | 5 s |
-//! | margin | a tenth of the timeout, at least 100 ms, at most 1 s or a quarter of the timeout |
+//! | margin | a tenth of the timeout, within 100 ms and 1 s, but never more than a quarter of it |
 //! | so after a quick exchange a connection to such a server is reusable for | 4.5 s since the request was sent |
-//! | after a slow one | 4 s since the response was read |
+//! | after one that took longer, as all of that origin do | 4 s since the response was read |
 //! | with a hint of 1, 2, 5, 60 s | 0.9 s, 1.8 s, 4.5 s, 59 s, or 0.75 s, 1.5 s, 4 s, 59 s |
 //! | upper bound of a hint's timeout | 600 s |
 //! | how much of a response the network may hold | 8 MiB |
@@ -145,7 +145,8 @@
 //! | HTTP/2 and HTTP/3 | HTTP/2 is only forwarded. Both announce the end of a connection themselves. |
 //! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has the alternatives. |
 //! | A packet of the next request is lost, and sent again later than the margin | The request may fail. |
-//! | The process is stopped in the middle of a long response, or before the first answer of an origin | The next request on that connection may fail: [`guide::suspended`]. |
+//! | The last few bytes of a response that comes in pieces are held for longer than the margin: by a packet that is lost, or in a queue that others fill | They are taken for written late, and the next request may fail. |
+//! | The process is stopped in the middle of a response, or before the first answer of an origin | The next request on that connection may fail: [`guide::suspended`]. |
 //!
 //! # Cancel safety
 //!

@@ -49,7 +49,7 @@ pub struct Retired {
     pub requested: u64,
     /// Idle for as long as policy, hint and observations allow.
     pub idle_deadline: u64,
-    /// The margin left nothing of the expected timeout.
+    /// The margin, and what the last exchange took, left nothing of the expected timeout.
     pub no_idle_allowed: u64,
     /// As many requests were made as the server takes (`max=`).
     pub request_limit: u64,

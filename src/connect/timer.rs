@@ -44,15 +44,20 @@ impl IdleTimer {
         if self.fires_by(until, now).is_some() {
             return Poll::Pending;
         }
+        let Some(instant) = clock.instant(until) else {
+            // There is no end. A sleep that has fired would be ready with every poll.
+            self.armed = None;
+            return Poll::Pending;
+        };
         let armed = match &mut self.armed {
             Some(armed) => {
-                if let (true, Some(instant)) = (armed.at != until, clock.instant(until)) {
+                if armed.at != until {
                     clock.reset(&mut armed.sleep, instant);
                     armed.at = until;
                 }
                 armed
             }
-            none => match clock.instant(until).and_then(|at| clock.sleep_until(at)) {
+            none => match clock.sleep_until(instant) {
                 Some(sleep) => none.insert(Armed { sleep, at: until }),
                 // Without a timer the connection closes when it is needed next.
                 None => return Poll::Pending,
@@ -69,5 +74,29 @@ impl fmt::Debug for IdleTimer {
         f.debug_struct("IdleTimer")
             .field("at", &self.armed.as_ref().map(|armed| armed.at))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_has_fired_wakes_nobody_once_there_is_no_end() {
+        let clock = Clock::default();
+        let mut timer = IdleTimer::default();
+        let second = 1_000_000_000;
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(timer.poll(&mut cx, &clock, second, 0).is_pending());
+        assert_eq!(timer.fires_by(second, 0), Some(second));
+        sleep(Duration::from_secs(2)).await;
+
+        let now = 2 * second;
+        assert!(timer.poll(&mut cx, &clock, i64::MAX, now).is_pending());
+        assert_eq!(timer.fires_by(i64::MAX, now), None);
     }
 }

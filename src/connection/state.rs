@@ -382,7 +382,7 @@ impl Connection {
         }
     }
 
-    /// Decisions on the connection hold no longer. Under the lock of the state that changes.
+    /// Invalidates earlier decisions on the connection. To be called with the state locked.
     fn on_change(&self) {
         self.version.fetch_add(1, Ordering::Release);
     }
@@ -399,7 +399,10 @@ impl Connection {
 
     /// Which bound the deadline of the idle connection follows from.
     pub(crate) fn deadline_bound(&self) -> Option<DeadlineBound> {
-        self.look(|lifecycle| lifecycle.deadline_bound(self.policy()))
+        let now = self.keep_alive.clock().now();
+        let mut state = self.state();
+        self.update(&mut state, &now);
+        state.lifecycle.deadline_bound(self.policy())
     }
 
     /// Whether it may be used for another request; `None` while an exchange is open or nothing is known.

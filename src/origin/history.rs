@@ -108,11 +108,16 @@ impl SharedHistory {
 
     /// A request was answered in this time, at `now`.
     pub(crate) fn on_answer(&self, answer: Span, now: &Moment, age: Span) {
-        let known = self.latest_quickest();
-        if known.is_none_or(|known| known.is_replaced_by(answer, now, age)) {
-            self.quickest.store(answer.nanoseconds(), Ordering::Relaxed);
-            self.quickest_at.store(now.monotonic, Ordering::Relaxed);
+        let (nanoseconds, order) = (answer.nanoseconds(), Ordering::Relaxed);
+        match self.latest_quickest() {
+            Some(known) if !known.is_replaced_by(answer, now, age) => return,
+            // Another thread may have a quicker one.
+            Some(known) if known.is_valid(now, age) => {
+                self.quickest.fetch_min(nanoseconds, order);
+            }
+            _ => self.quickest.store(nanoseconds, order),
         }
+        self.quickest_at.store(now.monotonic, order);
     }
 
     /// The time of the quickest answer, if it is not older than `age`.

@@ -25,8 +25,8 @@ pub struct OriginSnapshot {
     pub origin: Origin,
     /// When the snapshot was taken, by the wall clock.
     pub taken: SystemTime,
-    /// The allowed idle time of a connection to it, after a response that arrived at once; `None` if no
-    /// connection is reused.
+    /// The allowed idle time of a connection to it, after a response that took as long as the quickest answer;
+    /// `None` if no connection is reused.
     #[cfg_attr(
         feature = "serde",
         serde(default, with = "super::serde::seconds_or_none")
@@ -220,7 +220,7 @@ impl Evidence {
 }
 
 /// One line, such as `https://example.com: reused within 29.1s; closes after 30.1s (confirmed); hint
-/// 60s (contradicted); round trip at most 12ms`.
+/// 60s (contradicted); quickest answer 12ms`.
 impl fmt::Display for OriginSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.window {

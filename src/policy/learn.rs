@@ -12,7 +12,7 @@
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Learn {
-    /// Nothing is learned.
+    /// Nothing is learned of timeouts.
     Off,
     /// What is learned only shortens what policy and hint allow. The default.
     ///

@@ -36,20 +36,22 @@ use crate::error::{Expected, PolicyError};
 /// likely  = finished + expected − max(margin, min(1 s, expected / 4), 2 × round trip) − skew − delay
 /// ```
 ///
-/// * `sent` is when the transport accepted the last byte of the last request; of one that was answered before it was
-///   out, the last byte before that. `finished` is when the last byte of its response was read, and the request out.
+/// * `sent` is when the transport accepted the last byte of the last request; if the response began before that, the
+///   last byte before the response. `finished` is when the last byte of the response was read, and the request out.
 /// * `expected` is the server's hint, up to the ceiling, or else `max_idle`; but no more than what was
 ///   learned of the server, see [`Learn`].
-/// * `margin` is the [`SafetyMargin`].
-/// * `round trip` is the least time from `sent` to the first byte of a response on this connection; but no more
-///   than connecting took, if that was more than half a second.
+/// * `margin` is the [`SafetyMargin`]; under [`Learn::Full`], where the server's timeout is known, plus the spread of
+///   the times at which it was seen to close.
+/// * `round trip` is the least time from the first byte of a request to that of its response on this connection, and
+///   at most the longer of half a second and the time that connecting took.
 /// * `skew` is how long before `finished` the server may have finished writing the response, by when its bytes
 ///   arrived, and whether this side was waiting for them. Bytes that were waited for, and arrived more slowly than
 ///   10 KB/s, were written late.
 /// * `delay` is the time from `sent` to the first byte of the response, less that of the quickest answer of this
-///   origin so far. As much is taken for the server's work, the rest for the network.
+///   origin within [`evidence_age`](Self::evidence_age); before the first one, less the time that connecting took.
+///   As much is taken for the server's work, the rest for the network.
 ///
-/// *Certain*: a server cannot start its idle timer before it was asked. So it does not close before `sent` plus
+/// *Certain*: a server cannot start its idle timer before a request was sent to it. So it does not close before `sent` plus
 /// its timeout, on whatever network, and however late the response is read. *Likely*: after an exchange that
 /// took long, such as a database query, `certain` leaves little. Then the end of the response counts, less an
 /// estimate of how long the network held it.
@@ -58,11 +60,11 @@ use crate::error::{Expected, PolicyError};
 /// |---|---|---|---|---|---|---|---|
 /// | 5 s | default | 0.02 s | 0.02 s | 0 s | 4.48 s | certain | a quick exchange |
 /// | 5 s | 0.1 s | 0.02 s | 0.02 s | 0 s | 4.88 s | certain | the same, with a margin of 100 ms |
-/// | 5 s | default | 0.02 s | 2 s | 0 s | 4 s | likely | a query of two seconds |
+/// | 5 s | default | 0.02 s | 2 s | 0 s | 4 s | likely | a query of two seconds, as all of this origin |
 /// | 5 s | default | 0.02 s | 3 s | 2 s | 2 s | likely | a response that drained slowly |
 /// | 5 s | default | 0.02 s | 4 s | 3.9 s | 0.5 s | certain | this side was stopped for four seconds |
 /// | 60 s | 0.1 s | 0.05 s | 0.05 s | 0 s | 59.85 s | certain | behind a load balancer |
-/// | 60 s | default | 0.05 s | 10 s | 0 s | 59 s | likely | a language model's answer |
+/// | 60 s | default | 0.05 s | 10 s | 0 s | 59 s | likely | a language model's answer, as all of this origin |
 /// | 2 s | default | 0.6 s | 0.6 s | 0 s | 1.2 s | certain | by satellite |
 ///
 /// Where both bounds leave nothing the connection is not reused at all: it closes when the exchange ends. Such a
@@ -208,7 +210,7 @@ impl KeepAlivePolicy {
         self
     }
 
-    /// How long observations of a server's timeout count. The default is 30 min. Must be above zero.
+    /// How long observations of a server's timeout count, and its quickest answer. The default is 30 min. Must be above zero.
     pub fn evidence_age(mut self, age: Duration) -> Self {
         self.evidence_age = age;
         self

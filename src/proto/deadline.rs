@@ -30,6 +30,9 @@ use crate::policy::{Fraction, KeepAlivePolicy, Learn, SafetyMargin};
 const LEAST_MARGIN: Span = Span::new(Duration::from_millis(100));
 const GREATEST_MARGIN: Span = Span::new(Duration::from_secs(1));
 
+/// Connecting bounds a round trip by this at least: a relay accepts a connection before it has one itself.
+pub(crate) const LEAST_BOUND_BY_CONNECTING: Span = Span::new(Duration::from_millis(500));
+
 /// How long a connection that was never used is good for its first request, whatever policy leaves,
 /// counted from when it was first read from.
 ///
@@ -48,7 +51,7 @@ pub(crate) enum Reason {
     MaxLifetime,
     /// It has served as many requests as policy allows.
     MaxRequests,
-    /// The margin leaves nothing of the timeout that is expected.
+    /// The margin, and what the last exchange took, leave nothing of the timeout that is expected.
     NoIdleAllowed,
     /// It was retired through the API.
     Requested,
@@ -67,7 +70,7 @@ impl fmt::Display for Reason {
             Self::IdleDeadline => "idle until its deadline",
             Self::MaxLifetime => "at its maximum lifetime",
             Self::MaxRequests => "it served as many requests as policy allows",
-            Self::NoIdleAllowed => "the margin leaves no idle time",
+            Self::NoIdleAllowed => "margin and last exchange leave no idle time",
             Self::Requested => "as the caller asked",
             Self::RequestLimit => "it served as many requests as the server takes",
             Self::ReuseDisabled => "policy switches reuse off",
@@ -97,14 +100,14 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Of a connection whose last response took a round trip.
-    fn at_once(hint: Option<Duration>, rtt: Span) -> Self {
+    /// Of a connection whose last response took so long, as the quickest answer of its origin did.
+    fn after(hint: Option<Duration>, answer: Span) -> Self {
         Self {
             used: true,
             hint,
-            elapsed: rtt,
+            elapsed: answer,
             held: Span::ZERO,
-            rtt,
+            rtt: answer.min(LEAST_BOUND_BY_CONNECTING),
             jitter: Jitter::LATEST,
         }
     }
@@ -150,7 +153,7 @@ impl Verdict {
         }
     }
 
-    /// One of both verdicts is enough: the later end counts.
+    /// One of both verdicts, which count from the same moment, is enough: the later end counts.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Reuse { until: one }, Self::Reuse { until: other }) => Self::Reuse {
@@ -314,22 +317,26 @@ pub(crate) fn never_allows_reuse(policy: &KeepAlivePolicy) -> bool {
             .all(|hint| window(policy, hint, Span::ZERO, &Findings::default()).is_none())
 }
 
-/// Allowed idle time for a server with this hint and these findings, after a response that took a round trip;
-/// `None` if no connection to it is reused.
+/// Allowed idle time for a server with this hint and these findings, after a response that took as long as its
+/// quickest answer; `None` if no connection to it is reused.
 pub(crate) fn window(
     policy: &KeepAlivePolicy,
     hint: Option<Duration>,
-    rtt: Span,
+    quickest: Span,
     findings: &Findings,
 ) -> Option<Span> {
-    let idle = allowance(policy, &Facts::at_once(hint, rtt), findings);
+    let idle = allowance(policy, &Facts::after(hint, quickest), findings);
     (policy.reuse && !idle.is_zero()).then_some(idle)
 }
 
 /// Allowed idle time, after a response that may have taken any time, for a server that gives no hint; `None` if
 /// no connection to it is reused.
 pub(crate) fn constant_window(policy: &KeepAlivePolicy, rtt: Span) -> Option<Span> {
-    let (_, likely) = bounds(policy, &Facts::at_once(None, rtt), &Findings::default());
+    let facts = Facts {
+        rtt,
+        ..Facts::after(None, rtt)
+    };
+    let (_, likely) = bounds(policy, &facts, &Findings::default());
     (policy.reuse && !likely.is_zero()).then_some(likely)
 }
 

@@ -6,8 +6,8 @@ use super::time::{Moment, Span};
 /// at least a window before the last byte so far.
 const MARKS: usize = 3;
 
-/// The slowest network that is taken for one, in nanoseconds a byte: 10 KB/s. Bytes for which this side waited, and
-/// that arrived more slowly, were not held by it, but written late.
+/// The slowest rate that is attributed to the network, in nanoseconds a byte: 10 KB/s. Bytes for which this side
+/// waited, and that arrived more slowly, were not held by the network, but written late.
 const SLOWEST: u64 = 100_000;
 
 /// A byte of a response, and when it arrived.

@@ -725,9 +725,14 @@ mod its_deadline_bound {
         peer.send(HEAD).await;
         io.read_exact(&mut [0; HEAD.len()]).await.unwrap();
         assert_eq!(handle.deadline_bound(), None, "the body is under way");
-        sleep(ends).await;
-        peer.send("ok").await;
-        io.read_exact(&mut [0; 2]).await.unwrap();
+        // This side waits for the rest meanwhile.
+        let sending = async {
+            sleep(ends).await;
+            peer.send("ok").await;
+        };
+        let mut rest = [0; 2];
+        let ((), read) = tokio::join!(sending, io.read_exact(&mut rest));
+        read.unwrap();
         let left = deadline(&handle).unwrap() - Instant::now();
         (handle.deadline_bound(), left)
     }

@@ -61,7 +61,7 @@ impl Network {
             return Err(ErrorKind::ConnectionRefused.into());
         }
         let link = network.link().seed(draw.seed());
-        let (client, server) = if network.is_shared {
+        let (client, server) = if network.is_congested() {
             link.pair_behind(&self.queue)
         } else {
             link.pair()

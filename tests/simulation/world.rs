@@ -48,6 +48,11 @@ impl Network {
         self.jitter <= self.latency && self.down.is_none() && self.up.is_none()
     }
 
+    /// Whether connections wait for each other.
+    pub fn is_congested(&self) -> bool {
+        self.is_shared && self.down.is_some()
+    }
+
     pub fn link(&self) -> Link {
         let mut link = Link::new()
             .latency(self.latency)

@@ -76,7 +76,7 @@ impl Lifecycle {
             since,
             at: *now,
             idle: now.since(&since),
-            slack: self.held(),
+            slack: self.skew(),
             by_sentinel: false,
         }
     }
@@ -106,7 +106,7 @@ impl Lifecycle {
         );
         // After a response that drained slowly it is not known since when the server counts.
         let is_idle = matches!(self.phase, Phase::Idle { .. });
-        if !is_idle || !is_over || self.held() > SLOP {
+        if !is_idle || !is_over || self.skew() > SLOP {
             return None;
         }
         let is_hinted = deadline::is_hinted(policy, self.hints.advertised().timeout);

@@ -9,7 +9,9 @@ use std::time::Duration;
 pub(crate) use self::end::{Cause, End, Ended};
 pub(crate) use self::hints::Advertised;
 use self::hints::Hints;
-use super::deadline::{self, Deadline, DeadlineBound, Facts, Reason, Service, Verdict};
+use super::deadline::{
+    self, Deadline, DeadlineBound, Facts, LEAST_BOUND_BY_CONNECTING, Reason, Service, Verdict,
+};
 use super::framing::{self, Opaque, Progress, Tracker};
 use super::hint::{KeepAliveHint, Parsed};
 use super::jitter::Jitter;
@@ -21,9 +23,6 @@ use crate::policy::KeepAlivePolicy;
 /// The status of a response to no request: the server timed out waiting for one, and the response says
 /// nothing about the network (RFC 9110 §15.5.9).
 const REQUEST_TIMEOUT: u16 = 408;
-
-/// Connecting bounds a round trip only if it took longer: a relay accepts a connection before it has one itself.
-const LEAST_BOUND_BY_CONNECTING: Span = Span::new(Duration::from_millis(500));
 
 /// What is known from elsewhere when bytes are written or read.
 #[derive(Clone, Copy, Debug)]
@@ -58,21 +57,23 @@ enum Phase {
     },
     Busy {
         idle_since: Moment,
-        /// When the last byte of the request was accepted. After an early response, when the last one before that
-        /// was: a server may start its timer before it has read the rest.
+        /// When the last byte of the request was accepted. If the response began before that: when the last byte
+        /// before the response was, since a server may start its timer before it has read the rest.
         sent: Moment,
-        /// Of the response.
+        /// When the bytes of the response arrived.
         arrivals: Arrivals,
-        /// Whether this side may have held the exchange up: it read a piece of the response without a wait for it,
-        /// so it may have been there before, or it wrote on when the response had begun.
+        /// Whether this side may have held the exchange up: it did not have to wait for a piece of the response,
+        /// which may have arrived earlier, or it wrote on when the response had begun.
         is_held_here: bool,
     },
     Idle {
         since: Moment,
-        /// From when the request was sent until then.
+        /// From when the request was sent until `since`.
         elapsed: Span,
-        /// How long before `since` the server may have started its idle timer.
-        held: Span,
+        /// How long before `since` the server may have finished writing the response.
+        skew: Span,
+        /// How much longer its answer took than the quickest.
+        delay: Span,
         deadline: Deadline,
     },
     Opaque(Opaque),
@@ -137,7 +138,8 @@ pub(crate) enum Observation {
 pub(crate) struct Lifecycle {
     tracker: Tracker,
     connected: Moment,
-    /// The least upper bound of a round trip: until it is measured, how long connecting took.
+    /// The least upper bound of a round trip: until it is measured, how long connecting took; after that, connecting
+    /// counts for [`LEAST_BOUND_BY_CONNECTING`] at least.
     rtt: Span,
     is_rtt_measured: bool,
     /// How long it had been idle when the last request was begun.
@@ -339,7 +341,8 @@ impl Lifecycle {
     /// The exchange ends. Returns how long its answer took, if that tells something of the server.
     fn finish(&mut self, known: &Known<'_>, now: Moment) -> Option<Span> {
         let Known { policy, quickest } = *known;
-        let (mut answer, mut elapsed, mut held) = (None, Span::ZERO, Span::ZERO);
+        let mut answer = None;
+        let (mut elapsed, mut skew, mut delay) = (Span::ZERO, Span::ZERO, Span::ZERO);
         if let Phase::Busy {
             sent,
             arrivals,
@@ -348,12 +351,12 @@ impl Lifecycle {
         } = &self.phase
         {
             elapsed = now.since(sent);
-            held = arrivals.skew(policy.response_window, *is_held_here, &now);
+            skew = arrivals.skew(policy.response_window, *is_held_here, &now);
             if let (Some(first), true) =
                 (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
             {
                 let time = first.since(sent);
-                held = held.saturating_add(time.saturating_sub(quickest.unwrap_or(self.rtt)));
+                delay = time.saturating_sub(quickest.unwrap_or(self.rtt));
                 answer = Some(time);
                 // From the first byte of the request: what answers early answers what was written before the last.
                 let rtt = first.since(&self.begun());
@@ -363,12 +366,13 @@ impl Lifecycle {
                 self.rtt = self.rtt.min(rtt);
             }
         }
-        let deadline = self.deadline(policy, &now, elapsed, held);
+        let held = skew.saturating_add(delay);
         self.phase = Phase::Idle {
             since: now,
             elapsed,
-            held,
-            deadline,
+            skew,
+            delay,
+            deadline: self.deadline(policy, &now, elapsed, held),
         };
         answer
     }
@@ -378,14 +382,17 @@ impl Lifecycle {
         if let Phase::Idle {
             since,
             elapsed,
-            held,
+            skew,
+            delay,
             ..
         } = self.phase
         {
+            let held = skew.saturating_add(delay);
             self.phase = Phase::Idle {
                 since,
                 elapsed,
-                held,
+                skew,
+                delay,
                 deadline: self.deadline(policy, &since, elapsed, held),
             };
         }
@@ -401,11 +408,11 @@ impl Lifecycle {
         }
     }
 
-    /// How long before that the server may have started its idle timer.
+    /// How long before `idle_since` the server may have finished writing the response.
     #[inline]
-    fn held(&self) -> Span {
+    fn skew(&self) -> Span {
         match self.phase {
-            Phase::Idle { held, .. } => held,
+            Phase::Idle { skew, .. } => skew,
             _ => Span::ZERO,
         }
     }
@@ -603,13 +610,14 @@ impl Lifecycle {
         now.since(&self.connected).duration()
     }
 
-    /// Which bound the deadline of the idle connection follows from; `None` if it is not idle, or was not used.
+    /// Which bound the deadline of the idle connection follows from; `None` if it is not idle, or not used yet, or
+    /// not used again.
     pub(crate) fn deadline_bound(&self, policy: &KeepAlivePolicy) -> Option<DeadlineBound> {
         match self.phase {
             Phase::Idle {
                 deadline: Deadline::At(_),
                 ..
-            } => Some(deadline::bound(
+            } if self.retired.is_none() => Some(deadline::bound(
                 policy,
                 &self.idle_facts(),
                 &self.findings(),
@@ -621,7 +629,12 @@ impl Lifecycle {
     /// The facts that the deadline of an idle connection follows from.
     fn idle_facts(&self) -> Facts {
         match self.phase {
-            Phase::Idle { elapsed, held, .. } => self.facts(elapsed, held),
+            Phase::Idle {
+                elapsed,
+                skew,
+                delay,
+                ..
+            } => self.facts(elapsed, skew.saturating_add(delay)),
             _ => self.facts(Span::ZERO, Span::ZERO),
         }
     }

@@ -137,7 +137,10 @@ impl Life {
 
     /// How long before the end of the last response the server may have started its idle timer, in milliseconds.
     fn held(&self) -> u128 {
-        self.lifecycle.held().duration().as_millis()
+        match self.lifecycle.phase {
+            Phase::Idle { skew, delay, .. } => skew.saturating_add(delay).duration().as_millis(),
+            _ => panic!("not idle"),
+        }
     }
 
     /// What a round trip is taken for, in milliseconds.

@@ -128,6 +128,9 @@ impl State {
             Ok(Cause::Partition)
         } else if self.was_frozen(request.opened_at, now) {
             Ok(Cause::Frozen)
+        } else if self.world.network.is_congested() {
+            // It, or its response, waits behind those of all other connections.
+            Ok(Cause::SlowNetwork)
         } else {
             Err("nothing explains it".to_owned())
         }
@@ -216,7 +219,11 @@ impl State {
             Cause::IdleTimer
         } else if is_certain {
             self.why_way_was_long(deadline, arrives)
-        } else if deadline.way_back() + way <= deadline.margin_after {
+        } else if deadline.way_back() + way <= deadline.margin_after
+            && (self.world.network.is_calm()
+                || deadline.last_way_back() + way <= deadline.margin_after)
+        {
+            // In a network that is not calm, the last bytes of a response may be held for longer than the first.
             Cause::IdleTimer
         } else if self.was_frozen(deadline.written, deadline.finished) {
             Cause::Unread

@@ -188,6 +188,7 @@ impl Connection {
             sent,
             written,
             read,
+            completed: self.completed.unwrap_or(written),
             finished,
             expected,
             margin: policy.margin(expected),
@@ -217,7 +218,9 @@ pub(super) struct Deadline {
     pub(super) written: Instant,
     /// ... which was read then: the first byte of a response, as a rule.
     pub(super) read: Instant,
-    /// When the last byte of the response was read.
+    /// When the last byte of the response was written, ...
+    pub(super) completed: Instant,
+    /// ... which was read then.
     pub(super) finished: Instant,
     pub(super) expected: Duration,
     pub(super) margin: Duration,
@@ -250,5 +253,10 @@ impl Deadline {
     /// How long what was written took to be read.
     pub(super) fn way_back(&self) -> Duration {
         self.read.saturating_duration_since(self.written)
+    }
+
+    /// How long the last of it took to be read.
+    pub(super) fn last_way_back(&self) -> Duration {
+        self.finished.saturating_duration_since(self.completed)
     }
 }
