@@ -81,11 +81,13 @@ impl fmt::Debug for IdleTimer {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::sleep;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock of this test is tokio's"
+    )]
     async fn a_timer_that_has_fired_wakes_nobody_once_there_is_no_end() {
         let clock = Clock::default();
         let mut timer = IdleTimer::default();
@@ -93,7 +95,7 @@ mod tests {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(timer.poll(&mut cx, &clock, second, 0).is_pending());
         assert_eq!(timer.fires_by(second, 0), Some(second));
-        sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
 
         let now = 2 * second;
         assert!(timer.poll(&mut cx, &clock, i64::MAX, now).is_pending());

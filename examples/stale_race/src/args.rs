@@ -23,7 +23,7 @@ pub struct Args {
     no_hint: bool,
 
     /// Users, each with a client of their own on each link
-    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 150, value_parser = value_parser!(u32).range(1..=10_000))]
     users: u32,
 
     /// Requests of each user after the first, at gaps from 0.1 T to 1.2 T

@@ -22,7 +22,7 @@ use super::rig::{FIRST, PATIENCE, RTT, Rig, SECOND, Stack, closed, connection, h
 const T: Duration = Duration::from_secs(1);
 
 /// What the client keeps a connection of that timeout.
-const KEPT: Duration = Duration::from_millis(750);
+const KEPT: Duration = Duration::from_millis(900);
 
 fn first() -> ServerBuilder {
     Server::builder()
