@@ -110,6 +110,8 @@ fn contain(command: &[String]) -> Result<(), String> {
     let program = find(program).ok_or_else(|| format!("{program} is not installed"))?;
     let error = std::process::Command::new(&program)
         .args(arguments)
+        // The one of this process may lie below the tmpfs, and HAProxy wants to be able to return to it.
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .exec();
