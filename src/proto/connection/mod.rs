@@ -366,35 +366,22 @@ impl Lifecycle {
                 self.rtt = self.rtt.min(rtt);
             }
         }
-        let held = skew.saturating_add(delay);
+        let facts = self.facts(elapsed, skew.saturating_add(delay));
         self.phase = Phase::Idle {
             since: now,
             elapsed,
             skew,
             delay,
-            deadline: self.deadline(policy, &now, elapsed, held),
+            deadline: self.deadline(policy, &facts, &now),
         };
         answer
     }
 
     /// The deadline of the idle connection follows from something that has changed.
     fn on_change(&mut self, policy: &KeepAlivePolicy) {
-        if let Phase::Idle {
-            since,
-            elapsed,
-            skew,
-            delay,
-            ..
-        } = self.phase
-        {
-            let held = skew.saturating_add(delay);
-            self.phase = Phase::Idle {
-                since,
-                elapsed,
-                skew,
-                delay,
-                deadline: self.deadline(policy, &since, elapsed, held),
-            };
+        let changed = self.deadline(policy, &self.idle_facts(), &self.idle_since());
+        if let Phase::Idle { deadline, .. } = &mut self.phase {
+            *deadline = changed;
         }
     }
 
@@ -520,15 +507,8 @@ impl Lifecycle {
         deadline::lifetime_verdict(policy, &self.connected, self.jitter, now)
     }
 
-    fn deadline(
-        &self,
-        policy: &KeepAlivePolicy,
-        since: &Moment,
-        elapsed: Span,
-        held: Span,
-    ) -> Deadline {
-        let (facts, service) = (self.facts(elapsed, held), self.service());
-        deadline::deadline(policy, &facts, &self.findings(), &service, since)
+    fn deadline(&self, policy: &KeepAlivePolicy, facts: &Facts, since: &Moment) -> Deadline {
+        deadline::deadline(policy, facts, &self.findings(), &self.service(), since)
     }
 
     #[inline]
