@@ -138,15 +138,16 @@ impl KeepAlive {
     ///
     /// Each closes when it is needed next, or at its deadline. A connection that was just opened for a
     /// request serves that request. Requests and responses under way, and HTTP/2, are not affected. If
-    /// more origins are in use than are [kept](crate::KeepAliveBuilder::origin_capacity), the connections to
-    /// all of them may be retired.
+    /// more origins are in use than are [kept](crate::KeepAliveBuilder::origin_capacity), or some of the same origin's
+    /// connections go through an HTTP forward proxy and others do not, the connections to all origins may be retired;
+    /// if they go through a proxy, those to all origins behind it are.
     pub fn retire_idle(&self, origin: &Origin) {
         let now = self.clock().now();
-        match self.store().kept(origin) {
-            Some(origin) => origin.history().retire_before_moment(&now),
-            // It may be in use, and dropped from the store.
-            None if self.store().has_lost() => self.retire_all(),
-            None => {}
+        // Some of its connections may have another history than the origin in the store.
+        if self.store().has_lost() {
+            self.retire_all();
+        } else if let Some(origin) = self.store().kept(origin) {
+            origin.history().retire_before_moment(&now);
         }
     }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::Extensions;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect;
 use pin_project::pin_project;
@@ -52,7 +53,20 @@ where
         let transport = ready!(this.inner.poll(cx))?;
         let now = this.keep_alive.clock().now();
         let connecting = now.since(this.started);
-        let connection = Connection::open(this.keep_alive, this.origin.take(), connecting, now);
+        let origin = this.origin.take();
+        let proxy = proxy_of(&transport.connected());
+        let connection = Connection::open(this.keep_alive, origin, proxy, connecting, now);
         Poll::Ready(Ok(IdleAwareIo::new(transport, connection)))
     }
+}
+
+/// The HTTP forward proxy that a transport leads to, if it does.
+fn proxy_of(connected: &connect::Connected) -> Option<Origin> {
+    if !connected.is_proxied() {
+        return None;
+    }
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    let info = extras.get::<connect::HttpInfo>();
+    Origin::of_proxy(info.map(connect::HttpInfo::remote_addr))
 }

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use crate::keep_alive::{KeepAlive, WeakKeepAlive};
 use crate::origin::Origin;
-use crate::policy::KeepAlivePolicy;
-use crate::proto::connection::Observation;
-use crate::proto::sentinel::{Look, Schedule};
+use crate::proto::learn::Observation;
+use crate::proto::sentinel::Schedule;
 use crate::proto::time::Span;
 
 /// A permit to leave one connection open as a sentinel, and what becomes of the connection.
@@ -17,7 +16,7 @@ pub(crate) struct SentinelPermit {
     /// Weak, since nobody could use what is learned for a `KeepAlive` that is gone.
     keep_alive: WeakKeepAlive,
     origin: Origin,
-    policy: KeepAlivePolicy,
+    evidence_age: Span,
     schedule: Schedule,
 }
 
@@ -26,7 +25,7 @@ impl SentinelPermit {
     pub(super) fn acquire(
         keep_alive: &KeepAlive,
         origin: &Origin,
-        policy: KeepAlivePolicy,
+        evidence_age: Span,
         schedule: Schedule,
     ) -> Option<Self> {
         if !origin.history().try_acquire_sentinel() {
@@ -39,7 +38,7 @@ impl SentinelPermit {
         Some(Self {
             keep_alive: keep_alive.downgrade(),
             origin: origin.clone(),
-            policy,
+            evidence_age,
             schedule,
         })
     }
@@ -58,30 +57,22 @@ impl SentinelPermit {
     /// The server closed the connection.
     pub(crate) fn on_close(&self) {
         let now = self.keep_alive.clock().now();
-        if let Some(bound) = self.schedule.on_close(&now) {
-            self.observe(Observation::Bound(bound));
-        }
+        self.observe(self.schedule.on_close(&now));
     }
 
     /// The connection is still open. Returns whether it is to stay open.
     pub(crate) fn on_open(&mut self) -> bool {
         let now = self.keep_alive.clock().now();
-        let (news, is_open) = match self.schedule.on_open(&now) {
-            Look::Open(news) => (news, true),
-            Look::Over(news) => (news, false),
-        };
-        if let Some(news) = news {
-            self.observe(Observation::Survival(news));
+        let observation = self.schedule.on_open(&now);
+        if let Some(observation) = observation {
+            self.observe(observation);
         }
-        let history = self.origin.history();
-        is_open
-            && self.keep_alive.upgrade().is_some()
-            && history.look(|history| self.schedule.is_worth_it(&self.policy, history))
+        observation.is_some() && self.keep_alive.upgrade().is_some()
     }
 
     fn observe(&self, observation: Observation) {
-        let age = Span::new(self.policy.evidence_age);
-        self.origin.history().on_observation(observation, age);
+        let history = self.origin.history();
+        history.on_observation(&observation, self.evidence_age);
     }
 }
 

@@ -9,12 +9,12 @@ use crate::keep_alive::KeepAlive;
 use crate::origin::{Origin, PolicyIndex, SharedHistory};
 use crate::policy::{KeepAlivePolicy, Learn};
 use crate::proto::connection::{
-    Advertised, Cause, End, Ended, Known, Lifecycle, Mode, Outcome, Request,
+    Advertised, Cause, Ended, Known, Lifecycle, Mode, Outcome, Request,
 };
 use crate::proto::deadline::{self, DeadlineBound, Reason, Verdict};
 use crate::proto::framing::Opaque;
 use crate::proto::hint::{KeepAliveHint, Parsed};
-use crate::proto::learn::Findings;
+use crate::proto::learn::{Findings, Observation};
 use crate::proto::time::{Moment, Span};
 use crate::trace;
 
@@ -68,10 +68,12 @@ pub(crate) struct Reusable {
 }
 
 impl Connection {
-    /// A connection that was established at `now`, after `connecting` for so long.
+    /// A connection that was established at `now`, after `connecting` for so long, through `proxy` if that is an
+    /// HTTP forward proxy.
     pub(crate) fn open(
         keep_alive: &KeepAlive,
         origin: Option<Origin>,
+        proxy: Option<Origin>,
         connecting: Span,
         now: Moment,
     ) -> Self {
@@ -81,7 +83,7 @@ impl Connection {
         keep_alive.counters().on_open();
         keep_alive.store().probe().on_open();
         let (origin, advertised) = origin
-            .map(|origin| keep_alive.store().on_open(origin))
+            .map(|origin| keep_alive.store().on_open(origin, proxy))
             .unzip();
         let id = keep_alive.next_id();
         if let Some(origin) = &origin {
@@ -152,14 +154,15 @@ impl Connection {
         let was_retired = state.lifecycle.is_retired();
         match state.lifecycle.on_idle_read(policy, now) {
             Some(Verdict::Retire(reason)) => {
-                let history = self.history().filter(|_| !was_retired);
-                let schedule = history.and_then(|history| {
-                    history.look(|history| state.lifecycle.sentinel(policy, history, &now))
+                let origin = self.origin.as_ref().filter(|_| !was_retired);
+                let schedule = origin.and_then(|origin| {
+                    let last = origin.history().answered_last();
+                    let is_held_beside = last.is_some_and(|last| last != self.id);
+                    state.lifecycle.sentinel(policy, is_held_beside, &now)
                 });
                 drop(state);
-                let sentinel = schedule.and_then(|schedule| {
-                    let origin = self.origin.as_ref()?;
-                    SentinelPermit::acquire(&self.keep_alive, origin, *policy, schedule)
+                let sentinel = origin.zip(schedule).and_then(|(origin, schedule)| {
+                    SentinelPermit::acquire(&self.keep_alive, origin, self.evidence_age(), schedule)
                 });
                 ReadDecision::Retire {
                     reason,
@@ -254,14 +257,24 @@ impl Connection {
         if let (Some(advertised), Some(origin)) = (outcome.advertised, &self.origin) {
             self.keep_alive.store().on_advertised(origin, advertised);
         }
-        if let (Some(observation), Some(history)) = (outcome.observed, self.history()) {
-            history.on_observation(observation, self.evidence_age());
-        }
+        self.observe(outcome.observed.as_ref());
         if let (Some(answer), Some(origin)) = (outcome.answer, &self.origin) {
-            origin.history().on_answer(answer, now, self.evidence_age());
+            let history = origin.history();
+            history.on_answer(answer, now, self.evidence_age());
+            if self.policy().learn == Learn::Full {
+                history.on_answered_by(self.id);
+            }
         }
         if let Some(reason) = outcome.opaque {
             self.apply_opaque(reason);
+        }
+    }
+
+    /// Adds what was seen to the origin's history, if policy wants to learn.
+    #[inline]
+    fn observe(&self, observation: Option<&Observation>) {
+        if let (Some(observation), Some(history)) = (observation, self.history()) {
+            history.on_observation(observation, self.evidence_age());
         }
     }
 
@@ -287,28 +300,26 @@ impl Connection {
             self.update(&mut state, &now);
             state.lifecycle.on_end(cause, now)
         };
-        if let Some(Ended { end, bound }) = ended {
-            if let (Some(bound), Some(history)) = (bound, self.history()) {
-                history.on_bound(bound, self.evidence_age());
-            }
-            self.apply_end(end);
-        }
+        self.apply_end(ended);
     }
 
     /// This side dropped the connection. Only the first end counts.
     pub(crate) fn on_drop(&self) {
-        let (end, waker) = {
+        let now = self.keep_alive.clock().now();
+        let (ended, waker) = {
             let mut state = self.state();
-            (state.lifecycle.on_drop(), state.waker.take())
+            (state.lifecycle.on_drop(now), state.waker.take())
         };
         // A handle may outlive the task by far. What the waker drops may come back here, and need the lock.
         drop(waker);
-        if let Some(end) = end {
-            self.apply_end(end);
-        }
+        self.apply_end(ended);
     }
 
-    fn apply_end(&self, end: End) {
+    fn apply_end(&self, ended: Option<Ended>) {
+        let Some(Ended { end, observed }) = ended else {
+            return;
+        };
+        self.observe(observed.as_ref());
         self.end_probe();
         self.keep_alive.counters().on_end(end);
         trace::debug!(

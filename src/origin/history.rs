@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::proto::connection::Observation;
-use crate::proto::learn::{Evidence, Findings, History, UpperBound};
+use crate::proto::learn::{Findings, History, Observation};
 use crate::proto::skew::Quickest;
 use crate::proto::time::{Moment, Span};
 
@@ -20,10 +19,16 @@ pub(crate) struct SharedHistory {
     retire_before: AtomicI64,
     /// See [`History::worth_more_than`], in nanoseconds.
     worth: AtomicU64,
+    /// See [`History::worth_beyond`].
+    worth_beyond: AtomicU32,
     /// The time of the quickest answer, in nanoseconds; `NONE` if there is none.
     quickest: AtomicU64,
     /// When that was received, on the monotonic clock. Threads may see one of both before the other.
     quickest_at: AtomicI64,
+    /// When an answer is added in any case, on the monotonic clock, so that recent ones are known.
+    refresh_at: AtomicI64,
+    /// The connection that answered last, while somebody wants to know.
+    answered_last: AtomicU64,
     /// Whether a sentinel is open.
     has_sentinel: AtomicBool,
     /// Allocated with the first observation.
@@ -38,8 +43,11 @@ impl Default for SharedHistory {
             version: AtomicU32::new(0),
             retire_before: AtomicI64::new(i64::MIN),
             worth: AtomicU64::new(0),
+            worth_beyond: AtomicU32::new(u32::MAX),
             quickest: AtomicU64::new(NONE),
             quickest_at: AtomicI64::new(i64::MIN),
+            refresh_at: AtomicI64::new(i64::MIN),
+            answered_last: AtomicU64::new(NONE),
             has_sentinel: AtomicBool::new(false),
             history: Mutex::new(None),
         }
@@ -63,45 +71,35 @@ impl SharedHistory {
     }
 
     /// Adds an observation of one of its connections, and removes what is older than `age`.
-    pub(crate) fn on_observation(&self, observation: Observation, age: Span) {
-        match observation {
-            Observation::Bound(bound) => self.on_bound(bound, age),
-            Observation::Survival(survival) => self.on_survival(survival, age),
+    #[inline]
+    pub(crate) fn on_observation(&self, observation: &Observation, age: Span) {
+        if let Observation::Answer { evidence, request } = observation {
+            let worth = self.worth.load(Ordering::Relaxed);
+            let worth_beyond = self.worth_beyond.load(Ordering::Relaxed);
+            let refresh_at = self.refresh_at.load(Ordering::Relaxed);
+            let is_recent = evidence.at.monotonic < refresh_at;
+            if is_recent && evidence.idle.nanoseconds() <= worth && *request <= worth_beyond {
+                return;
+            }
+            let refresh_at = evidence.at.saturating_add(age.part(8));
+            self.refresh_at
+                .store(refresh_at.monotonic, Ordering::Relaxed);
         }
-    }
-
-    /// Adds an upper bound of its idle timeout.
-    pub(crate) fn on_bound(&self, bound: UpperBound, age: Span) {
-        let binds = self.update(|history| history.on_bound(bound, age));
-        if binds {
-            self.retire_before_moment(&bound.evidence.since);
-        }
-    }
-
-    fn on_survival(&self, survival: Evidence, age: Span) {
-        let worth = self.worth.load(Ordering::Relaxed);
-        if survival.by_sentinel || survival.idle.nanoseconds() > worth {
-            self.update(|history| history.on_survival(survival, age));
+        let retires = self.update(|history| history.on_observation(*observation, age));
+        if let (true, Some(since)) = (retires, observation.idle_since()) {
+            self.retire_before_moment(since);
         }
     }
 
     /// Adds what another process observed.
-    pub(crate) fn remember(
-        &self,
-        bounds: impl Iterator<Item = UpperBound>,
-        survivals: impl Iterator<Item = Evidence>,
-        now: &Moment,
-        age: Span,
-    ) {
-        self.update(|history| {
-            history.remember(bounds, survivals);
-            history.forget(now, age);
-        });
+    pub(crate) fn remember(&self, remember: impl FnOnce(&mut History)) {
+        self.update(remember);
     }
 
     /// Removes what is older than `age`.
     pub(crate) fn forget(&self, now: &Moment, age: Span) {
-        if self.version() > 0 {
+        let is_known = self.lock().is_some();
+        if is_known {
             self.update(|history| history.forget(now, age));
         }
     }
@@ -132,6 +130,17 @@ impl SharedHistory {
             answer: Span::from_nanoseconds(answer),
             at: self.quickest_at.load(Ordering::Relaxed),
         })
+    }
+
+    /// The server answered on this connection.
+    pub(crate) fn on_answered_by(&self, connection: u64) {
+        self.answered_last.store(connection, Ordering::Relaxed);
+    }
+
+    /// The connection on which the server answered last, as far as that was of interest.
+    pub(crate) fn answered_last(&self) -> Option<u64> {
+        let last = self.answered_last.load(Ordering::Relaxed);
+        (last != NONE).then_some(last)
     }
 
     /// Connections that are idle at `moment` are not to be used again.
@@ -170,6 +179,8 @@ impl SharedHistory {
         let result = update(history);
         let worth = history.worth_more_than();
         self.worth.store(worth.nanoseconds(), Ordering::Relaxed);
+        self.worth_beyond
+            .store(history.worth_beyond(), Ordering::Relaxed);
         if before != history.findings() {
             self.version.fetch_add(1, Ordering::Release);
         }

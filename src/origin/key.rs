@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -26,8 +27,10 @@ struct Parts {
     port: Option<u16>,
     /// A hash of the identity.
     fingerprint: Fingerprint,
-    /// What was observed of it; not a part of its identity.
-    history: SharedHistory,
+    /// What was observed of it, or of the proxy before it; not a part of its identity.
+    history: Arc<SharedHistory>,
+    /// Whether that is a proxy's.
+    is_proxied: bool,
 }
 
 impl Parts {
@@ -52,11 +55,37 @@ impl Origin {
             host: host.to_ascii_lowercase().into(),
             port: authority.port_u16().or_else(|| default_port(scheme)),
             fingerprint: Fingerprint::new(scheme, authority),
-            history: SharedHistory::default(),
+            history: Arc::default(),
+            is_proxied: false,
         };
         Some(Self {
             parts: Arc::new(parts),
         })
+    }
+
+    /// An HTTP forward proxy. All whose address is not known are one.
+    pub(crate) fn of_proxy(address: Option<SocketAddr>) -> Option<Self> {
+        let authority = match address {
+            // Without the scope of an IPv6 address, which no URI has.
+            Some(address) => SocketAddr::new(address.ip(), address.port()).to_string(),
+            None => "unknown".to_owned(),
+        };
+        Self::of(&format!("proxy://{authority}").parse().ok()?)
+    }
+
+    /// An equal origin whose history is the proxy's.
+    pub(super) fn behind(&self, proxy: &Self) -> Self {
+        self.with_history(Arc::clone(&proxy.parts.history), true)
+    }
+
+    /// Whether its history is this proxy's.
+    pub(super) fn is_behind(&self, proxy: &Self) -> bool {
+        Arc::ptr_eq(&self.parts.history, &proxy.parts.history)
+    }
+
+    /// Whether its history is a proxy's.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.parts.is_proxied
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -70,19 +99,24 @@ impl Origin {
 
     /// An equal origin with a history of its own.
     pub(crate) fn without_history(&self) -> Self {
+        self.with_history(Arc::default(), false)
+    }
+
+    fn with_history(&self, history: Arc<SharedHistory>, is_proxied: bool) -> Self {
         let Parts {
             scheme,
             host,
             port,
             fingerprint,
-            history: _,
+            ..
         } = &*self.parts;
         let parts = Parts {
             scheme: scheme.clone(),
             host: host.clone(),
             port: *port,
             fingerprint: *fingerprint,
-            history: SharedHistory::default(),
+            history,
+            is_proxied,
         };
         Self {
             parts: Arc::new(parts),

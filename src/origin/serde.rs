@@ -6,7 +6,7 @@ use ::serde::de::{Error, Unexpected, Visitor};
 use ::serde::{Deserialize, Deserializer, Serialize, Serializer};
 use http::Uri;
 
-use super::Origin;
+use super::{Evidence, Origin, OriginSnapshot};
 
 const EXPECTED_SECONDS: &str = "a number of seconds, zero or more";
 
@@ -88,4 +88,37 @@ pub(super) mod seconds_or_none {
         let seconds = Option::<f64>::deserialize(deserializer)?;
         seconds.map(seconds::duration).transpose()
     }
+}
+
+/// The version of a snapshot that this version of the crate reads.
+pub(super) fn snapshot_version<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<u32, D::Error> {
+    let version = u32::deserialize(deserializer)?;
+    if version == OriginSnapshot::VERSION {
+        return Ok(version);
+    }
+    let expected = format!("version {} of a snapshot", OriginSnapshot::VERSION);
+    Err(D::Error::invalid_value(
+        Unexpected::Unsigned(version.into()),
+        &expected.as_str(),
+    ))
+}
+
+/// As many observations as one origin has, and none that was found before it was known.
+pub(super) fn evidence<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Evidence>, D::Error> {
+    let evidence = Vec::<Evidence>::deserialize(deserializer)?;
+    if evidence.len() > OriginSnapshot::MAX_EVIDENCE {
+        let expected = format!("at most {} observations", OriginSnapshot::MAX_EVIDENCE);
+        return Err(D::Error::invalid_length(evidence.len(), &expected.as_str()));
+    }
+    if let Some(wrong) = evidence.iter().find(|it| it.open > it.idle) {
+        return Err(D::Error::invalid_value(
+            Unexpected::Float(wrong.open.as_secs_f64()),
+            &"an `open` no longer than `idle`",
+        ));
+    }
+    Ok(evidence)
 }

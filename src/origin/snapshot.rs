@@ -7,7 +7,7 @@ use super::{Origin, SharedHistory};
 use crate::policy::KeepAlivePolicy;
 use crate::proto::connection::Advertised;
 use crate::proto::deadline;
-use crate::proto::learn::{self, Kind, UpperBound};
+use crate::proto::learn::{self, Failure, History, Observation};
 use crate::proto::time::{Moment, Span};
 
 /// What is known of one origin's idle timeout: made by
@@ -15,13 +15,20 @@ use crate::proto::time::{Moment, Span};
 ///
 /// For people, and with feature `serde` to be saved. A
 /// [`KeepAliveBuilder`](crate::KeepAliveBuilder::remember) takes the [`hint`](Self::hint), the
-/// [`quickest`](Self::quickest) and the [`evidence`](Self::evidence) from it; all else follows from these and from
-/// the policies.
+/// [`quickest`](Self::quickest) and the [`evidence`](Self::evidence) from it. All else follows from these and from
+/// the policies, or is observed anew.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct OriginSnapshot {
-    /// The origin.
+    /// The version of the saved form: [`VERSION`](Self::VERSION). Another one is not read.
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "super::serde::snapshot_version")
+    )]
+    pub version: u32,
+    /// The origin. An HTTP forward proxy is one too, as `proxy://` and its address: the connections to all origins
+    /// behind it are closed by it.
     pub origin: Origin,
     /// When the snapshot was taken, by the wall clock.
     pub taken: SystemTime,
@@ -47,12 +54,17 @@ pub struct OriginSnapshot {
         serde(default, with = "super::serde::seconds_or_none")
     )]
     pub bound: Option<Duration>,
-    /// The spread of the observations that confirm the bound; `None` if it is not confirmed.
+    /// How long the server was seen to keep idle connections: two closes agree that it is no shorter. `None` if it
+    /// is not known well enough. It counts with [`Learn::Full`](crate::Learn::Full).
     #[cfg_attr(
         feature = "serde",
         serde(default, with = "super::serde::seconds_or_none")
     )]
-    pub spread: Option<Duration>,
+    pub kept: Option<Duration>,
+    /// How many requests the server takes on a connection, if it was seen to close behind the same one twice in a
+    /// row.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub requests: Option<u32>,
     /// The quickest answer: the least time from when a request was sent to the first byte of its response.
     #[cfg_attr(
         feature = "serde",
@@ -62,9 +74,12 @@ pub struct OriginSnapshot {
     /// Whether a sentinel is open: see [`Learn`](crate::Learn).
     #[cfg_attr(feature = "serde", serde(default))]
     pub has_sentinel: bool,
-    /// Observations of its connections: at most 8 closes and failures, the latest, and 8 survivals, the
-    /// longest.
-    #[cfg_attr(feature = "serde", serde(default))]
+    /// Observations of its connections: at most [`MAX_EVIDENCE`](Self::MAX_EVIDENCE). None of an origin behind a
+    /// proxy, which has them.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, deserialize_with = "super::serde::evidence")
+    )]
     pub evidence: Vec<Evidence>,
 }
 
@@ -75,19 +90,18 @@ pub struct OriginSnapshot {
 pub struct Evidence {
     /// What happened to the connection.
     pub kind: EvidenceKind,
-    /// How long it had been idle.
+    /// How long it had been idle when that was found.
     #[cfg_attr(feature = "serde", serde(with = "super::serde::seconds"))]
     pub idle: Duration,
-    /// How much longer the server may have counted it as idle.
+    /// Of a close, how long the connection had been idle when it was last seen open; of a failure, the longest idle
+    /// time after which a request was answered since; otherwise `idle`.
     #[cfg_attr(feature = "serde", serde(with = "super::serde::seconds"))]
-    pub slack: Duration,
-    /// How long before the snapshot this was observed.
+    pub open: Duration,
+    /// How long before the snapshot this was found.
     #[cfg_attr(feature = "serde", serde(with = "super::serde::seconds"))]
     pub age: Duration,
-    /// Whether the connection was a sentinel.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub by_sentinel: bool,
-    /// Whether it counts. A single close does not where other connections survived longer.
+    /// Whether a bound follows from it, with the others. From a single close none does, nor from a single failure where
+    /// other requests were answered after such an idle time.
     #[cfg_attr(feature = "serde", serde(default))]
     pub counts: bool,
 }
@@ -98,15 +112,23 @@ pub struct Evidence {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum EvidenceKind {
-    /// The server closed it.
+    /// A request was sent on it, and answered. The longest are kept.
+    Answered,
+    /// The server closed it. The latest are kept.
     Closed,
-    /// A request was sent on it, and got no answer.
+    /// A request was sent on it, and got no answer. The latest are kept.
     Failed,
-    /// It was used again, or was still open.
-    Survived,
+    /// A request was sent on it, and its caller gave it up unanswered. The one after the shortest idle time is kept.
+    GivenUp,
 }
 
 impl OriginSnapshot {
+    /// The version of the form in which this version of the crate saves snapshots, and which it reads.
+    pub const VERSION: u32 = 1;
+
+    /// How many observations of one origin are kept.
+    pub const MAX_EVIDENCE: usize = 3 * learn::KEPT + 1;
+
     pub(crate) fn new(
         origin: &Origin,
         advertised: &Advertised,
@@ -120,23 +142,19 @@ impl OriginSnapshot {
         let age = Span::new(policy.evidence_age);
         let (quickest, has_sentinel) = (shared.quickest(now, age), shared.has_sentinel());
         let (is_hint_contradicted, evidence) = shared.look(|history| {
-            let bounds = history.bounds().map(|(bound, binds)| {
-                let kind = match bound.kind {
-                    Kind::Close => EvidenceKind::Closed,
-                    Kind::Failure => EvidenceKind::Failed,
-                };
-                Evidence::new(&bound.evidence, kind, binds, now)
-            });
-            let survivals = history
-                .survivals()
-                .map(|survival| Evidence::new(survival, EvidenceKind::Survived, true, now));
             let timeout = advertised.timeout;
+            let evidence = if origin.is_proxied() {
+                Vec::new()
+            } else {
+                evidence(history, now)
+            };
             (
                 timeout.is_some_and(|timeout| history.contradicts(Span::new(timeout))),
-                bounds.chain(survivals).collect(),
+                evidence,
             )
         });
         Self {
+            version: Self::VERSION,
             taken,
             window: deadline::window(
                 policy,
@@ -148,7 +166,8 @@ impl OriginSnapshot {
             hint: advertised.timeout,
             is_hint_contradicted,
             bound: findings.bound.map(Span::duration),
-            spread: findings.spread.map(Span::duration),
+            kept: findings.kept.map(Span::duration),
+            requests: findings.requests,
             quickest: quickest.map(Span::duration),
             has_sentinel,
             evidence,
@@ -173,54 +192,88 @@ impl OriginSnapshot {
         since: Duration,
         age: Duration,
     ) {
-        let evidence = self.evidence.iter().map(|evidence| {
-            let at = now.saturating_sub(Span::new(evidence.age.saturating_add(since)));
-            (evidence.kind, evidence.at(at))
+        let age = Span::new(age);
+        let taken = now.saturating_sub(Span::new(since));
+        let mut evidence: Vec<_> = self.evidence.iter().collect();
+        // In the order in which they were made: later ones refute earlier ones.
+        evidence.sort_by_key(|evidence| std::cmp::Reverse(evidence.age));
+        history.remember(|history| {
+            for evidence in evidence {
+                let at = taken.saturating_sub(Span::new(evidence.age));
+                history.on_observation(evidence.observation(at), age);
+            }
+            history.forget(now, age);
         });
-        let bounds = evidence.clone().filter_map(|(kind, evidence)| {
-            let kind = match kind {
-                EvidenceKind::Closed => Kind::Close,
-                EvidenceKind::Failed => Kind::Failure,
-                EvidenceKind::Survived => return None,
-            };
-            Some(UpperBound { evidence, kind })
-        });
-        let survivals = evidence
-            .filter(|(kind, _)| *kind == EvidenceKind::Survived)
-            .map(|(_, evidence)| evidence);
-        history.remember(bounds, survivals, now, Span::new(age));
         if let Some(quickest) = self.quickest {
-            let taken = now.saturating_sub(Span::new(since));
-            history.on_answer(Span::new(quickest), &taken, Span::new(age));
+            history.on_answer(Span::new(quickest), &taken, age);
         }
     }
+}
+
+/// The observations of a history.
+fn evidence(history: &History, now: &Moment) -> Vec<Evidence> {
+    let new = |kind, evidence: &learn::Evidence, open: Span, counts| Evidence {
+        kind,
+        idle: evidence.idle.duration(),
+        open: open.duration(),
+        age: now.since(&evidence.at).duration(),
+        counts,
+    };
+    let bound = history.bound_by_closes();
+    let closes = history.closes().map(|close| {
+        let counts = bound.is_some_and(|bound| bound <= close.evidence.idle);
+        new(EvidenceKind::Closed, &close.evidence, close.open, counts)
+    });
+    let failures = history.failures().map(|(failure, counts)| {
+        let Failure {
+            evidence, answered, ..
+        } = failure;
+        new(EvidenceKind::Failed, evidence, *answered, counts)
+    });
+    let answers = history
+        .answers()
+        .map(|answer| new(EvidenceKind::Answered, answer, answer.idle, true));
+    let given_up = history
+        .given_up()
+        .map(|given_up| new(EvidenceKind::GivenUp, given_up, given_up.idle, true));
+    closes
+        .chain(failures)
+        .chain(answers)
+        .chain(given_up)
+        .collect()
 }
 
 impl Evidence {
-    fn new(evidence: &learn::Evidence, kind: EvidenceKind, counts: bool, now: &Moment) -> Self {
-        Self {
-            kind,
-            idle: evidence.idle.duration(),
-            slack: evidence.slack.duration(),
-            age: now.since(&evidence.at).duration(),
-            by_sentinel: evidence.by_sentinel,
-            counts,
-        }
-    }
-
-    fn at(&self, at: Moment) -> learn::Evidence {
-        learn::Evidence {
+    /// The observation that was made at `at`.
+    fn observation(&self, at: Moment) -> Observation {
+        let evidence = learn::Evidence {
             since: at.saturating_sub(Span::new(self.idle)),
             at,
             idle: Span::new(self.idle),
-            slack: Span::new(self.slack),
-            by_sentinel: self.by_sentinel,
+        };
+        match self.kind {
+            EvidenceKind::Answered => Observation::Answer {
+                evidence,
+                request: 0,
+            },
+            EvidenceKind::Closed => Observation::Close {
+                evidence,
+                open: Span::new(self.open),
+            },
+            EvidenceKind::Failed => Observation::Failure(Failure {
+                evidence,
+                // Those that were sent together were counted once.
+                sent: at,
+                answered: Span::new(self.open),
+                is_doubted: false,
+            }),
+            EvidenceKind::GivenUp => Observation::GivenUp(evidence),
         }
     }
 }
 
-/// One line, such as `https://example.com: reused within 29.1s; closes after 30.1s (confirmed); hint
-/// 60s (contradicted); quickest answer 12ms`.
+/// One line, such as `https://example.com: reused within 29.1s; closes after 30.1s; hint 60s (contradicted);
+/// quickest answer 12ms`.
 impl fmt::Display for OriginSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.window {
@@ -228,12 +281,10 @@ impl fmt::Display for OriginSnapshot {
             None => write!(f, "{}: not reused", self.origin)?,
         }
         if let Some(bound) = self.bound {
-            let confirmed = if self.spread.is_some() {
-                "confirmed"
-            } else {
-                "unconfirmed"
-            };
-            write!(f, "; closes after {} ({confirmed})", Brief(bound))?;
+            write!(f, "; closes after {}", Brief(bound))?;
+        }
+        if let Some(requests) = self.requests {
+            write!(f, "; takes {requests} requests on a connection")?;
         }
         if let Some(hint) = self.hint {
             let contradicted = if self.is_hint_contradicted {

@@ -23,7 +23,7 @@ pub(crate) struct Origins {
     /// What each origin advertised last, on any connection.
     known: Mutex<LruCache<Origin, Advertised>>,
     capacity: NonZeroUsize,
-    /// Whether an origin was dropped that had open connections.
+    /// Whether an origin was dropped, or replaced, that had open connections.
     has_lost: AtomicBool,
     probe: HintProbe,
     http2: Http2Origins,
@@ -62,14 +62,35 @@ impl Origins {
         &self.http2
     }
 
-    /// A connection to the origin was opened. Returns a clone of the origin in the store, whose history all
-    /// its connections share, and what it advertised last on any connection.
-    pub(crate) fn on_open(&self, origin: Origin) -> (Origin, Advertised) {
+    /// A connection to the origin was opened, through `proxy` if that is an HTTP forward proxy. Returns a clone of
+    /// the origin in the store, whose history all its connections share, and what it advertised last on any
+    /// connection.
+    pub(crate) fn on_open(&self, origin: Origin, proxy: Option<Origin>) -> (Origin, Advertised) {
         let mut known = self.known();
+        let proxy = proxy.map(|proxy| self.get_or_insert(&mut known, proxy).0);
+        let (origin, advertised) = self.get_or_insert(&mut known, origin);
+        let origin = match proxy {
+            Some(proxy) if !origin.is_behind(&proxy) => origin.behind(&proxy),
+            None if origin.is_proxied() => origin.without_history(),
+            _ => return (origin, advertised),
+        };
+        // Its open connections keep the history that they have.
+        let replaced = known.pop_entry(&origin);
+        let in_use = replaced.is_some_and(|(kept, _)| kept.is_shared());
+        self.has_lost.fetch_or(in_use, Ordering::Relaxed);
+        known.put(origin.clone(), advertised);
+        (origin, advertised)
+    }
+
+    fn get_or_insert(
+        &self,
+        known: &mut LruCache<Origin, Advertised>,
+        origin: Origin,
+    ) -> (Origin, Advertised) {
         if let Some((kept, advertised)) = known.get_key_value(&origin) {
             return (kept.clone(), *advertised);
         }
-        self.insert(&mut known, origin.clone(), Advertised::default());
+        self.insert(known, origin.clone(), Advertised::default());
         (origin, Advertised::default())
     }
 
@@ -152,7 +173,7 @@ mod tests {
     #[test]
     fn the_store_is_bounded_and_forgets_the_least_recently_used() {
         let origins = Origins::new(CAPACITY);
-        let open = |n: usize| origins.on_open(origin(n));
+        let open = |n: usize| origins.on_open(origin(n), None);
         for n in 0..CAPACITY.get() {
             open(n);
         }
@@ -168,7 +189,7 @@ mod tests {
     #[test]
     fn an_origin_in_use_is_kept_as_long_as_another_can_be_forgotten() {
         let origins = Origins::new(NonZeroUsize::new(3).unwrap());
-        let open = |n: usize| origins.on_open(origin(n)).0;
+        let open = |n: usize| origins.on_open(origin(n), None).0;
         let used = open(0);
         for n in 1..10 {
             open(n);
@@ -180,5 +201,42 @@ mod tests {
         let all: Vec<_> = (20..30).map(open).collect();
         assert_eq!(origins.all().len(), 3, "however many are in use");
         assert!(origins.kept(all.last().unwrap()).is_some());
+    }
+
+    #[test]
+    fn origins_behind_one_proxy_share_its_history() {
+        let origins = Origins::new(CAPACITY);
+        let proxy = |port: u16| Origin::of_proxy(Some(([127, 0, 0, 1], port).into()));
+        let open = |n: usize, proxy: Option<Origin>| origins.on_open(origin(n), proxy).0;
+        let is_one = |a: &Origin, b: &Origin| std::ptr::eq(a.history(), b.history());
+
+        let first = open(0, proxy(3128));
+        let other = open(1, proxy(3128));
+        assert!(is_one(&first, &other));
+        assert!(!is_one(&first, &open(2, proxy(3129))));
+        assert!(!is_one(&first, &open(3, None)));
+        assert!(is_one(
+            &open(4, Origin::of_proxy(None)),
+            &open(5, Origin::of_proxy(None))
+        ));
+        assert!(is_one(&first, &open(0, proxy(3128))), "as long as it is so");
+
+        let all = origins
+            .all()
+            .into_iter()
+            .map(|(known, _)| known.to_string());
+        let proxies: Vec<_> = all.filter(|known| known.starts_with("proxy")).collect();
+        assert_eq!(
+            proxies,
+            [
+                "proxy://127.0.0.1:3128",
+                "proxy://unknown",
+                "proxy://127.0.0.1:3129"
+            ]
+        );
+
+        let direct = open(0, None);
+        assert!(!is_one(&first, &direct), "it goes another way now");
+        assert!(is_one(&direct, &open(0, None)));
     }
 }

@@ -242,7 +242,7 @@ pub(crate) fn bound(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings
 /// How long a connection may be idle by each bound.
 fn bounds(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> (Span, Span) {
     let expected = expected(policy, facts, findings);
-    let margin = margin(policy, findings, expected);
+    let margin = margin(policy, expected);
     let certain = expected.saturating_sub(margin);
     if !facts.used {
         // Its server has nothing to count from but the connection itself.
@@ -379,39 +379,24 @@ fn expected(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Spa
     if policy.learn == Learn::Off {
         return announced;
     }
-    let longest = if policy.learn == Learn::Full && !is_hinted(policy, facts.hint) {
-        announced.max(longest_known(policy, findings))
-    } else {
-        announced
-    };
+    // Where the server names no timeout, one that it was seen to keep to counts.
+    let kept = findings
+        .kept
+        .filter(|_| policy.learn == Learn::Full && !is_hinted(policy, facts.hint))
+        .map(|kept| kept.min(Span::new(policy.learn_ceiling)));
+    let longest = kept.map_or(announced, |kept| announced.max(kept));
     findings.bound.map_or(longest, |bound| longest.min(bound))
 }
 
-/// The longest timeout that the server is known to keep to, under [`Learn::Full`]; zero if none is.
-fn longest_known(policy: &KeepAlivePolicy, findings: &Findings) -> Span {
-    let confirmed = findings.bound.filter(|_| findings.spread.is_some());
-    let Some(open) = findings.survived.max(confirmed) else {
-        return Span::ZERO;
-    };
-    // That no close came does not mean that a request would have been answered.
-    let open = findings.failed.map_or(open, |failed| open.min(failed));
-    open.min(Span::new(policy.learn_ceiling))
-}
-
 /// How much sooner than the server this side gives up the connection.
-fn margin(policy: &KeepAlivePolicy, findings: &Findings, expected: Span) -> Span {
-    let margin = match policy.safety_margin {
+fn margin(policy: &KeepAlivePolicy, expected: Span) -> Span {
+    match policy.safety_margin {
         SafetyMargin::Default => expected
             .part(10)
             .max(LEAST_MARGIN)
             .min(GREATEST_MARGIN)
             .min(expected.part(4)),
         SafetyMargin::Fixed(margin) => Span::new(margin),
-    };
-    let is_known = policy.learn == Learn::Full && findings.bound == Some(expected);
-    match findings.spread {
-        Some(spread) if is_known => margin.saturating_add(spread),
-        _ => margin,
     }
 }
 

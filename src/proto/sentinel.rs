@@ -1,49 +1,42 @@
-//! When a sentinel is looked at, and what it tells: a connection that is not used any more, and left
-//! open to learn how long its server waits.
+//! When a sentinel is looked at, and what it shows: a connection that is not used any more, and left open to
+//! learn how long its server waits.
 
 use std::time::Duration;
 
-use super::learn::{Evidence, History, Kind, UpperBound};
+use super::learn::{Evidence, Observation};
 use super::time::{Moment, Span};
-use crate::policy::KeepAlivePolicy;
 
-/// How often it is looked at, at least, so that a process that stood still does not take what it
-/// finds then for news.
-const INTERVAL: Span = Span::new(Duration::from_secs(1));
+/// The longest and the shortest time between two looks. In between, a sixteenth of its idle time.
+const LONGEST: Span = Span::new(Duration::from_secs(1));
+const SHORTEST: Span = Span::new(Duration::from_millis(20));
 
-/// A look that comes later than this after its time tells nothing.
+/// A look that comes later than this after its time does not show that the server left the connection open: the
+/// machine may have been suspended, and its network with it.
 const LATE: Span = Span::new(Duration::from_millis(250));
 
 /// One sentinel: open until its server closes it, or its time is over.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    /// The connection when it was seen open first.
-    first: Evidence,
+    /// When the connection became idle.
+    since: Moment,
     /// How long it is left open, counted as its idle time is.
     until: Span,
     /// When it is looked at next.
     due: Moment,
-    /// The idle time that was reported last.
-    reported: Span,
-    /// Whether the server names its timeout.
-    is_hinted: bool,
+    /// The idle time after which it was last seen open.
+    open: Span,
 }
 
 impl Schedule {
-    /// A sentinel that is open as `evidence` says, and is left open `until` it was idle for so long.
-    pub(crate) fn new(evidence: Evidence, until: Span, is_hinted: bool) -> Self {
-        let mut schedule = Self {
-            first: Evidence {
-                by_sentinel: true,
-                ..evidence
-            },
+    /// A sentinel that is idle since `since`, and is left open `until` it was idle for so long. It is looked at at
+    /// once.
+    pub(crate) fn new(since: Moment, until: Span, now: &Moment) -> Self {
+        Self {
+            since,
             until,
-            due: evidence.at,
-            reported: evidence.idle,
-            is_hinted,
-        };
-        schedule.plan(&evidence.at);
-        schedule
+            due: *now,
+            open: Span::ZERO,
+        }
     }
 
     /// When it is to be looked at, whatever happens.
@@ -51,61 +44,40 @@ impl Schedule {
         &self.due
     }
 
-    /// Whether there is something to learn from it.
-    pub(crate) fn is_worth_it(&self, policy: &KeepAlivePolicy, history: &History) -> bool {
-        history.wants_sentinel(policy, self.is_hinted)
-    }
-
-    /// The server closed it. `None` where it may have done so long before.
-    pub(crate) fn on_close(&self, now: &Moment) -> Option<UpperBound> {
-        let evidence = self.evidence_in_time(now)?;
-        Some(UpperBound {
+    /// The server closed it, between the last look and now.
+    pub(crate) fn on_close(&self, now: &Moment) -> Observation {
+        let evidence = self.evidence(now);
+        Observation::Close {
             evidence,
-            kind: Kind::Close,
-        })
+            // A wall clock that was set back shows less now.
+            open: self.open.min(evidence.idle),
+        }
     }
 
-    /// It is still open.
-    pub(crate) fn on_open(&mut self, now: &Moment) -> Look {
-        let Some(evidence) = self.evidence_in_time(now) else {
-            return Look::Over(None);
-        };
-        let idle = evidence.idle;
-        if idle >= self.until {
-            return Look::Over(Some(evidence));
-        }
-        self.plan(now);
-        let is_news = idle.saturating_sub(self.reported) >= self.reported.part(8);
-        if is_news {
-            self.reported = idle;
-        }
-        Look::Open(is_news.then_some(evidence))
-    }
-
-    /// What is observed now; `None` if the look comes too late.
-    fn evidence_in_time(&self, now: &Moment) -> Option<Evidence> {
-        let evidence = self.first.at(now);
+    /// It is still open. Returns what that shows; `None` if it is to be closed.
+    pub(crate) fn on_open(&mut self, now: &Moment) -> Option<Observation> {
+        let evidence = self.evidence(now);
         // Where the wall clock shows more time, the machine was suspended.
-        let monotonic = now.monotonic_since(&self.first.since);
+        let monotonic = now.monotonic_since(&self.since);
         let is_suspended = evidence.idle > monotonic.saturating_add(LATE);
         let is_late = now.monotonic_since(&self.due) > LATE;
-        (!is_late && !is_suspended).then_some(evidence)
+        if is_late || is_suspended || evidence.idle >= self.until {
+            return None;
+        }
+        self.open = evidence.idle;
+        let interval = evidence.idle.part(16).max(SHORTEST).min(LONGEST);
+        let left = self.until.saturating_sub(evidence.idle);
+        self.due = now.saturating_add(left.min(interval));
+        Some(Observation::Open(evidence))
     }
 
-    fn plan(&mut self, now: &Moment) {
-        let idle = now.since(&self.first.since);
-        let left = self.until.saturating_sub(idle).min(INTERVAL);
-        self.due = now.saturating_add(left);
+    fn evidence(&self, now: &Moment) -> Evidence {
+        Evidence {
+            since: self.since,
+            at: *now,
+            idle: now.since(&self.since),
+        }
     }
-}
-
-/// What follows from a look at a connection that is still open.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Look {
-    /// It stays open. With news, if there are any.
-    Open(Option<Evidence>),
-    /// It is to be closed.
-    Over(Option<Evidence>),
 }
 
 #[cfg(test)]
@@ -114,58 +86,52 @@ mod tests {
 
     /// A sentinel that is idle since zero, and was given up at 4 s.
     fn schedule(until: u64) -> Schedule {
-        let evidence = Evidence {
-            since: Moment::at(0),
-            at: Moment::at(4_000),
-            idle: Span::new(Duration::from_secs(4)),
-            slack: Span::ZERO,
-            by_sentinel: false,
-        };
-        Schedule::new(evidence, Span::new(Duration::from_millis(until)), false)
+        let until = Span::new(Duration::from_millis(until));
+        Schedule::new(Moment::at(0), until, &Moment::at(4_000))
     }
 
-    fn idle(evidence: Option<Evidence>) -> Option<u128> {
-        evidence.map(|evidence| evidence.idle.duration().as_millis())
-    }
-
-    #[test]
-    fn news_is_an_idle_time_an_eighth_longer_and_the_end() {
-        let mut schedule = schedule(6_200);
-        let mut reported = Vec::new();
-        for millis in [5_000, 5_100, 6_000, 6_200] {
-            match schedule.on_open(&Moment::at(millis)) {
-                Look::Open(news) => reported.push((false, idle(news))),
-                Look::Over(news) => reported.push((true, idle(news))),
-            }
+    /// Milliseconds.
+    fn close(schedule: &Schedule, now: &Moment) -> (u128, u128) {
+        match schedule.on_close(now) {
+            Observation::Close { evidence, open } => (
+                open.duration().as_millis(),
+                evidence.idle.duration().as_millis(),
+            ),
+            other => unreachable!("{other:?}"),
         }
-        assert_eq!(
-            reported,
-            [
-                (false, Some(5_000)),
-                (false, None),
-                (false, Some(6_000)),
-                (true, Some(6_200))
-            ]
-        );
-        assert_eq!(*schedule.due(), Moment::at(6_200));
     }
 
     #[test]
-    fn a_close_tells_the_servers_timeout() {
-        let close = schedule(60_000).on_close(&Moment::at(4_800)).unwrap();
-        assert_eq!(idle(Some(close.evidence)), Some(4_800));
-        assert!(close.evidence.by_sentinel);
+    fn it_is_looked_at_at_once_and_within_a_sixteenth_of_its_idle_time_and_a_second() {
+        let mut schedule = schedule(20_000);
+        for (look, next) in [
+            (4_000, 4_250),
+            (8_000, 8_500),
+            (18_500, 19_500),
+            (19_500, 20_000),
+        ] {
+            schedule.due = Moment::at(look);
+            assert!(schedule.on_open(&Moment::at(look)).is_some());
+            assert_eq!(*schedule.due(), Moment::at(next));
+        }
+        let over = schedule.on_open(&Moment::at(20_000));
+        assert_eq!(over, None, "its time is over");
     }
 
     #[test]
-    fn what_is_found_late_tells_nothing() {
-        assert!(schedule(60_000).on_close(&Moment::at(5_250)).is_some());
-        assert!(schedule(60_000).on_close(&Moment::at(5_251)).is_none());
-        let late = Moment::at(3_600_000);
-        assert_eq!(schedule(60_000).on_open(&late), Look::Over(None));
+    fn a_close_happened_since_the_last_look() {
+        let mut schedule = schedule(60_000);
+        assert_eq!(close(&schedule, &Moment::at(4_000)), (0, 4_000));
+        schedule.on_open(&Moment::at(4_000)).unwrap();
+        assert_eq!(close(&schedule, &Moment::at(4_200)), (4_000, 4_200));
+        assert_eq!(close(&schedule, &Moment::at(90_000)), (4_000, 90_000));
+    }
 
-        let slept = Moment::at(4_500).wall_forward(Duration::from_secs(3_600));
-        assert!(schedule(60_000).on_close(&slept).is_none());
-        assert_eq!(schedule(60_000).on_open(&slept), Look::Over(None));
+    #[test]
+    fn a_look_that_comes_late_shows_nothing() {
+        assert!(schedule(60_000).on_open(&Moment::at(4_250)).is_some());
+        assert_eq!(schedule(60_000).on_open(&Moment::at(4_251)), None);
+        let slept = Moment::at(4_000).wall_forward(Duration::from_secs(3_600));
+        assert_eq!(schedule(60_000).on_open(&slept), None);
     }
 }

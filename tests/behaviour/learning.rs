@@ -10,11 +10,16 @@
 
 mod accident;
 mod change;
+mod crowded;
+mod endings;
+mod goodbyes;
 mod hint;
 mod hostile;
+mod late;
 mod load;
 mod origin;
 mod plan;
+mod proxy;
 mod sentinels;
 mod siblings;
 mod silent;

@@ -23,12 +23,14 @@ fn link() -> Link {
     Link::new().latency(RTT / 2)
 }
 
-/// What is known of a server after it has closed a connection that was left idle.
+/// What is known of a server after two requests, with a connection left idle after each.
 async fn known_of(server: &Server, policy: KeepAlivePolicy, idle: Duration) -> OriginSnapshot {
     let keep_alive = builder().policy(policy).build().unwrap();
     let client = guarded(&keep_alive, server.connector(link()));
-    exchange(&client, get(URI)).await.unwrap();
-    sleep(idle).await;
+    for _ in 0..2 {
+        exchange(&client, get(URI)).await.unwrap();
+        sleep(idle).await;
+    }
     let [known] = keep_alive.origins().try_into().unwrap();
     known
 }
@@ -59,9 +61,17 @@ async fn a_server_of_which_nothing_was_learned_has_its_hint_and_its_quickest_ans
     assert_eq!(known.hint, Some(60 * SECOND));
     assert!(!known.is_hint_contradicted);
     assert_eq!(known.window, Some(59 * SECOND));
-    assert_eq!((known.bound, known.spread), (None, None));
+    assert_eq!(
+        (known.bound, known.kept, known.requests),
+        (None, None, None)
+    );
     assert_eq!(known.quickest, Some(RTT));
-    assert_eq!(known.evidence, []);
+    let [answered] = known.evidence[..] else {
+        panic!("{known:?}");
+    };
+    assert_eq!(answered.kind, EvidenceKind::Answered);
+    assert_eq!((answered.idle, answered.open), (SECOND, SECOND));
+    assert_eq!(answered.age, SECOND);
     assert_eq!(
         known.to_string(),
         "http://server.test: reused within 59s; hint 60s; quickest answer 80ms"
@@ -83,17 +93,19 @@ async fn a_server_that_closes_sooner_than_it_says_is_shown_to() {
         assert_eq!(known.hint, Some(60 * SECOND));
         assert_eq!(known.is_hint_contradicted, is_contradicted, "{known:?}");
         if is_contradicted {
-            // The way of the response, and that of the close.
-            let seen = known.evidence[0];
-            assert_eq!(seen.kind, EvidenceKind::Closed);
-            assert_eq!(seen.idle, 30 * SECOND);
-            assert_eq!(seen.age, 40 * SECOND);
-            assert!(seen.counts);
+            for (seen, age) in known.evidence.iter().zip([110 * SECOND + RTT, 40 * SECOND]) {
+                assert_eq!(seen.kind, EvidenceKind::Closed);
+                // The way of the response, and that of the close.
+                assert_eq!((seen.idle, seen.open), (30 * SECOND, Duration::ZERO));
+                assert!(seen.age.abs_diff(age) < SECOND / 2, "{seen:?}");
+                assert!(seen.counts);
+            }
+            assert_eq!(known.evidence.len(), 2);
             assert_eq!(known.bound, Some(30 * SECOND));
             assert_eq!(known.window, Some(30 * SECOND - RTT));
             assert_eq!(
                 known.to_string(),
-                "http://server.test: reused within 29.92s; closes after 30s (unconfirmed); \
+                "http://server.test: reused within 29.92s; closes after 30s; \
                  hint 60s (contradicted); quickest answer 80ms"
             );
         }
@@ -250,10 +262,11 @@ mod saved {
 
     #[test]
     fn it_is_written_for_people_too() {
-        let saved = r#"{"origin":"https://server.test:8443","taken":{"secs_since_epoch":1760000000,"nanos_since_epoch":0},"hint":60.0,"quickest":0.0125,
-            "evidence":[{"kind":"closed","idle":30.08,"slack":0.0,"age":1.5,"by_sentinel":true},
-                        {"kind":"failed","idle":29.9,"slack":0.1,"age":100.0},
-                        {"kind":"survived","idle":20.0,"slack":0.0,"age":0.0}]}"#;
+        let saved = r#"{"version":1,"origin":"https://server.test:8443","taken":{"secs_since_epoch":1760000000,"nanos_since_epoch":0},"hint":60.0,"quickest":0.0125,"requests":100,
+            "evidence":[{"kind":"closed","idle":30.08,"open":29.5,"age":1.5},
+                        {"kind":"failed","idle":29.9,"open":0.0,"age":100.0},
+                        {"kind":"given_up","idle":29.9,"open":29.9,"age":100.0},
+                        {"kind":"answered","idle":20.0,"open":20.0,"age":0.0}]}"#;
         let known: OriginSnapshot = serde_json::from_str(saved).unwrap();
 
         assert_eq!(known.origin.port(), Some(8443));
@@ -263,7 +276,8 @@ mod saved {
         assert!(kinds.eq([
             EvidenceKind::Closed,
             EvidenceKind::Failed,
-            EvidenceKind::Survived
+            EvidenceKind::GivenUp,
+            EvidenceKind::Answered
         ]));
         let again = serde_json::to_value(&known).unwrap();
         assert_eq!(again["origin"], "https://server.test:8443");
@@ -276,7 +290,20 @@ mod saved {
     fn what_makes_no_sense_is_refused_with_what_was_expected() {
         let origin = "an origin, such as \"https://example.com:8443\"";
         let seconds = "a number of seconds, zero or more";
+        let many = r#"{"kind":"closed","idle":1.0,"open":0.0,"age":0.0}"#;
+        let many = format!("[{}]", [many; 26].join(","));
         for (field, value, expected) in [
+            ("version", "0", "expected version 1 of a snapshot"),
+            ("version", "2", "expected version 1 of a snapshot"),
+            ("version", "null", "u32"),
+            ("version", "\"1\"", "u32"),
+            ("requests", "-1", "u32"),
+            ("evidence", &many, "at most 25 observations"),
+            (
+                "evidence",
+                r#"[{"kind":"closed","idle":1.0,"open":2.0,"age":0.0}]"#,
+                "an `open` no longer than `idle`",
+            ),
             ("origin", "\"/path\"", origin),
             ("origin", "\"example.com\"", origin),
             ("origin", "\"https://example.com/path\"", origin),
@@ -302,16 +329,17 @@ mod saved {
             ("evidence", "[{}]", "missing field `kind`"),
             (
                 "evidence",
-                r#"[{"kind":"imagined","idle":1.0,"slack":0.0,"age":0.0}]"#,
-                "expected one of `closed`, `failed`, `survived`",
+                r#"[{"kind":"imagined","idle":1.0,"open":0.0,"age":0.0}]"#,
+                "expected one of `answered`, `closed`, `failed`, `given_up`",
             ),
             (
                 "evidence",
-                r#"[{"kind":"closed","idle":-1.0,"slack":0.0,"age":0.0}]"#,
+                r#"[{"kind":"closed","idle":-1.0,"open":0.0,"age":0.0}]"#,
                 seconds,
             ),
         ] {
             let fields = [
+                ("version", "1"),
                 ("origin", "\"http://a\""),
                 ("taken", EPOCH),
                 ("hint", "null"),
@@ -328,21 +356,31 @@ mod saved {
         }
     }
 
+    #[test]
+    fn a_snapshot_that_names_no_version_is_refused() {
+        let saved = format!(r#"{{"origin":"http://a","taken":{EPOCH}}}"#);
+        let error = serde_json::from_str::<OriginSnapshot>(&saved).unwrap_err();
+        assert!(
+            error.to_string().contains("missing field `version`"),
+            "{error}"
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whatever_is_read_requests_are_made_and_no_more_is_kept_than_of_a_server() {
         let longest = 1.8e19;
         for idle in [0.0, 1e-9, 1.0, 1e9, longest] {
-            for slack in [0.0, 1.0, longest] {
+            for part in [0.0, 0.95, 1.0] {
                 for age in [0.0, 60.0, longest] {
-                    for kind in ["closed", "failed", "survived"] {
+                    for kind in ["closed", "failed", "answered", "given_up"] {
                         let evidence = serde_json::json!({
-                            "kind": kind, "idle": idle, "slack": slack, "age": age,
-                            "by_sentinel": true,
+                            "kind": kind, "idle": idle, "open": idle * part, "age": age,
                         });
                         let saved = serde_json::json!({
-                            "origin": "http://server.test",
+                            "version": 1, "origin": "http://server.test",
                             "taken": {"secs_since_epoch": 0, "nanos_since_epoch": 0},
-                            "hint": idle, "quickest": slack, "evidence": vec![evidence; 100],
+                            "hint": idle, "quickest": idle * part, "requests": 0,
+                            "evidence": vec![evidence; 25],
                         });
                         let known: OriginSnapshot = serde_json::from_value(saved).unwrap();
                         let keep_alive = builder()
@@ -358,7 +396,7 @@ mod saved {
                         }
 
                         let [known] = keep_alive.origins().try_into().unwrap();
-                        assert!(known.evidence.len() <= 16);
+                        assert!(known.evidence.len() <= 9);
                         assert!(known.window.is_none_or(|window| window <= 600 * SECOND));
                     }
                 }

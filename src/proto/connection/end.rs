@@ -3,7 +3,7 @@
 use super::{Lifecycle, Phase};
 use crate::proto::deadline::{Deadline, Reason};
 use crate::proto::framing::Opaque;
-use crate::proto::learn::UpperBound;
+use crate::proto::learn::Observation;
 use crate::proto::time::Moment;
 
 /// How a connection ended.
@@ -39,8 +39,8 @@ pub(crate) enum Cause {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) end: End,
-    /// Upper bound on the server's timeout implied by this end.
-    pub(crate) bound: Option<UpperBound>,
+    /// Something to learn from.
+    pub(crate) observed: Option<Observation>,
 }
 
 impl Lifecycle {
@@ -59,16 +59,17 @@ impl Lifecycle {
             Phase::Busy { .. } | Phase::Sending { .. } if self.is_unanswered_again() => End::Stale,
             Phase::Busy { .. } | Phase::Sending { .. } => End::PeerBusy,
         };
-        let bound = self.bound(&now);
-        Some(Ended { end, bound })
+        let observed = self.observed_end(&now);
+        Some(Ended { end, observed })
     }
 
     /// This side dropped the connection. Returns how it ended, the first time.
-    pub(crate) fn on_drop(&mut self) -> Option<End> {
+    pub(crate) fn on_drop(&mut self, now: Moment) -> Option<Ended> {
         if std::mem::replace(&mut self.is_ended, true) {
             return None;
         }
-        Some(match (&self.phase, self.retired) {
+        let observed = self.given_up(&now);
+        let end = match (&self.phase, self.retired) {
             (&Phase::Opaque(reason), _) => End::Opaque(reason),
             (Phase::Busy { .. } | Phase::Sending { .. }, _) => End::Client,
             (Phase::Unused { .. } | Phase::Idle { .. }, Some(reason)) => End::Retired(reason),
@@ -81,7 +82,8 @@ impl Lifecycle {
                 None,
             ) => End::Retired(reason),
             (Phase::Unused { .. } | Phase::Idle { .. }, None) => End::Client,
-        })
+        };
+        Some(Ended { end, observed })
     }
 
     /// Whether a request on a connection that had served others has no byte of its response.

@@ -1,128 +1,167 @@
-//! What one connection tells of its server's idle timeout.
+//! What one connection shows of its server's idle timeout.
 
 use std::time::Duration;
 
 use super::{Lifecycle, Phase};
 use crate::policy::{KeepAlivePolicy, Learn};
 use crate::proto::deadline::{self, Reason};
-use crate::proto::learn::{Evidence, Findings, History, Kind, SLOP, UpperBound};
+use crate::proto::learn::{Evidence, Failure, Observation, SLOP};
 use crate::proto::sentinel::Schedule;
 use crate::proto::time::{Moment, Span};
-
-/// How much longer than needed a sentinel is left open to refute a bound.
-const SURPLUS: Span = Span::new(Duration::from_millis(1));
 
 /// How long it takes, besides a round trip, until a request on a connection that was closed has failed.
 const SOON: Span = Span::new(Duration::from_secs(1));
 
+/// The status of a response to no request: the server timed out waiting for one (RFC 9110 §15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
+
+/// The statuses of responses with which servers end an idle connection: the request that they were waiting for
+/// counts as a bad one for some, and others say that they are gone.
+const GOODBYES: [u16; 3] = [400, REQUEST_TIMEOUT, 503];
+
 impl Lifecycle {
-    /// Upper bound on the server's timeout implied by an end at `now`; `None` where the end has another
-    /// explanation.
-    pub(super) fn bound(&self, now: &Moment) -> Option<UpperBound> {
+    /// What an end at `now` shows; `None` where it has another explanation.
+    pub(super) fn observed_end(&self, now: &Moment) -> Option<Observation> {
         if self.retired.is_some() || self.service().is_at_request_limit() {
             return None;
         }
         match self.phase {
             Phase::Idle { .. } => self.close(now),
-            Phase::Busy { .. } | Phase::Sending { .. } if self.is_stale_failure(now) => {
-                Some(UpperBound {
-                    evidence: Evidence {
-                        since: self.idle_since(),
-                        at: *now,
-                        idle: self.idle_before,
-                        slack: self.rtt,
-                        by_sentinel: false,
-                    },
-                    kind: Kind::Failure,
-                })
-            }
-            _ => None,
+            Phase::Busy { .. } | Phase::Sending { .. } => self.failure(now),
+            Phase::Unused { .. } | Phase::Opaque(_) => None,
         }
     }
 
-    /// The server closes the idle connection. A close right behind the response to a later request is no
-    /// idle timer's: it is probably a request limit.
-    fn close(&self, now: &Moment) -> Option<UpperBound> {
-        let evidence = self.open(now);
-        let is_at_once = evidence.idle <= SLOP;
-        (self.requests == 1 || !is_at_once).then_some(UpperBound {
+    /// The server ends the idle connection, by closing it or by bytes that answer nothing.
+    pub(super) fn close(&self, now: &Moment) -> Option<Observation> {
+        let evidence = self.idle_evidence(now);
+        if evidence.idle <= SLOP {
+            return Some(Observation::Limit {
+                requests: self.requests,
+                at: *now,
+            });
+        }
+        self.is_idle_time_known(evidence.idle)
+            .then_some(Observation::Close {
+                evidence,
+                open: Span::ZERO,
+            })
+    }
+
+    /// Whether the server has counted for about as long as `idle`. After a response that drained slowly, or came late,
+    /// it is not known since when the server counts.
+    fn is_idle_time_known(&self, idle: Span) -> bool {
+        self.held() <= idle.part(16).saturating_add(SLOP)
+    }
+
+    /// The open request fails at `now` as one does on a connection that was closed: without an answer, and soon.
+    pub(super) fn failure(&self, now: &Moment) -> Option<Observation> {
+        if self.is_unanswered_again() {
+            self.failure_after(now)
+        } else {
+            None
+        }
+    }
+
+    fn failure_after(&self, now: &Moment) -> Option<Observation> {
+        let soon = self.rtt.saturating_add(SOON);
+        if now.since(&self.begun()) > soon {
+            return None;
+        }
+        if self.idle_before <= SLOP {
+            return Some(Observation::Limit {
+                requests: self.requests.saturating_sub(1),
+                at: *now,
+            });
+        }
+        Some(Observation::Failure(Failure {
+            evidence: self.busy_evidence(now),
+            sent: match self.phase {
+                Phase::Busy { sent, .. } => sent,
+                _ => *now,
+            },
+            answered: Span::ZERO,
+            is_doubted: false,
+        }))
+    }
+
+    /// This side drops the connection at `now`.
+    pub(super) fn given_up(&self, now: &Moment) -> Option<Observation> {
+        let is_open = matches!(self.phase, Phase::Busy { .. } | Phase::Sending { .. });
+        let is_given_up = is_open && self.is_unanswered_again() && self.idle_before > SLOP;
+        is_given_up.then(|| Observation::GivenUp(self.busy_evidence(now)))
+    }
+
+    /// The head of the response to the last request is complete at `now`: the connection survived its idle time,
+    /// unless the response is a goodbye.
+    pub(super) fn answer(&self, now: &Moment) -> Option<Observation> {
+        if self.requests <= 1 {
+            return None;
+        }
+        let evidence = self.busy_evidence(now);
+        if !self.is_goodbye() {
+            return Some(Observation::Answer {
+                evidence,
+                request: self.requests,
+            });
+        }
+        if self.tracker.status() == REQUEST_TIMEOUT {
+            return self.failure_after(now);
+        }
+        // It may as well be the answer to the request.
+        (self.idle_before > SLOP).then_some(Observation::Close {
             evidence,
-            kind: Kind::Close,
+            open: Span::ZERO,
         })
     }
 
-    /// The server says that it closes the idle connection.
-    pub(super) fn announced_close(&self, now: &Moment) -> UpperBound {
-        UpperBound {
-            evidence: self.open(now),
-            kind: Kind::Close,
-        }
+    /// Whether the last response is one with which servers end an idle connection.
+    pub(super) fn is_goodbye(&self) -> bool {
+        self.tracker.is_closing() && GOODBYES.contains(&self.tracker.status())
     }
 
-    /// Whether the open request fails at `now` as one does on a connection that was closed: without an answer,
-    /// soon, and not between requests in quick succession.
-    fn is_stale_failure(&self, now: &Moment) -> bool {
-        let soon = self.rtt.saturating_add(SOON);
-        let is_at_once = self.idle_before <= SLOP;
-        self.is_unanswered_again()
-            && now.since(&self.begun()) <= soon
-            && (self.requests == 2 || !is_at_once)
-    }
-
-    /// The idle connection is open at `now`.
-    fn open(&self, now: &Moment) -> Evidence {
+    /// The connection is idle at `now`.
+    fn idle_evidence(&self, now: &Moment) -> Evidence {
         let since = self.idle_since();
         Evidence {
             since,
             at: *now,
             idle: now.since(&since),
-            slack: self.skew(),
-            by_sentinel: false,
         }
     }
 
-    /// The server began to answer the last request at `now`: the connection survived its idle time.
-    pub(super) fn survival(&self, now: &Moment) -> Option<Evidence> {
-        (self.requests > 1).then_some(Evidence {
+    /// The connection had been idle before the open request.
+    fn busy_evidence(&self, now: &Moment) -> Evidence {
+        Evidence {
             since: self.idle_since(),
             at: *now,
             idle: self.idle_before,
-            slack: Span::ZERO,
-            by_sentinel: false,
-        })
+        }
     }
 
-    /// When a retired connection is looked at if it is left open as a sentinel; `None` where there is
-    /// nothing to learn from that.
+    /// When a retired connection is looked at if it is left open as a sentinel; `None` where that would show
+    /// nothing, or might cost the server its only worker. `is_held_beside` is whether the server has answered on
+    /// another connection since this one was used: one with a single worker cannot, while this one is open.
     pub(crate) fn sentinel(
         &self,
         policy: &KeepAlivePolicy,
-        history: &History,
+        is_held_beside: bool,
         now: &Moment,
     ) -> Option<Schedule> {
         let is_over = matches!(
             self.retired,
             Some(Reason::IdleDeadline | Reason::NoIdleAllowed)
         );
-        // After a response that drained slowly it is not known since when the server counts.
         let is_idle = matches!(self.phase, Phase::Idle { .. });
-        if !is_idle || !is_over || self.skew() > SLOP {
-            return None;
-        }
         let is_hinted = deadline::is_hinted(policy, self.hints.advertised().timeout);
-        let mut until = deadline::allowance(policy, &self.idle_facts(), &Findings::default());
-        if policy.learn == Learn::Full && !is_hinted {
-            until = until.max(Span::new(policy.learn_ceiling));
-        }
-        let evidence = self.open(now);
-        if evidence.idle >= until {
+        // A server that names its timeout need not be watched.
+        let is_wanted = policy.learn == Learn::Full && !is_hinted;
+        if !is_idle || !is_over || !is_wanted || !is_held_beside {
             return None;
         }
-        // A bound that is not much shorter than what policy allows is to be refuted all the same.
-        if let Some(bound) = history.bound() {
-            until = until.max(bound.refuted_beyond().saturating_add(SURPLUS));
-        }
-        let schedule = Schedule::new(evidence, until, is_hinted);
-        schedule.is_worth_it(policy, history).then_some(schedule)
+        let until = Span::new(policy.learn_ceiling);
+        let evidence = self.idle_evidence(now);
+        let is_of_use = evidence.idle < until && self.is_idle_time_known(evidence.idle);
+        is_of_use.then(|| Schedule::new(evidence.since, until, now))
     }
 }

@@ -12,17 +12,13 @@ use self::hints::Hints;
 use super::deadline::{
     self, Deadline, DeadlineBound, Facts, LEAST_BOUND_BY_CONNECTING, Reason, Service, Verdict,
 };
-use super::framing::{self, Opaque, Progress, Tracker};
+use super::framing::{Opaque, Progress, Tracker};
 use super::hint::{KeepAliveHint, Parsed};
 use super::jitter::Jitter;
-use super::learn::{Evidence, Findings, UpperBound};
+use super::learn::{Findings, Observation, SLOP};
 use super::skew::Arrivals;
 use super::time::{Moment, Span};
 use crate::policy::KeepAlivePolicy;
-
-/// The status of a response to no request: the server timed out waiting for one, and the response says
-/// nothing about the network (RFC 9110 §15.5.9).
-const REQUEST_TIMEOUT: u16 = 408;
 
 /// What is known from elsewhere when bytes are written or read.
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +120,6 @@ pub(crate) struct Outcome {
     pub(crate) answer: Option<Span>,
     /// Why nothing is known of the connection from here on.
     pub(crate) opaque: Option<Opaque>,
-}
-
-/// Something to learn from, about the server's idle timeout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Observation {
-    Bound(UpperBound),
-    Survival(Evidence),
 }
 
 /// One connection, from connecting to its end.
@@ -262,14 +251,15 @@ impl Lifecycle {
         if self.opaque().is_some() {
             return outcome;
         }
-        if matches!(self.phase, Phase::Idle { .. }) && framing::is_request_timeout(bytes) {
-            outcome.observed = Some(Observation::Bound(self.announced_close(&now)));
-        }
         let progress = self.tracker.on_read(bytes);
+        outcome.observed = match (&self.phase, &progress) {
+            // Nobody asked for these bytes: the server says goodbye.
+            (Phase::Idle { since, .. }, _) if now.since(since) > SLOP => self.close(&now),
+            // They answer no request either.
+            (Phase::Busy { .. }, Err(Opaque::Unrecognized)) => self.failure(&now),
+            _ => None,
+        };
         let is_answer = matches!(&progress, Ok(progress) if progress.answered);
-        if is_answer && !self.is_answered() {
-            outcome.observed = self.survival(&now).map(Observation::Survival);
-        }
         if let Phase::Busy {
             arrivals,
             is_held_here,
@@ -283,6 +273,9 @@ impl Lifecycle {
                 *is_held_here |= !was_awaited;
             }
             arrivals.on_read(bytes.len(), known.policy.response_window, now);
+        }
+        if matches!(&progress, Ok(progress) if progress.head) {
+            outcome.observed = self.answer(&now);
         }
         self.on_progress(progress, known, now, &mut outcome);
         outcome
@@ -352,9 +345,7 @@ impl Lifecycle {
         {
             elapsed = now.since(sent);
             skew = arrivals.skew(policy.response_window, *is_held_here, &now);
-            if let (Some(first), true) =
-                (arrivals.first(), self.tracker.status() != REQUEST_TIMEOUT)
-            {
+            if let (Some(first), false) = (arrivals.first(), self.is_goodbye()) {
                 let time = first.since(sent);
                 delay = time.saturating_sub(quickest.unwrap_or(self.rtt));
                 answer = Some(time);
@@ -395,11 +386,10 @@ impl Lifecycle {
         }
     }
 
-    /// How long before `idle_since` the server may have finished writing the response.
-    #[inline]
-    fn skew(&self) -> Span {
+    /// How long before `idle_since` the server may have started its idle timer.
+    fn held(&self) -> Span {
         match self.phase {
-            Phase::Idle { skew, .. } => skew,
+            Phase::Idle { skew, delay, .. } => skew.saturating_add(delay),
             _ => Span::ZERO,
         }
     }
@@ -535,9 +525,11 @@ impl Lifecycle {
 
     #[inline]
     fn service(&self) -> Service {
+        let advertised = self.hints.advertised().requests;
+        let learned = self.findings().requests.map(u64::from);
         Service {
             requests: self.requests.into(),
-            requests_allowed: self.hints.advertised().requests,
+            requests_allowed: advertised.into_iter().chain(learned).min(),
         }
     }
 
@@ -608,15 +600,11 @@ impl Lifecycle {
 
     /// The facts that the deadline of an idle connection follows from.
     fn idle_facts(&self) -> Facts {
-        match self.phase {
-            Phase::Idle {
-                elapsed,
-                skew,
-                delay,
-                ..
-            } => self.facts(elapsed, skew.saturating_add(delay)),
-            _ => self.facts(Span::ZERO, Span::ZERO),
-        }
+        let elapsed = match self.phase {
+            Phase::Idle { elapsed, .. } => elapsed,
+            _ => Span::ZERO,
+        };
+        self.facts(elapsed, self.held())
     }
 
     /// The least upper bound of a round trip.

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::learn::{History, Kind};
-use super::super::sentinel::Look;
+use super::super::learn::Evidence;
 use super::*;
 use crate::policy::Learn;
 
@@ -12,7 +11,10 @@ const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const OK_4: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n";
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
-const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
+const TIMED_OUT: &str =
+    "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const UNAVAILABLE: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const UNTIL_EOF: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
 /// One connection, driven as the transport wrapper drives it.
@@ -155,7 +157,8 @@ impl Life {
 
     /// This side drops the connection.
     fn drop(&mut self) -> Option<End> {
-        self.lifecycle.on_drop()
+        let ended = self.lifecycle.on_drop(self.now);
+        ended.map(|ended| ended.end)
     }
 }
 
@@ -1808,114 +1811,237 @@ mod lifetimes {
     }
 }
 
-/// How long a connection that was retired after 4 s is left open as a sentinel, where the origin has a
-/// bound that so much would refute.
-fn left_open_for(policy: KeepAlivePolicy, refuted: Option<u64>) -> Option<Duration> {
-    let mut history = History::default();
-    if let Some(refuted) = refuted {
-        // Refuted by a quarter more, and 100 ms.
-        let idle = Span::new(ms(refuted.saturating_sub(100)))
-            .part(5)
-            .saturating_mul(4);
-        let evidence = Evidence {
-            since: Moment::at(0),
-            at: Moment::at(0),
-            idle,
-            slack: Span::ZERO,
-            by_sentinel: false,
-        };
-        let kind = Kind::Failure;
-        history.on_bound(UpperBound { evidence, kind }, Span::new(HOUR));
-    }
+/// How long a connection that was retired after 4 s is left open as a sentinel.
+fn left_open_for(policy: KeepAlivePolicy, is_concurrent: bool) -> Option<Duration> {
     let mut life = Life::idle().with(policy.safety_margin(Duration::ZERO));
-    let bound = Findings {
-        bound: Some(Span::new(secs(4))),
-        ..Findings::default()
-    };
-    life.lifecycle
-        .on_news(bound, i64::MIN, &life.policy, &Moment::at(0));
     life.now = Moment::at(4_000);
     assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::IdleDeadline)));
-    let mut schedule = life.lifecycle.sentinel(&life.policy, &history, &life.now)?;
+    let mut schedule = life
+        .lifecycle
+        .sentinel(&life.policy, is_concurrent, &life.now)?;
     loop {
         let due = *schedule.due();
-        if let Look::Over(_) = schedule.on_open(&due) {
+        if schedule.on_open(&due).is_none() {
             return Some(due.since(&Moment::epoch()).duration());
         }
     }
 }
 
 #[test]
-fn a_sentinel_is_left_open_for_as_long_as_policy_allows_or_until_it_refutes_what_binds() {
-    let shorten = KeepAlivePolicy::default().max_idle(secs(5));
-    assert_eq!(left_open_for(shorten, None), None, "nothing to refute");
-    assert_eq!(left_open_for(shorten, Some(4_500)), Some(secs(5)));
-    assert_eq!(left_open_for(shorten, Some(5_100)), Some(ms(5_101)));
-    assert_eq!(
-        left_open_for(shorten.max_idle(secs(4)), Some(5_100)),
-        None,
-        "what binds shortens nothing"
-    );
-    let full = shorten.learn(Learn::Full).learn_ceiling(secs(60));
-    assert_eq!(left_open_for(full, None), Some(secs(60)));
-    assert_eq!(left_open_for(full, Some(5_100)), Some(secs(60)));
+fn a_sentinel_is_left_open_if_policy_wants_to_lengthen_and_the_server_has_more_workers() {
+    let four = KeepAlivePolicy::default()
+        .max_idle(secs(4))
+        .learn_ceiling(secs(60));
+    for learn in [Learn::Off, Learn::Shorten] {
+        assert_eq!(left_open_for(four.learn(learn), true), None, "{learn:?}");
+    }
+    let full = four.learn(Learn::Full);
+    assert_eq!(left_open_for(full, false), None);
+    assert_eq!(left_open_for(full, true), Some(secs(60)));
+    assert_eq!(left_open_for(full.learn_ceiling(secs(4)), true), None);
 }
 
-// What the end of a connection tells of the server's timeout.
+// What a connection shows of the server's timeout.
 
-/// The bound that follows if the connection ends at that time, in milliseconds.
-fn bound(life: &Life, millis: u64) -> Option<u128> {
-    let bound = life.lifecycle.bound(&Moment::at(millis))?;
-    Some(bound.evidence.idle.duration().as_millis())
+/// What follows if the connection ends at that time, in milliseconds.
+fn end_at(life: &Life, millis: u64) -> Shown {
+    shown(life.lifecycle.observed_end(&Moment::at(millis)))
+}
+
+/// An observation, in brief; times in milliseconds.
+#[derive(Debug, PartialEq)]
+enum Shown {
+    Nothing,
+    Answer(u128),
+    Close(u128),
+    Failure(u128),
+    GivenUp(u128),
+    Limit(u32),
+}
+
+fn shown(observed: Option<Observation>) -> Shown {
+    let idle = |evidence: Evidence| evidence.idle.duration().as_millis();
+    match observed {
+        None => Shown::Nothing,
+        Some(Observation::Answer { evidence, .. }) => Shown::Answer(idle(evidence)),
+        Some(Observation::Close { evidence, open }) => {
+            assert_eq!(open, Span::ZERO, "nobody looks at it");
+            Shown::Close(idle(evidence))
+        }
+        Some(Observation::Failure(failure)) => Shown::Failure(idle(failure.evidence)),
+        Some(Observation::GivenUp(evidence)) => Shown::GivenUp(idle(evidence)),
+        Some(Observation::Limit { requests, .. }) => Shown::Limit(requests),
+        Some(Observation::Open(_)) => panic!("it is no sentinel"),
+    }
 }
 
 #[test]
-fn a_close_tells_how_long_the_server_waited() {
+fn a_close_shows_how_long_the_server_waited_at_most() {
     let life = Life::idle();
-    assert_eq!(bound(&life, 3_000), Some(3_000));
-    assert_eq!(bound(&life, 0), Some(0), "it keeps none, perhaps");
+    assert_eq!(end_at(&life, 3_000), Shown::Close(3_000));
+    assert_eq!(end_at(&life, 101), Shown::Close(101));
 }
 
 #[test]
-fn a_close_at_once_after_several_requests_is_no_idle_timers() {
+fn a_close_right_behind_an_answer_is_no_idle_timers() {
     let mut life = Life::idle();
+    assert_eq!(end_at(&life, 100), Shown::Limit(1));
     life.exchange_at(2_000);
-    assert_eq!(bound(&life, 2_100), None);
-    assert_eq!(bound(&life, 2_101), Some(101));
+    assert_eq!(end_at(&life, 2_100), Shown::Limit(2));
+    assert_eq!(end_at(&life, 2_101), Shown::Close(101));
 }
 
 #[test]
-fn a_failure_tells_how_long_the_connection_had_been_idle() {
+fn a_close_after_a_response_that_drained_slowly_shows_nothing() {
+    for (slow, is_known) in [(350, true), (351, false), (20_000, false)] {
+        let mut life = Life::connected();
+        life.write(GET, 0);
+        life.read(&head(300_000), 0);
+        life.read(&body(300_000), slow);
+        // A sixteenth of its idle time, and 100 ms.
+        let expected = if is_known {
+            Shown::Close(4_000)
+        } else {
+            Shown::Nothing
+        };
+        assert_eq!(end_at(&life, slow + 4_000), expected, "{slow} ms");
+    }
+}
+
+#[test]
+fn a_failure_shows_how_long_the_connection_had_been_idle() {
     let mut life = Life::idle();
     life.write(GET, 4_000);
-    assert_eq!(bound(&life, 4_010), Some(4_000));
-    assert_eq!(bound(&life, 5_000), Some(4_000));
-    assert_eq!(bound(&life, 5_001), None, "the server worked on it");
+    assert_eq!(end_at(&life, 4_010), Shown::Failure(4_000));
+    assert_eq!(end_at(&life, 5_000), Shown::Failure(4_000));
+    assert_eq!(
+        end_at(&life, 5_001),
+        Shown::Nothing,
+        "the server worked on it"
+    );
 
     let mut slow = Life::connected_after(300);
     slow.write(GET, 1_000);
     slow.read(OK, 1_300);
     slow.write(GET, 4_000);
-    assert_eq!(bound(&slow, 5_300), Some(2_700));
-    assert_eq!(bound(&slow, 5_301), None, "a round trip more");
+    assert_eq!(end_at(&slow, 5_300), Shown::Failure(2_700));
+    assert_eq!(end_at(&slow, 5_301), Shown::Nothing, "a round trip more");
 }
 
 #[test]
 fn a_failure_between_requests_in_quick_succession_is_no_idle_timers() {
     let mut life = Life::idle();
     life.write(GET, 100);
-    assert_eq!(bound(&life, 110), Some(100), "the second");
+    assert_eq!(end_at(&life, 110), Shown::Limit(1));
     life.read(OK, 110);
     life.write(GET, 210);
-    assert_eq!(bound(&life, 220), None, "the third");
+    assert_eq!(end_at(&life, 220), Shown::Limit(2));
     life.read(OK, 220);
     life.write(GET, 321);
-    assert_eq!(bound(&life, 330), Some(101));
+    assert_eq!(end_at(&life, 330), Shown::Failure(101));
+}
+
+#[test]
+fn a_request_limit_that_was_learned_is_one_that_the_server_named() {
+    let mut life = Life::idle();
+    let limit = Findings {
+        requests: Some(2),
+        ..Findings::default()
+    };
+    life.lifecycle
+        .on_news(limit, i64::MIN, &life.policy, &Moment::at(0));
+    life.now = Moment::at(1_000);
+    assert!(matches!(life.look(), Some(Verdict::Reuse { .. })));
+    life.exchange_at(1_000);
+    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+    assert_eq!(end_at(&life, 1_050), Shown::Nothing, "it is known");
+}
+
+#[test]
+fn an_answer_shows_that_the_connection_survived() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    assert_eq!(
+        shown(life.read(OK, 10).observed),
+        Shown::Nothing,
+        "the first"
+    );
+    life.write(GET, 2_010);
+    let begun = life.read("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2", 2_020);
+    assert_eq!(shown(begun.observed), Shown::Nothing, "not yet");
+    let headed = life.read("00 OK\r\ncontent-length: 4\r\n\r\nbo", 2_030);
+    assert_eq!(shown(headed.observed), Shown::Answer(2_000));
+    assert_eq!(shown(life.read("dy", 2_040).observed), Shown::Nothing);
+}
+
+#[test]
+fn any_bytes_on_an_idle_connection_are_a_goodbye() {
+    for goodbye in [TIMED_OUT, UNAVAILABLE, "0\r\n\r\n", "\r\n", "bye"] {
+        let mut life = Life::idle();
+        let outcome = life.read(goodbye, 3_000);
+        assert_eq!(shown(outcome.observed), Shown::Close(3_000), "{goodbye:?}");
+        assert_eq!(end_at(&life, 3_001), Shown::Nothing, "counted once");
+
+        let mut life = Life::idle();
+        let outcome = life.read(goodbye, 100);
+        assert_eq!(shown(outcome.observed), Shown::Nothing, "behind its answer");
+    }
+}
+
+/// The server had sent it before the request arrived, perhaps.
+#[test]
+fn a_goodbye_that_crosses_a_request_is_no_answer() {
+    let answers = |goodbye: &str, after: u64| {
+        let mut life = Life::idle();
+        life.write(GET, 3_000);
+        let outcome = life.read(goodbye, 3_000 + after);
+        let is_answer = matches!(shown(outcome.observed), Shown::Answer(_));
+        assert_eq!(outcome.answer.is_some(), is_answer);
+        shown(outcome.observed)
+    };
+    for goodbye in [TIMED_OUT, "0\r\n\r\n", "bye"] {
+        assert_eq!(answers(goodbye, 199), Shown::Failure(3_000), "{goodbye:?}");
+        let late = answers(goodbye, 1_001);
+        assert_eq!(late, Shown::Nothing, "the server worked on it");
+    }
+    for status in ["400", "503"] {
+        let goodbye = UNAVAILABLE.replace("503", status);
+        assert_eq!(answers(&goodbye, 199), Shown::Close(3_000), "{status}");
+    }
+    let open = UNAVAILABLE.replace("close", "keep-alive");
+    assert_eq!(answers(&open, 199), Shown::Answer(3_000), "it goes on");
+    let other = UNAVAILABLE.replace("503", "500");
+    assert_eq!(
+        answers(&other, 199),
+        Shown::Answer(3_000),
+        "it is about the request"
+    );
+}
+
+#[test]
+fn a_request_that_its_caller_gave_up_shows_that() {
+    let dropped = |life: &mut Life, millis: u64| {
+        let ended = life.lifecycle.on_drop(Moment::at(millis)).unwrap();
+        assert_eq!(ended.end, End::Client);
+        shown(ended.observed)
+    };
+    let mut life = Life::idle();
+    life.write(GET, 4_000);
+    assert_eq!(dropped(&mut life, 9_000), Shown::GivenUp(4_000));
+
+    let mut answered = Life::idle();
+    answered.write(GET, 4_000);
+    answered.read("HTTP/1.1 2", 4_000);
+    assert_eq!(dropped(&mut answered, 9_000), Shown::Nothing);
+
+    let mut first = Life::busy();
+    assert_eq!(dropped(&mut first, 9_000), Shown::Nothing);
 }
 
 #[test]
 fn what_drained_slowly_is_no_sentinel() {
-    for (slow, is_watched) in [(0, true), (100, true), (101, false), (20_000, false)] {
+    // A sixteenth of its idle time, and 100 ms.
+    for (slow, is_watched) in [(0, true), (3_787, true), (3_788, false), (20_000, false)] {
         let policy = KeepAlivePolicy::default()
             .max_idle(secs(60))
             .learn(Learn::Full);
@@ -1925,8 +2051,7 @@ fn what_drained_slowly_is_no_sentinel() {
         life.read(&body(300_000), slow);
         life.now = Moment::at(slow + 59_000);
         assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::IdleDeadline)));
-        let history = History::default();
-        let schedule = life.lifecycle.sentinel(&life.policy, &history, &life.now);
+        let schedule = life.lifecycle.sentinel(&life.policy, true, &life.now);
         assert_eq!(schedule.is_some(), is_watched, "{slow} ms");
     }
 }

@@ -1026,3 +1026,46 @@ fn a_pool_keeps_connections_as_long_as_any_policy_may_allow() {
     assert_eq!(longest(&[patient, full]), Some(2 * HOUR));
     assert_eq!(longest(&[policy().max_idle(Duration::MAX), policy()]), None);
 }
+
+#[test]
+fn what_was_learned_shortens_and_in_full_lengthens_for_a_server_that_names_no_timeout() {
+    let findings = |bound: Option<u64>, kept: Option<u64>| Findings {
+        bound: bound.map(|seconds| Span::new(secs(seconds))),
+        kept: kept.map(|seconds| Span::new(secs(seconds))),
+        requests: None,
+    };
+    let full = policy()
+        .safety_margin(NEVER)
+        .learn(Learn::Full)
+        .learn_ceiling(secs(100));
+    let shorten = full.learn(Learn::Shorten);
+    let off = full.learn(Learn::Off);
+    for (policy, facts, findings, expected) in [
+        (full, SILENT, findings(None, None), 5),
+        (full, SILENT, findings(Some(60), Some(59)), 59),
+        (full, SILENT, findings(Some(3), Some(59)), 3),
+        (full, SILENT, findings(Some(600), Some(599)), 100),
+        (full, SILENT, findings(Some(60), None), 5),
+        (full, SILENT, findings(Some(3), Some(2)), 3),
+        (full, hint(10), findings(Some(60), Some(59)), 10),
+        (full, hint(90), findings(Some(60), Some(59)), 60),
+        (
+            full.hints(false),
+            hint(10),
+            findings(Some(60), Some(59)),
+            59,
+        ),
+        (shorten, SILENT, findings(Some(60), Some(59)), 5),
+        (shorten, SILENT, findings(Some(3), Some(2)), 3),
+        (shorten, hint(90), findings(Some(60), Some(59)), 60),
+        (off, SILENT, findings(Some(3), Some(2)), 5),
+        (off, hint(90), findings(Some(60), Some(59)), 90),
+    ] {
+        let allowed = allowance(&policy, &facts, &findings).duration();
+        assert_eq!(
+            allowed,
+            secs(expected),
+            "{policy:?}, {facts:?}, {findings:?}"
+        );
+    }
+}

@@ -19,6 +19,7 @@ pub(crate) const MAX_HEAD: usize = 512 * 1024;
 /// A field that matters is far shorter; of any other line the beginning is enough.
 pub(crate) const MAX_LINE: usize = 1024;
 
+const CONNECTION: &[u8; 10] = b"connection";
 const CONTENT_LENGTH: &[u8; 14] = b"content-length";
 const KEEP_ALIVE: &[u8; 10] = b"keep-alive";
 const TRANSFER_ENCODING: &[u8; 17] = b"transfer-encoding";
@@ -71,6 +72,8 @@ pub(super) struct Head {
     coding: Coding,
     /// The `Keep-Alive` fields of a response; `None` if it has none.
     hint: Option<Parsed>,
+    /// Whether `Connection` has the option `close` (RFC 9112 §9.6).
+    is_closing: bool,
     /// Bytes walked so far, never above `MAX_HEAD`.
     walked: usize,
     /// The beginning of a line that has not ended yet, never longer than `MAX_LINE`.
@@ -87,6 +90,7 @@ impl Head {
             length: Length::Absent,
             coding: Coding::Absent,
             hint: None,
+            is_closing: false,
             walked: 0,
             partial: Vec::new(),
             is_truncated: false,
@@ -107,6 +111,10 @@ impl Head {
 
     pub(super) fn hint(&self) -> Option<Parsed> {
         self.hint
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing
     }
 
     /// The number of bytes on the heap.
@@ -193,7 +201,12 @@ impl Head {
             // in hyper's parser.
             ([] | [b'\r'], start) => return Ok(start.is_some()),
             (_, None) => self.on_start_line(line, is_truncated)?,
-            ([b'c' | b'C', ..], _) => self.on_content_length(line, is_truncated)?,
+            ([b'c' | b'C', ..], _) => {
+                self.on_content_length(line, is_truncated)?;
+                if self.kind == Kind::Response {
+                    self.on_connection(line, is_truncated);
+                }
+            }
             ([b't' | b'T', ..], _) => self.on_transfer_encoding(line, is_truncated)?,
             ([b'k' | b'K', ..], _) if self.kind == Kind::Response => {
                 self.on_keep_alive(line, is_truncated);
@@ -243,6 +256,13 @@ impl Head {
             Coding::Other
         };
         Ok(())
+    }
+
+    fn on_connection(&mut self, line: &[u8], is_truncated: bool) {
+        if let Ok(Some(value)) = value_of(line, CONNECTION, is_truncated) {
+            let mut options = value.split(|&b| b == b',');
+            self.is_closing |= options.any(|option| trim(option).eq_ignore_ascii_case(b"close"));
+        }
     }
 
     /// A malformed field does not make the connection opaque: if hyper refuses it, hyper closes the connection.
@@ -348,13 +368,6 @@ fn status_line(line: &[u8]) -> Result<Start, Opaque> {
         status,
         http_10: *minor == b'0',
     })
-}
-
-/// Whether bytes from a server begin with the head of a 408 (RFC 9110 §15.5.9).
-pub(crate) fn is_request_timeout(bytes: &[u8]) -> bool {
-    let line = bytes.get(..13).unwrap_or(bytes);
-    let start = status_line(line.strip_suffix(b"\r").unwrap_or(line));
-    matches!(start, Ok(Start::Response { status: 408, .. }))
 }
 
 /// A number of digits only: no sign, no blank, no overflow.

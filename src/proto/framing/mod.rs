@@ -12,8 +12,8 @@
 //!
 //! An exchange has ended when its request was completely written *and* its final response
 //! completely read, in either order. Bytes that are not understood, or that parsers understand differently,
-//! make the connection [`Opaque`] for good. The `Keep-Alive` fields of a final response are found on the
-//! same walk over its head.
+//! make the connection [`Opaque`] for good. The `Keep-Alive` fields of a final response, and whether it says
+//! that its connection ends, are found on the same walk over its head.
 //!
 //! Memory: in each direction at most [`MAX_LINE`] bytes of an unfinished line of a head, and nothing of
 //! bodies. Time: linear in the bytes of heads, chunk heads and trailers; one subtraction for each piece of a
@@ -27,5 +27,4 @@ mod head;
 mod tests;
 mod tracker;
 
-pub(crate) use self::head::is_request_timeout;
 pub(crate) use self::tracker::{Opaque, Progress, Tracker};

@@ -30,7 +30,9 @@ pub(crate) struct Progress {
     pub(crate) begun: bool,
     /// A response began, with the first byte of its head. Interim responses count.
     pub(crate) answered: bool,
-    /// The `Keep-Alive` fields of a final response whose head is complete now.
+    /// The head of a final response is complete now.
+    pub(crate) head: bool,
+    /// Its `Keep-Alive` fields.
     pub(crate) hint: Option<Parsed>,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Tracker {
     method: Option<Method>,
     /// The status of the last response head that was completed.
     status: u16,
+    /// Whether that response says that its connection ends with it.
+    is_closing: bool,
 }
 
 impl Tracker {
@@ -64,12 +68,18 @@ impl Tracker {
             response: Side::Waiting,
             method: None,
             status: 0,
+            is_closing: false,
         }
     }
 
     /// The status of the last response whose head was completed; 0 before the first.
     pub(crate) fn status(&self) -> u16 {
         self.status
+    }
+
+    /// Whether that response has `Connection: close`, as RFC 9112 §9.6 has it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing
     }
 
     /// The number of bytes on the heap.
@@ -190,9 +200,11 @@ impl Tracker {
         }
         if let Some(Start::Response { status, .. }) = head.start() {
             self.status = status;
+            self.is_closing = head.is_closing();
         }
         self.response = body_of_response(&head, self.method)?;
         if !matches!(self.response, Side::Waiting) {
+            progress.head = true;
             progress.hint = head.hint();
         }
         Ok(rest)

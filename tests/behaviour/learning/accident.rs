@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::load::{Asking, Load, ask};
 use super::origin::Origin;
 use super::plan::Plan;
-use super::{MILLISECOND, builder, full, keep_alive};
+use super::{MILLISECOND, full, keep_alive};
 use crate::support::client::guarded;
 
 /// Of so many idle times, one ends early, at any time before the server's timeout.
@@ -103,7 +103,7 @@ async fn asking_after_deploy(keep_alive: &KeepAlive) -> Asking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deploy_is_refuted_by_the_next_sentinel() {
+async fn a_deploy_is_no_timeout() {
     let shortening = full()
         .learn(Learn::Shorten)
         .max_idle(Duration::from_secs(60));
@@ -114,11 +114,8 @@ async fn a_deploy_is_refuted_by_the_next_sentinel() {
         assert_eq!(asking.failed(), 0, "{asking:?}");
         assert!(asking.requests() > 200, "{asking:?}");
         assert!(asking.percent() >= 95.0, "{asking:?}");
+        // The control: who takes the shortest time that was ever seen for the timeout.
+        let by_least = asking.percent_by_least();
+        assert!(by_least < 50.0, "{asking:?}: {by_least}");
     }
-
-    // The control.
-    let blind = builder(shortening).sentinels(0).build().unwrap();
-    let asking = asking_after_deploy(&blind).await;
-    println!("{asking:?}");
-    assert!(asking.percent() < 50.0, "{asking:?}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_keepalive::{KeepAlivePolicy, Learn};
 
 use super::load::{Asking, Load};
-use super::origin::Origin;
+use super::origin::{Origin, Traits};
 use super::plan::Plan;
 use super::{MILLISECOND, RTT, keep_alive};
 use crate::support::client::guarded;
@@ -34,7 +34,11 @@ fn unlucky() -> Load {
 }
 
 async fn asking(policy: KeepAlivePolicy, load: Load) -> Asking {
-    let origin = Origin::with_hint("timeout=60", || Plan::fin(TIMEOUT));
+    let hinted = Traits {
+        hint: Some("timeout=60"),
+        ..Traits::default()
+    };
+    let origin = Origin::with(hinted, || Plan::fin(TIMEOUT));
     let keep_alive = keep_alive(policy);
     let client = || guarded(&keep_alive, origin.connector());
     load.run(&origin, client).await

@@ -44,8 +44,8 @@ impl Malice {
             _ => Farewell::Fin,
         };
         Plan {
-            after: Some(after),
             farewell,
+            ..Plan::fin(after)
         }
     }
 }

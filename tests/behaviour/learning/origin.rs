@@ -12,13 +12,13 @@ use http::Uri;
 use hyper_util::client::legacy::connect::Connected;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::select;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
 
 use super::RTT;
 use super::plan::{Farewell, Plan};
-use crate::support::link::{Link, LinkEnd};
+use crate::support::link::{Line, Link, LinkEnd};
 use crate::support::wire::{Wire, WireConnector, wires};
 
 /// What happened on one connection.
@@ -31,6 +31,34 @@ pub struct Seen {
     pub ended: Option<Instant>,
     /// After how long the server ended it while it was idle.
     pub closed_after: Option<Duration>,
+    /// Since when it is idle, if it is.
+    idle_since: Option<Instant>,
+}
+
+/// A request, and where it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// The request on that connection, counted from one.
+    pub request: u32,
+    /// Whether it is one of those that the server may hang up on.
+    pub is_bad: bool,
+}
+
+/// The path of a request that is bad.
+pub const BAD: &str = "http://server.test/bad";
+
+/// What a server is besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits {
+    pub hint: Option<&'static str>,
+    /// How long an answer takes.
+    pub delay: Duration,
+    /// How many connections it serves at once; the others wait.
+    pub workers: Option<usize>,
+    /// How many connections it keeps: one more, and it closes the one that has been idle for longest.
+    pub places: Option<usize>,
+    /// Whether it is an HTTP forward proxy.
+    pub is_proxy: bool,
 }
 
 /// A server, a round trip away. Clones are the same server.
@@ -40,12 +68,16 @@ pub struct Origin {
     connector: Connector,
 }
 
+type Script = Box<dyn FnMut(Turn) -> Plan + Send>;
+
 struct Inner {
-    hint: Option<&'static str>,
-    /// How long an answer takes.
-    delay: Duration,
-    plan: Mutex<Box<dyn FnMut() -> Plan + Send>>,
+    traits: Traits,
+    workers: Semaphore,
+    plan: Mutex<Script>,
     seen: Mutex<Vec<Seen>>,
+    lines: Mutex<Vec<Line>>,
+    /// The connection that is to go.
+    evicted: watch::Sender<Option<usize>>,
     most_open: AtomicUsize,
     deploy: Notify,
 }
@@ -53,35 +85,35 @@ struct Inner {
 impl Origin {
     /// Answers each request at once, and says nothing of its timeout.
     pub fn new(plan: impl FnMut() -> Plan + Send + 'static) -> Self {
-        Self::start(plan, None, Duration::ZERO)
+        Self::with(Traits::default(), plan)
     }
 
-    pub fn with_hint(hint: &'static str, plan: impl FnMut() -> Plan + Send + 'static) -> Self {
-        Self::start(plan, Some(hint), Duration::ZERO)
+    pub fn with(traits: Traits, mut plan: impl FnMut() -> Plan + Send + 'static) -> Self {
+        Self::scripted(traits, move |_| plan())
     }
 
-    pub fn with_delay(delay: Duration, plan: impl FnMut() -> Plan + Send + 'static) -> Self {
-        Self::start(plan, None, delay)
-    }
-
-    fn start(
-        plan: impl FnMut() -> Plan + Send + 'static,
-        hint: Option<&'static str>,
-        delay: Duration,
-    ) -> Self {
-        let (wires, mut far_ends) = wires(Link::new().latency(RTT / 2), Connected::new);
+    /// Decides with each request how it is answered, and what becomes of the connection after that.
+    pub fn scripted(traits: Traits, script: impl FnMut(Turn) -> Plan + Send + 'static) -> Self {
+        let connected = if traits.is_proxy {
+            || Connected::new().proxy(true)
+        } else {
+            Connected::new
+        };
+        let (wires, mut far_ends) = wires(Link::new().latency(RTT / 2), connected);
         let inner = Arc::new(Inner {
-            hint,
-            delay,
-            plan: Mutex::new(Box::new(plan)),
+            traits,
+            workers: Semaphore::new(traits.workers.unwrap_or(Semaphore::MAX_PERMITS)),
+            plan: Mutex::new(Box::new(script)),
             seen: Mutex::default(),
+            lines: Mutex::default(),
+            evicted: watch::Sender::new(None),
             most_open: AtomicUsize::new(0),
             deploy: Notify::new(),
         });
         let server = Arc::clone(&inner);
         tokio::spawn(async move {
             while let Some(end) = far_ends.accept().await {
-                let number = server.open();
+                let number = server.open(end.line());
                 tokio::spawn(Arc::clone(&server).serve(number, end));
             }
         });
@@ -96,8 +128,15 @@ impl Origin {
     }
 
     /// What happens with idle times that begin from now on.
-    pub fn set(&self, plan: impl FnMut() -> Plan + Send + 'static) {
-        *self.inner.plan.lock().unwrap() = Box::new(plan);
+    pub fn set(&self, mut plan: impl FnMut() -> Plan + Send + 'static) {
+        *self.inner.plan.lock().unwrap() = Box::new(move |_| plan());
+    }
+
+    /// Nothing that the server sends is found before that time: the client's thread does something else.
+    pub fn stall_until(&self, until: Instant) {
+        for line in &*self.inner.lines.lock().unwrap() {
+            line.hold_until(until);
+        }
     }
 
     /// Closes all connections that are idle now, whatever was planned.
@@ -144,22 +183,33 @@ impl Inner {
         self.seen.lock().unwrap()
     }
 
-    fn open(&self) -> usize {
+    fn open(&self, line: Line) -> usize {
+        self.lines.lock().unwrap().push(line);
         let mut seen = self.seen();
+        let is_full = |places| seen.iter().filter(|it| it.ended.is_none()).count() >= places;
+        if self.traits.places.is_some_and(is_full) {
+            let idle = seen.iter().enumerate().filter(|(_, it)| it.ended.is_none());
+            let idle = idle.filter_map(|(number, it)| Some((it.idle_since?, number)));
+            self.evicted
+                .send_replace(idle.min().map(|(_, number)| number));
+        }
         seen.push(Seen::default());
         let open = seen.iter().filter(|it| it.ended.is_none()).count();
         self.most_open.fetch_max(open, Ordering::Relaxed);
         seen.len() - 1
     }
 
-    fn plan(&self) -> Plan {
-        (self.plan.lock().unwrap())()
+    fn plan(&self, turn: Turn) -> Plan {
+        (self.plan.lock().unwrap())(turn)
     }
 
     async fn serve(self: Arc<Self>, number: usize, mut end: LinkEnd) {
+        let worker = self.workers.acquire().await;
+        let mut evicted = self.evicted.subscribe();
         // The first request of a connection is on its way.
         let mut plan = Plan::never();
         let mut requests = 0;
+        let mut idle_since = Instant::now();
         loop {
             let request = read_request(&mut end);
             let came = async {
@@ -172,9 +222,15 @@ impl Inner {
                 biased;
                 came = came => came,
                 () = self.deploy.notified() => {
+                    self.seen()[number].closed_after = Some(idle_since.elapsed());
+                    return self.seen()[number].ended = Some(Instant::now());
+                }
+                _ = evicted.wait_for(|evicted| *evicted == Some(number)) => {
+                    self.seen()[number].closed_after = Some(idle_since.elapsed());
                     return self.seen()[number].ended = Some(Instant::now());
                 }
             };
+            self.seen()[number].idle_since = None;
             match came {
                 None => {
                     if !self.give_up(number, plan, &mut end).await {
@@ -187,19 +243,30 @@ impl Inner {
                     self.seen()[number].strays += strays;
                     return self.seen()[number].ended = Some(Instant::now());
                 }
-                Some(Ok(())) => {
+                Some(Ok(is_bad)) => {
                     requests += 1;
                     self.seen()[number].requests.push(Instant::now());
-                    if !self.delay.is_zero() {
-                        sleep(self.delay).await;
+                    let delay = self.traits.delay;
+                    if !delay.is_zero() {
+                        sleep(delay).await;
                     }
-                    plan = self.plan();
+                    plan = self.plan(Turn {
+                        request: requests,
+                        is_bad,
+                    });
+                    if !plan.answers {
+                        break;
+                    }
                     let response = self.response(requests, number, &plan);
                     // A client that is gone shows when it is read from.
                     drop(end.write_all(response.as_bytes()).await);
+                    idle_since = Instant::now();
+                    self.seen()[number].idle_since = Some(idle_since);
                 }
             }
         }
+        drop(worker);
+        self.seen()[number].ended = Some(Instant::now());
     }
 
     /// Ends an idle connection. Returns whether it goes on nevertheless.
@@ -211,9 +278,10 @@ impl Inner {
         if matches!(plan.farewell, Farewell::OnlyBytes(_)) {
             return true;
         }
-        if matches!(plan.farewell, Farewell::Silence) {
+        if let Farewell::Silence | Farewell::BlackHole = plan.farewell {
             let strays = usize::from(end.read_u8().await.is_ok());
             self.seen()[number].strays += strays;
+            while matches!(plan.farewell, Farewell::BlackHole) && end.read_u8().await.is_ok() {}
         } else {
             self.seen()[number].closed_after = plan.after;
         }
@@ -222,7 +290,10 @@ impl Inner {
     }
 
     fn response(&self, requests: u32, number: usize, plan: &Plan) -> String {
-        let hint = self.hint.map(|hint| format!("keep-alive: {hint}\r\n"));
+        let hint = self
+            .traits
+            .hint
+            .map(|hint| format!("keep-alive: {hint}\r\n"));
         let waits = plan
             .after
             .map_or(u64::MAX, |after| after.as_millis() as u64);
@@ -234,8 +305,8 @@ impl Inner {
     }
 }
 
-/// The head, and a body of five bytes if it is a POST; else how many bytes came before FIN.
-async fn read_request(end: &mut LinkEnd) -> Result<(), usize> {
+/// The head, and a body of five bytes if it is a POST: whether it is bad; else how many bytes came before FIN.
+async fn read_request(end: &mut LinkEnd) -> Result<bool, usize> {
     let mut bytes = Vec::new();
     let is_whole = |bytes: &[u8]| match bytes.strip_suffix(b"hello") {
         Some(head) => head.ends_with(b"\r\n\r\n"),
@@ -247,7 +318,7 @@ async fn read_request(end: &mut LinkEnd) -> Result<(), usize> {
             Err(_) => return Err(bytes.len()),
         }
     }
-    Ok(())
+    Ok(bytes.starts_with(b"POST /bad"))
 }
 
 /// Connects to an [`Origin`], in a round trip; ignores the address.

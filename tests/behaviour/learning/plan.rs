@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 /// What some servers say before they close an idle connection.
-pub const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
+pub const TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+pub const BAD_REQUEST: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+pub const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// How the server ends an idle connection, unless the next request comes before.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +17,8 @@ pub struct Plan {
     /// Counted from when it wrote the last response. `None` is never.
     pub after: Option<Duration>,
     pub farewell: Farewell,
+    /// Whether the request is answered; otherwise the server hangs up.
+    pub answers: bool,
 }
 
 /// What the client sees of that.
@@ -24,6 +32,8 @@ pub enum Farewell {
     OnlyBytes(&'static [u8]),
     /// Nothing, until the next request is met with RST: a load balancer that has forgotten.
     Silence,
+    /// Nothing, whatever is sent: something in between has forgotten, and says so to nobody.
+    BlackHole,
 }
 
 impl Plan {
@@ -31,6 +41,15 @@ impl Plan {
         Self {
             after: Some(after),
             farewell: Farewell::Fin,
+            answers: true,
+        }
+    }
+
+    /// Hangs up in place of answering.
+    pub fn hang_up() -> Self {
+        Self {
+            answers: false,
+            ..Self::never()
         }
     }
 
@@ -41,10 +60,17 @@ impl Plan {
         }
     }
 
+    pub fn black_hole(after: Duration) -> Self {
+        Self {
+            farewell: Farewell::BlackHole,
+            ..Self::fin(after)
+        }
+    }
+
     pub fn never() -> Self {
         Self {
             after: None,
-            farewell: Farewell::Fin,
+            ..Self::fin(Duration::ZERO)
         }
     }
 }

@@ -37,8 +37,9 @@ async fn there_is_one_for_each_origin_and_no_more_than_the_cap() {
     for (policy, origins, connections, left) in [
         (full(), 1, MANY, 1),
         (full(), 3, 3, 3),
-        (full(), MANY, 1, 64),
-        // The controls.
+        (full(), MANY, 2, 64),
+        // The controls. A server that was never seen to serve two at once may have one worker.
+        (full(), 3, 1, 0),
         (full().learn(Learn::Shorten), 3, 3, 0),
         (full().learn(Learn::Off), 3, 3, 0),
     ] {
@@ -81,7 +82,7 @@ async fn it_is_closed_at_the_ceiling_and_none_takes_its_place_unasked() {
 /// A user who thinks for 10 s once, and for a second from then on, past the time at which all would be
 /// allowed. Returns how often each connection was used.
 async fn uses(origin: &Origin, ask_once: impl AsyncFn()) -> Vec<usize> {
-    ask_once().await;
+    tokio::join!(ask_once(), ask_once());
     sleep(10 * SECOND).await;
     for _ in 0..200 {
         ask_once().await;
@@ -100,32 +101,36 @@ async fn it_is_given_to_no_request() {
 
     let uses = uses(&origin, async || drop(ask(&client).await.unwrap())).await;
 
-    assert_eq!(uses, [1, 200]);
+    assert_eq!(uses, [1, 1, 200]);
     assert_eq!(origin.open(), 2, "it is open all the while");
 
     // The control: a pool that holds it that long gives it to the next one.
     let origin = Origin::new(Plan::never);
     let client = plain(origin.connector());
     let uses = self::uses(&origin, async || drop(ask(&client).await.unwrap())).await;
-    assert_eq!(uses, [201]);
+    assert_eq!(uses.iter().sum::<usize>(), 202);
+    assert_eq!(uses.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_goes_with_what_is_left_of_the_connection_not_with_the_client() {
     let keep_alive = keep_alive(full());
     let origin = Origin::new(|| Plan::fin(60 * SECOND));
-    let client = guarded(&keep_alive, origin.connector());
-    drop(ask(&client).await.unwrap());
-    sleep(10 * SECOND).await;
+    for closes in 1..=2 {
+        let client = guarded(&keep_alive, origin.connector());
+        fill(&client, URI, 2).await;
+        sleep(10 * SECOND).await;
 
-    drop(client);
-    sleep(60 * SECOND).await;
+        drop(client);
+        sleep(60 * SECOND).await;
 
-    assert_eq!(origin.closes(), 1, "it saw the server close");
+        assert_eq!(origin.closes(), closes, "it saw the server close");
+    }
     let client = guarded(&keep_alive, origin.connector());
     let allowed = allowed(&client, URI).await;
+    // It is looked at every second.
     let known = 60 * SECOND - 100 * MILLISECOND - RTT;
-    assert!(allowed.abs_diff(known) < 5 * MILLISECOND, "{allowed:?}");
+    assert!(known - SECOND <= allowed && allowed <= known, "{allowed:?}");
 }
 
 /// Nobody could use what it learns.
@@ -135,7 +140,7 @@ async fn it_goes_with_the_last_who_could_use_what_it_learns() {
         let keep_alive = keep_alive(full());
         let origin = Origin::new(Plan::never);
         let client = guarded(&keep_alive, origin.connector());
-        drop(ask(&client).await.unwrap());
+        fill(&client, URI, 2).await;
         sleep(10 * SECOND).await;
         assert_eq!(origin.open(), 1);
 
@@ -176,10 +181,13 @@ async fn what_was_seen_counts_for_as_long_as_policy_says() {
         let keep_alive = builder(policy).sentinels(0).build().unwrap();
         let origin = Origin::new(|| Plan::fin(10 * SECOND));
         let client = guarded(&keep_alive, origin.connector());
-        drop(ask(&client).await.unwrap());
-        sleep(20 * SECOND).await;
-        assert_eq!(keep_alive.stats().closed_while_idle, 1);
-        let closed = Instant::now() - 10 * SECOND;
+        for _ in 0..2 {
+            drop(ask(&client).await.unwrap());
+            sleep(20 * SECOND).await;
+        }
+        assert_eq!(keep_alive.stats().closed_while_idle, 2);
+        // The first of both.
+        let closed = Instant::now() - 30 * SECOND;
 
         sleep_until(closed + later).await;
 
@@ -199,10 +207,12 @@ async fn only_so_many_origins_are_remembered() {
         let origin = Origin::new(|| Plan::fin(10 * SECOND));
         let client = guarded(&keep_alive, origin.connector());
         for number in 0..10 {
-            fill(&client, &uri(number), 1).await;
-            sleep(20 * SECOND).await;
+            for _ in 0..2 {
+                fill(&client, &uri(number), 1).await;
+                sleep(20 * SECOND).await;
+            }
         }
-        assert_eq!(keep_alive.stats().closed_while_idle, 10);
+        assert_eq!(keep_alive.stats().closed_while_idle, 20);
 
         // Known last, and known first.
         let last = allowed(&client, &uri(9)).await;

@@ -6,7 +6,7 @@ use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn, Origin
 use tokio::time::{Instant, sleep};
 
 use super::load::{Outcome, number, outcome};
-use super::origin::{Connector, Origin};
+use super::origin::{Connector, Origin, Traits};
 use super::plan::Plan;
 use super::{RTT, SECOND, URI, keep_alive};
 use crate::support::client::{Guarded, exchange, guarded, post};
@@ -151,7 +151,11 @@ const OTHER: &str = "http://other.test/";
 /// comes while a request to the first origin is under way.
 async fn used_before_and_after(retire: impl Fn(&KeepAlive)) -> [usize; 2] {
     let keep_alive = keep_alive(policy(Learn::Off));
-    let origins = [ONE, OTHER].map(|_| Origin::with_delay(SECOND, Plan::never));
+    let slow = Traits {
+        delay: SECOND,
+        ..Traits::default()
+    };
+    let origins = [ONE, OTHER].map(|_| Origin::with(slow, Plan::never));
     let mut reused = [0; 2];
     let clients = origins
         .each_ref()

@@ -21,6 +21,7 @@ const NOTHING: Progress = Progress {
     ended: false,
     begun: false,
     answered: false,
+    head: false,
     hint: None,
 };
 const ENDED: Progress = Progress {
@@ -34,6 +35,10 @@ const BEGUN: Progress = Progress {
 const ANSWERED: Progress = Progress {
     answered: true,
     ..NOTHING
+};
+const WHOLE: Progress = Progress {
+    head: true,
+    ..ANSWERED
 };
 
 #[test]
@@ -76,7 +81,7 @@ fn a_piece_may_end_a_request_that_was_answered_early_and_begin_the_next() {
         let mut tracker = Tracker::new();
         let begun = SIZED.wire.strip_suffix(b" world").unwrap();
         assert_eq!(tracker.on_written(begun), Ok(BEGUN));
-        assert_eq!(tracker.on_read(OK), Ok(ANSWERED));
+        assert_eq!(tracker.on_read(OK), Ok(WHOLE));
 
         let (first, second) = joined.split_at(at);
         let progress = [tracker.on_written(first), tracker.on_written(second)];
@@ -94,7 +99,7 @@ fn a_piece_may_end_a_request_that_was_answered_early_and_begin_the_next() {
         assert_eq!(progress, expected.map(Ok), "split at {at}");
         let ended = Progress {
             ended: true,
-            ..ANSWERED
+            ..WHOLE
         };
         assert_eq!(tracker.on_read(OK), Ok(ended), "split at {at}");
     }
@@ -199,7 +204,11 @@ fn every_head_is_an_answer_and_nothing_else_is() {
         Ok(ANSWERED)
     );
     assert_eq!(tracker.status(), 103, "the head has not ended");
-    assert_eq!(tracker.on_read(b"\r\na"), Ok(NOTHING));
+    let head = Progress {
+        head: true,
+        ..NOTHING
+    };
+    assert_eq!(tracker.on_read(b"\r\na"), Ok(head));
     assert_eq!(tracker.status(), 404);
     assert_eq!(tracker.on_read(b"b"), Ok(NOTHING));
     assert_eq!(tracker.on_read(b"c"), Ok(ENDED));
@@ -213,7 +222,7 @@ fn every_head_is_an_answer_and_nothing_else_is() {
     );
     let all = Progress {
         ended: true,
-        ..ANSWERED
+        ..WHOLE
     };
     assert_eq!(tracker.on_read(&[CONTINUE, OK].concat()), Ok(all));
     assert_eq!(tracker.status(), 200);
@@ -406,4 +415,29 @@ fn hyper_takes_another_request_before_the_one_before_is_out_but_the_tracker_does
     assert_eq!(rig.hyper(), Hyper::Ready);
     assert_eq!(rig.follow(Follower::ended), 2);
     assert_eq!(rig.follow(Follower::outcome), Outcome::Idle);
+}
+
+#[test]
+fn a_final_response_may_say_that_its_connection_ends() {
+    for (fields, is_closing) in [
+        ("", false),
+        ("Connection: close\r\n", true),
+        ("CONNECTION:\tx, CLOSE \r\n", true),
+        ("Connection: keep-alive\r\nConnection: close\r\n", true),
+        ("Connection: closed\r\n", false),
+        ("Connection : close\r\n", false),
+        ("X-Connection: close\r\n", false),
+    ] {
+        let mut tracker = Tracker::new();
+        tracker.on_written(GET.wire).unwrap();
+        let head = format!("HTTP/1.1 200 X\r\n{fields}Content-Length: 0\r\n\r\n");
+        for piece in head.as_bytes().chunks(7) {
+            tracker.on_read(piece).unwrap();
+        }
+        assert_eq!(tracker.is_closing(), is_closing, "{fields:?}");
+
+        tracker.on_written(GET.wire).unwrap();
+        tracker.on_read(OK).unwrap();
+        assert!(!tracker.is_closing(), "the next does not");
+    }
 }
