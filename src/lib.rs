@@ -76,13 +76,11 @@
 //!
 //! # Servers that send no hint
 //!
-//! The crate observes, per origin, when servers close idle connections, and how long they leave them open.
+//! The crate observes, per origin, after which idle times connections end, and requests fail or are answered.
 //! By default that only shortens what policy and hint allow ([`Learn::Shorten`]): a server that closes after
-//! 2 s, or sooner than its hint, may cost one failed request, not many. Where it shortens something, one
-//! connection to that origin is left open as a sentinel, to find whether the server waits longer.
-//! [`Learn::Full`] also finds how long a silent server waits, without risking a request: one connection per
-//! origin is left open when it is not used any more, until the server closes it. See [`guide::learning`],
-//! and [`KeepAlive::origins`] for what was learned.
+//! 2 s, or sooner than its hint, may cost a failed request or two, not many. [`Learn::Full`] also finds how long
+//! a silent server waits, without risking a request: one connection per origin is left open when it is not used any
+//! more, until the server closes it. See [`guide::learning`], and [`KeepAlive::origins`] for what was learned.
 //!
 //! # Order of composition
 //!
@@ -140,7 +138,7 @@
 //! | | |
 //! |---|---|
 //! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and the [`ConnectionHandle`] on the error shows that the connection was reused. |
-//! | A server closes sooner than its hint, or than `max_idle` | One request may fail before that is known ([`Learn::Shorten`]). Set `max_idle` to the server's timeout; with [`hints(false)`](KeepAlivePolicy::hints) if its hint is wrong. |
+//! | A server closes sooner than its hint, or than `max_idle` | One request may fail before that is known, or two ([`Learn::Shorten`]). Set `max_idle` to the server's timeout; with [`hints(false)`](KeepAlivePolicy::hints) if its hint is wrong. |
 //! | Requests sent again | Only those that hyper returns unsent. |
 //! | HTTP/2 and HTTP/3 | HTTP/2 is only forwarded. Both announce the end of a connection themselves. |
 //! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has the alternatives. |

@@ -19,7 +19,7 @@ use crate::error::{Expected, PolicyError};
 /// | [`hint_ceiling`](Self::hint_ceiling) | 600 s | upper bound of a hint's timeout |
 /// | [`reuse`](Self::reuse) | allowed | whether connections are reused at all |
 /// | [`response_window`](Self::response_window) | 8 MiB | how much of a response the network may hold |
-/// | [`learn`](Self::learn) | [`Learn::Shorten`] | what is learned from connections that servers close |
+/// | [`learn`](Self::learn) | [`Learn::Shorten`] | what is learned from how servers end connections |
 /// | [`learn_ceiling`](Self::learn_ceiling) | 600 s | the longest timeout that is learned |
 /// | [`evidence_age`](Self::evidence_age) | 30 min | how long observations count |
 /// | [`max_lifetime`](Self::max_lifetime) | none | how long a connection is used after connecting |
@@ -40,8 +40,7 @@ use crate::error::{Expected, PolicyError};
 ///   last byte before the response. `finished` is when the last byte of the response was read, and the request out.
 /// * `expected` is the server's hint, up to the ceiling, or else `max_idle`; but no more than what was
 ///   learned of the server, see [`Learn`].
-/// * `margin` is the [`SafetyMargin`]; under [`Learn::Full`], where the server's timeout is known, plus the spread of
-///   the times at which it was seen to close.
+/// * `margin` is the [`SafetyMargin`].
 /// * `round trip` is the least time from the first byte of a request to that of its response on this connection, and
 ///   at most the longer of half a second and the time that connecting took.
 /// * `skew` is how long before `finished` the server may have finished writing the response, by when its bytes
@@ -194,8 +193,7 @@ impl KeepAlivePolicy {
         self
     }
 
-    /// What is learned from connections that a server closes, or keeps open. The default is
-    /// [`Learn::Shorten`].
+    /// What is learned from how a server ends connections. The default is [`Learn::Shorten`].
     pub fn learn(mut self, learn: Learn) -> Self {
         self.learn = learn;
         self
