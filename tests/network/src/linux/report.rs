@@ -37,9 +37,8 @@ const MOST_WITH_MARGIN: f64 = 1.10;
 /// sends a lost request again, and no margin covers that.
 const LONGEST_MARGIN: f64 = 1.0;
 
-/// How many requests it costs a process to learn that connections are forgotten. A connection that was left open
-/// notices nothing of that, and takes back what was learned, so it is learned more than once.
-const MOST_TO_LEARN: u64 = 8;
+/// How many requests it costs a process to learn that connections are forgotten.
+const MOST_TO_LEARN: u64 = 2;
 
 impl Row {
     /// The connections, to the fewest that lose none.
