@@ -44,9 +44,6 @@ async fn lost(stopped: Stopped, goodbye: Goodbye, is_guarded: bool) -> usize {
             timeout: Duration::from_secs(seconds),
         };
         if let Some(errors) = trial.errors().await {
-            if std::env::var("DBG").is_ok() {
-                eprintln!("{stopped:?} {goodbye:?} {is_guarded} {seconds}");
-            }
             return errors.len();
         }
     }
