@@ -22,7 +22,7 @@ pub struct PatternBody {
     sleep: Option<Pin<Box<Sleep>>>,
     ledger: Ledger,
     /// What the last piece waits for.
-    last_after: Option<JoinHandle<()>>,
+    last_after: Option<JoinHandle<bool>>,
 }
 
 /// Whose body.
@@ -45,7 +45,7 @@ impl PatternBody {
     }
 
     /// Does not end before that has.
-    pub fn end_after(mut self, task: JoinHandle<()>) -> Self {
+    pub fn end_after(mut self, task: JoinHandle<bool>) -> Self {
         self.last_after = Some(task);
         self
     }

@@ -59,12 +59,13 @@ async fn answer(
     let id = head.uri.path()[1..].parse().expect("a number");
     let plan = ledger.arrived(connection, id);
     let reading = read(Arc::clone(serving), id, plan.request.len, body);
+    let mut broke_off = false;
     let mut still_reading = None;
     if plan.is_early && plan.response.len > 0 && plan.method == Method::Post {
         // hyper does not go on to read a request whose response is complete.
         still_reading = Some(tokio::spawn(reading));
     } else {
-        reading.await;
+        broke_off = !reading.await;
     }
     if !plan.think.is_zero() {
         sleep(plan.think).await;
@@ -73,6 +74,13 @@ async fn answer(
     match plan.fault {
         Some(Fault::Stops) => {
             ledger.ignores(id);
+            if let Some(reading) = still_reading.take() {
+                broke_off = !reading.await.unwrap_or(true);
+            }
+            if broke_off {
+                // hyper reads no further, and would not notice that the client is gone.
+                serving.kill(Closing::Client, false);
+            }
             pending().await
         }
         Some(Fault::Closes { reset }) => {
@@ -106,13 +114,14 @@ async fn answer(
     response.body(body).expect("a response")
 }
 
-/// Reads a request's body.
-async fn read(serving: Arc<Serving>, id: u64, len: u64, mut body: Incoming) {
+/// Reads a request's body; false if it ends too early.
+async fn read(serving: Arc<Serving>, id: u64, len: u64, mut body: Incoming) -> bool {
     let (ledger, connection) = (&serving.ledger, serving.connection);
     let mut offset = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return ledger.request_ended(connection, id);
+            ledger.request_ended(connection, id);
+            return false;
         };
         let Ok(bytes) = frame.into_data() else {
             continue;
@@ -127,4 +136,5 @@ async fn read(serving: Arc<Serving>, id: u64, len: u64, mut body: Incoming) {
     } else {
         ledger.request_altered(connection, id, offset);
     }
+    offset == len
 }
