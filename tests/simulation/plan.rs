@@ -137,6 +137,7 @@ fn payload(world: &World, draw: &mut Draw, rate: Option<u64>, sized: bool) -> Pa
     // Not more than takes the link this long.
     const SECONDS: u64 = 20;
     let most = rate.map_or(most, |rate| most.min(SECONDS * rate));
+    let most = most.min(SECONDS * world.network.window_rate());
     let len = draw.number(most / 20, most);
     let piece = draw.magnitude(1 + len / 200, 64_000 + len / 200) as usize;
     let pieces = len.div_ceil(piece as u64).max(1);

@@ -53,6 +53,12 @@ impl Network {
         self.is_shared && self.down.is_some()
     }
 
+    /// How many bytes pass in a second at most where one buffer is sent after another.
+    pub fn window_rate(&self) -> u64 {
+        let way = (self.latency + self.jitter).as_millis().max(1) as u64;
+        self.buffer as u64 * 1000 / way
+    }
+
     pub fn link(&self) -> Link {
         let mut link = Link::new()
             .latency(self.latency)
