@@ -124,11 +124,12 @@ async fn exchange<S: SimClient>(
     let (head, body) = response.into_parts();
     let carrier = head.extensions.get::<Carrier>();
     let &Carrier(connection) = carrier.expect("the extras of the transport");
-    if head.status == StatusCode::REQUEST_TIMEOUT {
-        return Err(Failure::Said408 { connection });
+    let answered = head.headers.get("x-id");
+    if answered.is_none() && ledger.said_goodbye(connection) {
+        return Err(Failure::Goodbye { connection });
     }
     ledger.heard(id, connection);
-    let is_for_it = head.headers.get("x-id") == Some(&HeaderValue::from(id));
+    let is_for_it = answered == Some(&HeaderValue::from(id));
     if head.status != StatusCode::OK || !is_for_it {
         ledger.violation(&format!("request {id} was answered with {head:?}"));
     }

@@ -30,6 +30,7 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Struck {
     IdleTimer,
+    Goodbye,
     Served,
     AtRandom,
     Fault,
@@ -48,6 +49,7 @@ impl fmt::Display for Struck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::IdleTimer => "idle timers that ran out",
+            Self::Goodbye => "idle timers that said goodbye",
             Self::Served => "closes after so many requests",
             Self::AtRandom => "closes at random",
             Self::Fault => "answers broken off or withheld",

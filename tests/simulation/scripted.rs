@@ -1,5 +1,5 @@
-//! A server that does what hyper's does not: it says 408, answers early, breaks off, sends interim
-//! responses, and closes without a word after so many requests.
+//! A server that does what hyper's does not: it says goodbye in many ways, answers early, breaks off, sends
+//! interim responses, and closes without a word after so many requests.
 //!
 //! Its idle timer starts when the link has accepted the last byte of the response or, if that is
 //! later, when the request's body was read to its end.
@@ -68,15 +68,14 @@ impl Script {
     }
 
     async fn say_goodbye(&mut self) -> Result<Closing> {
-        match self.serving.world.server.goodbye {
-            Goodbye::Fin => {}
-            Goodbye::Reset => self.serving.ending.reset(),
-            Goodbye::Says408 => {
-                let serving = &self.serving;
-                serving.ledger.says_408(serving.connection);
-                let said = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-                self.end.write_all(said.as_bytes()).await?;
-            }
+        let goodbye = self.serving.world.server.goodbye;
+        if goodbye == Goodbye::Reset {
+            self.serving.ending.reset();
+        }
+        if let Some(bytes) = goodbye.bytes() {
+            let serving = &self.serving;
+            serving.ledger.says_goodbye(serving.connection);
+            self.end.write_all(bytes).await?;
         }
         Ok(Closing::Idle)
     }

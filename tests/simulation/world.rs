@@ -100,8 +100,33 @@ pub struct Behaviour {
 pub enum Goodbye {
     Fin,
     Reset,
+    /// `400 Bad Request`, and FIN.
+    Says400,
     /// `408 Request Timeout`, and FIN.
     Says408,
+    /// `503 Service Unavailable`, and FIN.
+    Says503,
+    /// The last chunk of a body that nobody waits for, and FIN.
+    StrayChunk,
+}
+
+impl Goodbye {
+    /// What the server writes before it closes.
+    pub fn bytes(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Fin | Self::Reset => None,
+            Self::Says400 => Some(
+                b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            ),
+            Self::Says408 => Some(
+                b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            ),
+            Self::Says503 => Some(
+                b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            ),
+            Self::StrayChunk => Some(b"0\r\n\r\n"),
+        }
+    }
 }
 
 /// Who asks how much.
@@ -196,17 +221,17 @@ fn behaviour(draw: &mut Draw, is_quiet: bool) -> Behaviour {
     ]);
     let announces = draw.chance(0.1);
     let limits = announces || !is_quiet && draw.chance(0.15);
+    let spoken = draw.one_of(&[
+        Goodbye::Says400,
+        Goodbye::Says408,
+        Goodbye::Says408,
+        Goodbye::Says503,
+        Goodbye::StrayChunk,
+    ]);
     let goodbye = draw.weighted(&[
-        (0.7, Goodbye::Fin),
+        (0.45, Goodbye::Fin),
         (0.15, Goodbye::Reset),
-        (
-            0.15,
-            if is_hyper {
-                Goodbye::Fin
-            } else {
-                Goodbye::Says408
-            },
-        ),
+        (0.4, if is_hyper { Goodbye::Fin } else { spoken }),
     ]);
     let lifetime = Duration::from_millis(draw.magnitude(500, 300_000));
     let faults = draw.one_of(&[0.001, 0.005, 0.02]);

@@ -19,8 +19,8 @@ pub enum Failure {
     },
     /// An error amid the response.
     Body { connection: usize, text: String },
-    /// A `408` that answers nothing.
-    Said408 { connection: usize },
+    /// What a server says as it closes an idle connection, taken for the answer.
+    Goodbye { connection: usize },
     /// Nothing came for too long.
     TimedOut,
 }

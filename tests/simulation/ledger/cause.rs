@@ -91,7 +91,7 @@ impl State {
             Failure::Connect => return Err("nobody refused".to_owned()),
             Failure::TimedOut => return self.why_it_hung(request),
             Failure::Client { connection, .. } => *connection,
-            Failure::Body { connection, .. } | Failure::Said408 { connection } => Some(*connection),
+            Failure::Body { connection, .. } | Failure::Goodbye { connection } => Some(*connection),
         };
         let number = match connection {
             Some(number) => number,
@@ -101,7 +101,7 @@ impl State {
         if request.connection.is_some_and(|written| written != number) {
             return Err("it was written on another connection".to_owned());
         }
-        if connection.saw_end.is_none() && !connection.said_408 {
+        if connection.saw_end.is_none() && !connection.said_goodbye {
             return Err("nothing was heard of an end of the connection".to_owned());
         }
         let listens = self.is_guarded && self.world.policy.hints;
@@ -141,8 +141,8 @@ impl State {
         let now = Some(Instant::now());
         let mut connections = self.connections.iter();
         connections.rposition(|connection| {
-            let said_408 = connection.said_408 && connection.client_closed == now;
-            connection.begun == 0 && (connection.saw_end == now || said_408)
+            let said_goodbye = connection.said_goodbye && connection.client_closed == now;
+            connection.begun == 0 && (connection.saw_end == now || said_goodbye)
         })
     }
 

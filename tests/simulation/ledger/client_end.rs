@@ -191,7 +191,7 @@ impl State {
         let Some(id) = connection.request else { return };
         let request = &self.requests[id as usize];
         let has_reason = connection.saw_end.is_some()
-            || connection.said_408
+            || connection.said_goodbye
             || request.is_abandoned
             || request.broke;
         if has_reason {
@@ -213,7 +213,7 @@ impl State {
     fn has_closed(&self) -> bool {
         self.connections.iter().any(|connection| {
             let closing = connection.closing.map(|(_, closing)| closing);
-            connection.said_408
+            connection.said_goodbye
                 || connection.is_cut
                 || closing.is_some_and(|closing| closing != Closing::Client)
         })

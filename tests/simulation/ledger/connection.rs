@@ -56,8 +56,8 @@ pub(super) struct Connection {
     /// The whole response was given to hyper's server.
     pub(super) handed_over: bool,
     pub(super) closing: Option<(Instant, Closing)>,
-    /// A `408` was written that answers nothing.
-    pub(super) said_408: bool,
+    /// A goodbye was written, which answers nothing.
+    pub(super) said_goodbye: bool,
     pub(super) server_ended: bool,
 
     pub(super) is_cut: bool,
@@ -97,7 +97,7 @@ impl Connection {
             completed: None,
             handed_over: false,
             closing: None,
-            said_408: false,
+            said_goodbye: false,
             server_ended: false,
             is_cut: false,
         }

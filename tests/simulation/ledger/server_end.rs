@@ -132,8 +132,20 @@ impl Ledger {
         self.state().violation(&what);
     }
 
-    pub fn says_408(&self, connection: usize) {
-        self.state().connections[connection].said_408 = true;
+    /// The server closes the connection, whose idle timer ran out, and is about to say so.
+    pub fn says_goodbye(&self, connection: usize) {
+        {
+            let mut state = self.state();
+            state.connections[connection].said_goodbye = true;
+            state.counts.strike(Struck::Goodbye);
+        }
+        // Before anybody can read it.
+        self.closing(connection, Closing::Idle);
+    }
+
+    /// Whether what it says answers nothing.
+    pub fn said_goodbye(&self, connection: usize) -> bool {
+        self.state().connections[connection].said_goodbye
     }
 
     /// The server closes it. Only the first call counts.
