@@ -85,6 +85,7 @@ impl Origin {
         let (kill, killed) = oneshot::channel();
         self.open().insert(connection, kill);
         let Inner { world, ledger, .. } = &*self.0;
+        self.make_room(connection);
         let lifetime = world.server.lifetime;
         let lifetime = lifetime.map(|mean| draw.time(Duration::ZERO, 2 * mean));
         let reset = draw.chance(0.3);
@@ -132,6 +133,19 @@ impl Origin {
         });
     }
 
+    /// Closes the connection that has been idle for longest if there is one too many, to make room for a new one.
+    fn make_room(&self, new: usize) {
+        let open: Vec<_> = self.open().keys().copied().collect();
+        let places = self.0.world.server.places;
+        if places.is_none_or(|places| open.len() <= places) {
+            return;
+        }
+        let others = open.into_iter().filter(|connection| *connection != new);
+        if let Some(connection) = self.0.ledger.longest_idle_of(others) {
+            self.kill(connection, Closing::Evicted, false);
+        }
+    }
+
     fn open(&self) -> MutexGuard<'_, BTreeMap<usize, oneshot::Sender<Kill>>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,10 +179,13 @@ impl Serving {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let announced = this.world.server.announces;
+            let linger = this.world.server.linger;
             while this.ledger.is_responding(this.connection) {
-                sleep(this.world.server.linger).await;
+                sleep(linger.max(Duration::from_millis(1))).await;
             }
-            sleep(this.world.server.linger).await;
+            if !linger.is_zero() {
+                sleep(linger).await;
+            }
             this.kill(Closing::Served { announced }, false);
         });
     }

@@ -162,6 +162,9 @@ fn think(draw: &mut Draw) -> Duration {
 
 fn fault(world: &World, draw: &mut Draw) -> Option<Fault> {
     let reset = draw.chance(0.3);
+    if draw.chance(world.server.hang_ups) {
+        return Some(Fault::Closes { reset });
+    }
     let fault = draw.one_of(&[
         Fault::Stops,
         Fault::Closes { reset },

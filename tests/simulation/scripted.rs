@@ -135,6 +135,11 @@ impl Script {
         if plan.is_early && !self.read_body(id, &plan).await? {
             return Ok(Outcome::Closes(Closing::Client));
         }
+        let server = &serving.world.server;
+        if serving.is_done(self.served) && server.linger.is_zero() {
+            let announced = server.announces;
+            return Ok(Outcome::Closes(Closing::Served { announced }));
+        }
         serving.retire(self.served);
         Ok(Outcome::Done)
     }

@@ -91,8 +91,12 @@ pub struct Behaviour {
     pub linger: Duration,
     /// Closes connections at random, after twice that at most.
     pub lifetime: Option<Duration>,
+    /// Has so many places. A connection that takes none closes the one that has been idle for longest.
+    pub places: Option<usize>,
     /// How many exchanges of one go wrong.
     pub faults: f64,
+    /// In how many exchanges of one the server closes in place of an answer, besides.
+    pub hang_ups: f64,
 }
 
 /// How a server ends an idle connection.
@@ -235,6 +239,9 @@ fn behaviour(draw: &mut Draw, is_quiet: bool) -> Behaviour {
     ]);
     let lifetime = Duration::from_millis(draw.magnitude(500, 300_000));
     let faults = draw.one_of(&[0.001, 0.005, 0.02]);
+    let hang_ups = draw.number(20, 100) as f64 / 1000.0;
+    let places = draw.number(3, 8) as usize;
+    let linger = Duration::from_millis(draw.magnitude(1, 3_000));
     Behaviour {
         is_hyper,
         idle_timeout: draw.chance(0.92).then_some(idle),
@@ -243,10 +250,20 @@ fn behaviour(draw: &mut Draw, is_quiet: bool) -> Behaviour {
         hints_if_asked: draw.chance(0.5),
         announces,
         requests: limits.then(|| draw.magnitude(1, 200)),
-        linger: Duration::from_millis(draw.magnitude(1, 3_000)),
+        linger: if draw.chance(0.4) {
+            Duration::ZERO
+        } else {
+            linger
+        },
         lifetime: (!is_quiet && draw.chance(0.2)).then_some(lifetime),
         faults: if !is_quiet && draw.chance(0.3) {
             faults
+        } else {
+            0.0
+        },
+        places: (!is_quiet && draw.chance(0.15)).then_some(places),
+        hang_ups: if !is_quiet && draw.chance(0.15) {
+            hang_ups
         } else {
             0.0
         },
@@ -297,6 +314,11 @@ fn load(draw: &mut Draw, server: &Behaviour) -> Load {
     let many = draw.number(5, 24);
     let clients = draw.weighted(&[(0.8, 1), (0.2, 2)]);
     let callers = draw.weighted(&[(0.6, few), (0.4, many)]);
+    let callers = server.places.map_or(callers, |places| {
+        // So that there are evictions.
+        let all = places as u64 / clients;
+        draw.number(all, all + 8)
+    });
     let total = draw.magnitude(200, 2_000);
     let idle = server.idle_timeout.unwrap_or(Duration::from_secs(5));
     let round = idle + draw.time(Duration::ZERO, Duration::from_millis(500));

@@ -35,6 +35,8 @@ pub enum Cause {
     /// The server had served as many requests as it takes, without a word.
     Served,
     AtRandom,
+    /// The server needed the place of the connection.
+    Evicted,
     Restart,
     /// The server accepted no connection.
     Refused,
@@ -67,6 +69,7 @@ impl fmt::Display for Cause {
             Self::CutShort => "an idle timer that cut its own response",
             Self::Served => "a limit of requests, unannounced",
             Self::AtRandom => "a server that closes at random",
+            Self::Evicted => "an eviction",
             Self::Restart => "a restart",
             Self::Refused => "a refused connection",
             Self::Fault => "a server that breaks off",
@@ -109,6 +112,7 @@ impl State {
             Some((_, Closing::Idle)) => self.why_it_was_late(request, number),
             Some((_, Closing::Served { announced: false })) => Ok(Cause::Served),
             Some((_, Closing::AtRandom)) => Ok(Cause::AtRandom),
+            Some((_, Closing::Evicted)) => Ok(Cause::Evicted),
             Some((_, Closing::Restart)) => Ok(Cause::Restart),
             Some((_, Closing::Fault)) => Ok(Cause::Fault),
             // A client as it comes does not listen, nor does one that is told not to.

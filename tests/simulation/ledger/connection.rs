@@ -53,6 +53,10 @@ pub(super) struct Connection {
     pub(super) response_end: Option<u64>,
     pub(super) final_written: Option<Instant>,
     pub(super) completed: Option<Instant>,
+    /// The request that arrived last, and since when the server has answered all that did. A connection that
+    /// was never used has no such time: two that nobody has used yet would take each other's place for ever.
+    pub(super) at_server: Option<u64>,
+    pub(super) idle_at_server: Option<Instant>,
     /// The whole response was given to hyper's server.
     pub(super) handed_over: bool,
     pub(super) closing: Option<(Instant, Closing)>,
@@ -95,6 +99,8 @@ impl Connection {
             response_end: None,
             final_written: None,
             completed: None,
+            at_server: None,
+            idle_at_server: None,
             handed_over: false,
             closing: None,
             said_goodbye: false,
@@ -154,6 +160,7 @@ impl Connection {
     pub(super) fn complete(&mut self) {
         self.response_end = Some(self.written);
         self.completed.get_or_insert(self.last_written);
+        self.idle_at_server = Some(self.last_written);
     }
 
     /// Whether all of the response was read.

@@ -17,6 +17,8 @@ pub enum Closing {
         announced: bool,
     },
     AtRandom,
+    /// It was idle for longest, and its place was needed.
+    Evicted,
     Restart,
     /// By the plan of an exchange.
     Fault,
@@ -36,7 +38,11 @@ impl Ledger {
         let request = &mut state.requests[id as usize];
         request.arrivals += 1;
         let plan = request.plan.clone();
-        if request.arrivals > 1 {
+        let is_again = request.arrivals > 1;
+        let connection = &mut state.connections[connection];
+        connection.at_server = Some(id);
+        connection.idle_at_server = None;
+        if is_again {
             state.violation(&format!("request {id} arrived twice"));
         }
         plan
@@ -100,6 +106,21 @@ impl Ledger {
         connection.response_end.is_none() && !connection.server_ended
     }
 
+    /// Which of these connections the server has had nothing to do on for longest.
+    pub fn longest_idle_of(&self, connections: impl Iterator<Item = usize>) -> Option<usize> {
+        let state = self.state();
+        let idle = connections.filter_map(|number| {
+            let connection = &state.connections[number];
+            let since = connection.idle_at_server?;
+            let has_all = |id| state.requests[id as usize].has_arrived;
+            connection
+                .at_server
+                .is_some_and(has_all)
+                .then_some((since, number))
+        });
+        idle.min().map(|(_, number)| number)
+    }
+
     /// How many requests have arrived.
     pub fn served(&self, connection: usize) -> u64 {
         self.state().connections[connection].begun
@@ -160,6 +181,7 @@ impl Ledger {
         match closing {
             Closing::Idle => state.counts.strike(Struck::IdleTimer),
             Closing::Served { .. } => state.counts.strike(Struck::Served),
+            Closing::Evicted => state.counts.strike(Struck::Evicted),
             Closing::AtRandom => state.counts.strike(Struck::AtRandom),
             Closing::Fault => state.counts.strike(Struck::Fault),
             Closing::Restart | Closing::Delimited | Closing::Client | Closing::World => {}
