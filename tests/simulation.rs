@@ -52,8 +52,10 @@ fn nothing_happens_that_must_not() {
     let struck: BTreeSet<_> = counts.struck.into_keys().collect();
     for kind in [
         Struck::IdleTimer,
+        Struck::Goodbye,
         Struck::Served,
         Struck::AtRandom,
+        Struck::Evicted,
         Struck::Fault,
         Struck::Restart,
         Struck::Refused,
@@ -61,6 +63,9 @@ fn nothing_happens_that_must_not() {
         Struck::Cut,
         Struck::Freeze,
         Struck::Suspend,
+        Struck::Stall,
+        Struck::StalledConnections,
+        Struck::StalledReads,
         Struck::SetClock,
     ] {
         assert!(struck.contains(&kind), "no {kind}");

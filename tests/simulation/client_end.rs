@@ -2,12 +2,13 @@
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::ledger::Ledger;
+use super::process::Process;
 use crate::support::link::LinkEnd;
 
 /// The client's end of a connection.
@@ -15,6 +16,7 @@ pub struct ClientEnd {
     end: LinkEnd,
     connection: usize,
     ledger: Ledger,
+    process: Process,
 }
 
 /// Which connection carried something: an extension of responses, and of errors.
@@ -22,11 +24,12 @@ pub struct ClientEnd {
 pub struct Carrier(pub usize);
 
 impl ClientEnd {
-    pub fn new(end: LinkEnd, connection: usize, ledger: Ledger) -> Self {
+    pub fn new(end: LinkEnd, connection: usize, ledger: Ledger, process: Process) -> Self {
         Self {
             end,
             connection,
             ledger,
+            process,
         }
     }
 
@@ -54,6 +57,7 @@ impl AsyncRead for ClientEnd {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
+        ready!(self.process.poll_reads(cx));
         let before = buf.filled().len();
         let read = Pin::new(&mut self.end).poll_read(cx, buf);
         match &read {

@@ -41,6 +41,9 @@ pub enum Struck {
     Cut,
     Freeze,
     Suspend,
+    Stall,
+    StalledConnections,
+    StalledReads,
     SetClock,
     /// A connection that hyper's client left with a request half written, for good.
     Stuck,
@@ -61,6 +64,9 @@ impl fmt::Display for Struck {
             Self::Cut => "partitions that did not",
             Self::Freeze => "clients frozen",
             Self::Suspend => "clients suspended",
+            Self::Stall => "stalls of all threads",
+            Self::StalledConnections => "stalls of the thread that drives connections",
+            Self::StalledReads => "stalls of reads",
             Self::SetClock => "wall clocks set",
             Self::Stuck => "connections that hyper forgets",
         })

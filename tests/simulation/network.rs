@@ -17,6 +17,7 @@ use super::client_end::ClientEnd;
 use super::draw::Draw;
 use super::ledger::Ledger;
 use super::origin::Origin;
+use super::process::Process;
 use super::world::World;
 use crate::support::link::Queue;
 
@@ -24,6 +25,7 @@ use crate::support::link::Queue;
 #[derive(Clone)]
 pub struct Network {
     world: Arc<World>,
+    process: Process,
     origin: Origin,
     ledger: Ledger,
     attempts: Arc<AtomicU64>,
@@ -32,9 +34,10 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new(world: Arc<World>, origin: Origin, ledger: Ledger) -> Self {
+    pub fn new(world: Arc<World>, process: Process, origin: Origin, ledger: Ledger) -> Self {
         Self {
             world,
+            process,
             origin,
             ledger,
             attempts: Arc::default(),
@@ -57,7 +60,6 @@ impl Network {
             sleep(round_trip).await;
         }
         if self.origin.is_down() {
-            self.ledger.refused();
             return Err(ErrorKind::ConnectionRefused.into());
         }
         let link = network.link().seed(draw.seed());
@@ -68,7 +70,12 @@ impl Network {
         };
         let connection = self.ledger.accepted(client.line(), connecting);
         self.origin.accept(connection, server, draw);
-        Ok(ClientEnd::new(client, connection, self.ledger))
+        Ok(ClientEnd::new(
+            client,
+            connection,
+            self.ledger,
+            self.process,
+        ))
     }
 }
 
@@ -86,9 +93,13 @@ impl Service<Uri> for Network {
         let ledger = self.ledger.clone();
         let connected = tokio::spawn(self.clone().connect(connecting));
         Box::pin(async move {
-            let end = connected
+            let connected = connected
                 .await
-                .map_err(|_| Error::from(ErrorKind::TimedOut))??;
+                .map_err(|_| Error::from(ErrorKind::TimedOut))?;
+            if connected.is_err() {
+                ledger.refused();
+            }
+            let end = connected?;
             ledger.connected(end.connection(), connecting);
             Ok(TokioIo::new(end))
         })

@@ -1,8 +1,8 @@
-//! The client's process: what runs in it, when it is frozen, and what its clocks say.
+//! The client's process: what runs in it, what of it stops, and what its clocks say.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,8 @@ pub struct Process(Arc<Inner>);
 
 struct Inner {
     started: Instant,
-    is_frozen: AtomicBool,
+    /// How many stops there are of each kind.
+    stops: [AtomicUsize; 3],
     waiting: Mutex<Vec<Waker>>,
     tasks: AtomicUsize,
     /// How far the monotonic clock is behind, in nanoseconds: for how long it stood still.
@@ -26,11 +27,29 @@ struct Inner {
     set_by: AtomicI64,
 }
 
+/// What of the process stops for a while. Its kernel goes on, and so do its clocks.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Stop {
+    /// Everything.
+    All,
+    /// The thread that drives connections. Callers go on, and their requests wait for it.
+    Connections,
+    /// What tells tasks that something arrived. All tasks go on, and see nothing of it.
+    Reads,
+}
+
+/// Which thread a task runs in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Thread {
+    Callers,
+    Connections,
+}
+
 impl Process {
     pub fn start() -> Self {
         Self(Arc::new(Inner {
             started: Instant::now(),
-            is_frozen: AtomicBool::new(false),
+            stops: Default::default(),
             waiting: Mutex::default(),
             tasks: AtomicUsize::new(0),
             behind: AtomicU64::new(0),
@@ -38,14 +57,22 @@ impl Process {
         }))
     }
 
-    /// Runs something, while the process is not frozen.
+    /// Runs a caller, while the process is not stopped.
     pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.spawn_in(Thread::Callers, future)
+    }
+
+    fn spawn_in<F>(&self, thread: Thread, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
         self.0.tasks.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(Task {
             future,
+            thread,
             process: self.clone(),
         })
     }
@@ -55,18 +82,39 @@ impl Process {
         self.0.tasks.load(Ordering::Relaxed)
     }
 
-    /// Nothing of it runs for so long, while the rest of the world goes on. Its monotonic clock
-    /// stands still too, if it is `suspended` with the whole machine.
-    pub async fn freeze(&self, time: Duration, suspended: bool) {
-        self.0.is_frozen.store(true, Ordering::Relaxed);
+    /// That much of it stops for so long, while the rest of the world goes on.
+    pub async fn stop(&self, stop: Stop, time: Duration) {
+        self.stopped(stop, time, Duration::ZERO).await;
+    }
+
+    /// It stops with the whole machine, and its monotonic clock stands still.
+    pub async fn suspend(&self, time: Duration) {
+        self.stopped(Stop::All, time, time).await;
+    }
+
+    async fn stopped(&self, stop: Stop, time: Duration, clock_stands: Duration) {
+        let stops = &self.0.stops[stop as usize];
+        stops.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(time).await;
-        if suspended {
-            let nanos = time.as_nanos() as u64;
-            self.0.behind.fetch_add(nanos, Ordering::Relaxed);
-        }
-        self.0.is_frozen.store(false, Ordering::Relaxed);
+        let nanos = clock_stands.as_nanos() as u64;
+        self.0.behind.fetch_add(nanos, Ordering::Relaxed);
+        stops.fetch_sub(1, Ordering::Relaxed);
         let waiting = std::mem::take(&mut *self.waiting());
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ready unless reads see nothing for now.
+    pub fn poll_reads(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll_running(Stop::Reads, cx)
+    }
+
+    /// Ready unless that is stopped.
+    fn poll_running(&self, stop: Stop, cx: &Context<'_>) -> Poll<()> {
+        if self.0.stops[stop as usize].load(Ordering::Relaxed) == 0 {
+            return Poll::Ready(());
+        }
+        self.waiting().push(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Sets its wall clock forward or back.
@@ -104,7 +152,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        drop(self.spawn(future));
+        drop(self.spawn_in(Thread::Connections, future));
     }
 }
 
@@ -113,6 +161,7 @@ where
 struct Task<F> {
     #[pin]
     future: F,
+    thread: Thread,
     process: Process,
 }
 
@@ -128,9 +177,9 @@ impl<F: Future> Future for Task<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if this.process.0.is_frozen.load(Ordering::Relaxed) {
-            this.process.waiting().push(cx.waker().clone());
-            return Poll::Pending;
+        ready!(this.process.poll_running(Stop::All, cx));
+        if *this.thread == Thread::Connections {
+            ready!(this.process.poll_running(Stop::Connections, cx));
         }
         this.future.poll(cx)
     }

@@ -11,12 +11,12 @@ use tower::Layer;
 
 use super::body::PatternBody;
 use super::caller::{Caller, SimClient};
-use super::counts::Counts;
+use super::counts::{Counts, Struck};
 use super::draw::Draw;
 use super::ledger::{Closing, Ledger};
 use super::network::Network;
 use super::origin::Origin;
-use super::process::Process;
+use super::process::{Process, Stop};
 use super::trouble::Trouble;
 use super::world::World;
 
@@ -97,9 +97,15 @@ impl Run {
         ));
         let network = Network::new(
             Arc::clone(&self.world),
+            self.process.clone(),
             self.origin.clone(),
             self.ledger.clone(),
         );
+        let stalls = tokio::spawn(stall(
+            Arc::clone(&self.world),
+            self.process.clone(),
+            self.ledger.clone(),
+        ));
         let mut draw = Draw::new(!self.world.seed);
         match self.watched {
             Watched::Plain => {
@@ -116,7 +122,8 @@ impl Run {
             }
         }
         // A world that is frozen as its last caller goes wakes up again.
-        if timeout(LONGEST, troubles).await.is_err() {
+        let has_ended = timeout(LONGEST, troubles).await.is_ok();
+        if !has_ended || timeout(LONGEST, stalls).await.is_err() {
             self.ledger.violation("the troubles do not end");
         }
         self.check_end().await;
@@ -188,6 +195,7 @@ impl Run {
                 Err(_) => self.ledger.violation("a caller waits for ever"),
             }
         }
+        self.ledger.on_callers_gone();
         self.check_idle().await;
         self.ledger.on_ending();
         drop(clients);
@@ -243,14 +251,41 @@ async fn trouble(world: Arc<World>, process: Process, ledger: Ledger, origin: Or
             }
             Trouble::Partition(time) => ledger.on_partition(time),
             Trouble::Cut => ledger.on_cut(),
+            Trouble::Freeze(time) if world.suspends => {
+                ledger.on_stop(Stop::All, time, Struck::Suspend);
+                process.suspend(time).await;
+            }
             Trouble::Freeze(time) => {
-                ledger.on_freeze(time);
-                process.freeze(time, world.suspends).await;
+                ledger.on_stop(Stop::All, time, Struck::Freeze);
+                process.stop(Stop::All, time).await;
             }
             Trouble::SetClock(millis) => {
                 ledger.on_clock_set(millis);
                 process.set_wall_clock(millis);
             }
+        }
+    }
+}
+
+/// The client's threads stall, again and again, while there are callers.
+async fn stall(world: Arc<World>, process: Process, ledger: Ledger) {
+    let Some(stalls) = &world.stalls else { return };
+    let mut draw = Draw::new(world.seed.rotate_left(32));
+    loop {
+        sleep(draw.time(Duration::ZERO, 2 * stalls.every)).await;
+        let (stop, several) = stalls.draw(&mut draw);
+        for (time, awake) in several {
+            if !ledger.has_callers() {
+                return;
+            }
+            let struck = match stop {
+                Stop::All => Struck::Stall,
+                Stop::Connections => Struck::StalledConnections,
+                Stop::Reads => Struck::StalledReads,
+            };
+            ledger.on_stop(stop, time, struck);
+            process.stop(stop, time).await;
+            sleep(awake).await;
         }
     }
 }

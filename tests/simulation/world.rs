@@ -6,6 +6,7 @@ use http_keepalive::{Learn, SafetyMargin};
 
 use super::draw::Draw;
 use super::policy::Policy;
+use super::process::Stop;
 use super::trouble::{self, Trouble};
 use crate::support::link::Link;
 
@@ -20,6 +21,8 @@ pub struct World {
     pub policy: Policy,
     pub load: Load,
     pub troubles: Vec<(Duration, Trouble)>,
+    /// The client's threads stall.
+    pub stalls: Option<Stalls>,
     /// A machine that freezes is suspended: its monotonic clock stands still.
     pub suspends: bool,
     /// Somebody sets the wall clock.
@@ -145,6 +148,64 @@ pub struct Load {
     pub rounds: Option<Duration>,
 }
 
+/// How the client's threads stall.
+#[derive(Debug)]
+pub struct Stalls {
+    /// How long they run meanwhile, on average.
+    pub every: Duration,
+    /// What they last at most.
+    pub most: Duration,
+    /// Around this, often.
+    pub around: Duration,
+    /// Reads may see nothing, while requests are still written.
+    pub stop_reads: bool,
+}
+
+impl Stalls {
+    fn choose(draw: &mut Draw, server: &Behaviour) -> Self {
+        let idle = server.idle_timeout.unwrap_or(Duration::from_secs(5));
+        let every = idle * draw.number(1, 12) as u32 / 2;
+        Self {
+            every: every.max(Duration::from_millis(500)),
+            most: (4 * idle).clamp(Duration::from_millis(500), Duration::from_secs(150)),
+            around: idle.min(Duration::from_secs(150)),
+            stop_reads: draw.chance(0.4),
+        }
+    }
+
+    /// What stops next; for how long, and how long it then runs: once, or several times in a row.
+    pub fn draw(&self, draw: &mut Draw) -> (Stop, Vec<(Duration, Duration)>) {
+        let stop = draw.weighted(&[
+            (0.4, Stop::All),
+            (0.3, Stop::Connections),
+            (
+                0.3,
+                if self.stop_reads {
+                    Stop::Reads
+                } else {
+                    Stop::All
+                },
+            ),
+        ]);
+        let times = if draw.chance(0.75) {
+            1
+        } else {
+            draw.number(2, 5)
+        };
+        let stalls = (0..times).map(|_| {
+            let any = Duration::from_millis(draw.magnitude(100, self.most.as_millis() as u64));
+            let near = self.around / 8;
+            let near = draw.time(self.around - near, self.around + near);
+            let stall = if draw.chance(0.3) { near } else { any };
+            // Whole milliseconds, as timers have them.
+            let stall = (stall.as_millis() as u64 / times).max(1);
+            let awake = draw.number(1, 50);
+            (Duration::from_millis(stall), Duration::from_millis(awake))
+        });
+        (stop, stalls.collect())
+    }
+}
+
 impl World {
     pub fn draw(seed: u64) -> Self {
         let draw = &mut Draw::new(seed);
@@ -160,9 +221,11 @@ impl World {
             let span = load.span(&server);
             troubles = trouble::draw(draw, span, sets_clock);
         }
+        let stalls = draw.chance(0.25).then(|| Stalls::choose(draw, &server));
         Self {
             seed,
             is_quiet,
+            stalls,
             sets_clock,
             network,
             server,

@@ -223,19 +223,30 @@ impl State {
             Cause::IdleTimer
         } else if is_certain {
             self.why_way_was_long(deadline, arrives)
+        } else if self.lay_unread(deadline, way) {
+            Cause::Unread
         } else if deadline.way_back() + way <= deadline.margin_after
             && (self.world.network.is_calm()
                 || deadline.last_way_back() + way <= deadline.margin_after)
         {
             // In a network that is not calm, the last bytes of a response may be held for longer than the first.
             Cause::IdleTimer
-        } else if self.was_frozen(deadline.written, deadline.finished) {
-            Cause::Unread
         } else if self.world.network.is_calm() && !self.was_parted(deadline.written, arrives) {
             Cause::IdleTimer
         } else {
             self.why_way_was_long(deadline, arrives)
         }
+    }
+
+    /// Whether the first of a response, or the last, would have been read in time, had the client not been stopped
+    /// while it lay there.
+    fn lay_unread(&self, deadline: &Deadline, way: Duration) -> bool {
+        let is_held = |from: Instant, to: Instant| {
+            let late =
+                (to.saturating_duration_since(from) + way).saturating_sub(deadline.margin_after);
+            !late.is_zero() && late <= self.stopped_for(from, to)
+        };
+        is_held(deadline.written, deadline.read) || is_held(deadline.completed, deadline.finished)
     }
 
     fn why_way_was_long(&self, deadline: &Deadline, arrives: Instant) -> Cause {

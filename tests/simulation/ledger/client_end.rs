@@ -226,7 +226,11 @@ impl State {
         let is_done = connection
             .allowed
             .is_some_and(|most| connection.begun >= most);
-        let is_let_go = self.let_go_at == Some(Instant::now());
+        // A thread that is stopped closes it later.
+        let now = Instant::now();
+        let is_let_go = self
+            .let_go_at
+            .is_some_and(|at| at == now || self.was_stopped_throughout(at, now));
         // What the server was seen to do may shorten what policy allows.
         let learns = policy.learn != Learn::Off && self.has_closed();
         if !is_told || is_done || is_let_go || learns || connection.is_longer_than(policy.window) {

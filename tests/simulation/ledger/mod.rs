@@ -36,7 +36,7 @@ use self::connection::{Connection, Deadline};
 use super::counts::{Counts, Struck};
 use super::origin::Hint;
 use super::plan::Plan;
-use super::process::Process;
+use super::process::{Process, Stop};
 use super::world::World;
 
 /// What really happened. Clones are the same ledger.
@@ -49,12 +49,14 @@ struct State {
     /// Whether it is this crate that is watched, and not a client as it comes.
     is_guarded: bool,
     is_verbose: bool,
+    /// The last caller has gone.
+    is_left: bool,
     /// The client is let go of.
     is_ending: bool,
     started: Instant,
     connections: Vec<Connection>,
     requests: Vec<Request>,
-    /// When the client was frozen, and until when.
+    /// When the client, or a part of it, was stopped, and until when.
     freezes: Vec<(Instant, Instant)>,
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
@@ -110,7 +112,7 @@ enum Event {
     Answered(u64),
     GivenUp(u64),
     Failed(u64, Cause),
-    Frozen(Duration),
+    Stopped(Stop, Duration),
     Partition(Duration),
     Cut,
     Restart,
@@ -124,6 +126,7 @@ impl Ledger {
             process,
             is_guarded,
             is_verbose,
+            is_left: false,
             is_ending: false,
             started: Instant::now(),
             connections: Vec::new(),
@@ -145,6 +148,16 @@ impl Ledger {
     /// Something that must not happen did, as seen from outside.
     pub fn violation(&self, what: &str) {
         self.state().violation(what);
+    }
+
+    /// Nobody makes requests any more.
+    pub fn on_callers_gone(&self) {
+        self.state().is_left = true;
+    }
+
+    /// Whether anybody makes requests.
+    pub fn has_callers(&self) -> bool {
+        !self.state().is_left
     }
 
     /// The client is let go of.
@@ -252,6 +265,20 @@ impl State {
             !request.has_arrived && (request.is_abandoned || connection.is_response_read())
         });
         connection.client_closed.is_none() && is_half_written
+    }
+
+    /// Whether the client, or a part of it, was stopped all the time.
+    fn was_stopped_throughout(&self, from: Instant, to: Instant) -> bool {
+        let mut freezes = self.freezes.iter();
+        freezes.any(|&(start, end)| start <= from && to <= end)
+    }
+
+    /// For how long the client, or a part of it, was stopped meanwhile.
+    fn stopped_for(&self, from: Instant, to: Instant) -> Duration {
+        let freezes = self.freezes.iter();
+        let parts =
+            freezes.map(|&(start, end)| end.min(to).saturating_duration_since(start.max(from)));
+        parts.sum()
     }
 
     fn was_frozen(&self, from: Instant, to: Instant) -> bool {

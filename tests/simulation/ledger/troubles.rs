@@ -7,19 +7,16 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::{Event, Ledger};
 use crate::simulation::counts::Struck;
+use crate::simulation::process::Stop;
 
 impl Ledger {
-    pub fn on_freeze(&self, time: Duration) {
+    /// That much of the client stops for so long.
+    pub fn on_stop(&self, stop: Stop, time: Duration, struck: Struck) {
         let mut state = self.state();
         let now = Instant::now();
         state.freezes.push((now, now + time));
-        state.note(Event::Frozen(time));
-        let suspends = state.world.suspends;
-        state.counts.strike(if suspends {
-            Struck::Suspend
-        } else {
-            Struck::Freeze
-        });
+        state.note(Event::Stopped(stop, time));
+        state.counts.strike(struck);
     }
 
     pub fn on_partition(&self, time: Duration) {
