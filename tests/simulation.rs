@@ -49,6 +49,7 @@ fn nothing_happens_that_must_not() {
     // Nor is it for want of exchanges, of reuse, or of trouble.
     assert!(counts.exchanges > 8_000, "{counts:?}");
     assert!(counts.reused > counts.exchanges / 3, "{counts:?}");
+    assert!(counts.lengthened > 100, "{counts:?}");
     let struck: BTreeSet<_> = counts.struck.into_keys().collect();
     for kind in [
         Struck::IdleTimer,

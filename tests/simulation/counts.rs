@@ -15,6 +15,8 @@ pub struct Counts {
     pub exchanges: u64,
     /// ... and those of them on one that had served a request before.
     pub reused: u64,
+    /// Of those, later than policy allows by itself.
+    pub lengthened: u64,
     pub connections: u64,
     /// Answered, and the answer read as sent.
     pub answered: u64,
@@ -83,6 +85,7 @@ impl Counts {
         self.requests += other.requests;
         self.exchanges += other.exchanges;
         self.reused += other.reused;
+        self.lengthened += other.lengthened;
         self.connections += other.connections;
         self.answered += other.answered;
         self.given_up += other.given_up;

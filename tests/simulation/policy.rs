@@ -13,6 +13,7 @@ pub struct Policy {
     pub ceiling: Duration,
     pub window: u64,
     pub learn: Learn,
+    pub learn_ceiling: Duration,
 }
 
 impl Policy {
@@ -24,6 +25,7 @@ impl Policy {
             .hint_ceiling(self.ceiling)
             .response_window(self.window)
             .learn(self.learn)
+            .learn_ceiling(self.learn_ceiling)
     }
 
     /// The idle timeout to expect of a server that gave that hint.
@@ -32,6 +34,11 @@ impl Policy {
             Some(hint) if self.hints => hint.min(self.ceiling),
             _ => self.max_idle,
         }
+    }
+
+    /// Whether what is learned of a server that gave that hint may lengthen what policy allows.
+    pub fn may_lengthen(&self, hint: Option<Duration>) -> bool {
+        self.learn == Learn::Full && !(self.hints && hint.is_some())
     }
 
     /// What is kept off it, counted from when a request was sent.

@@ -212,7 +212,7 @@ impl World {
         let is_quiet = draw.chance(0.5);
         let server = behaviour(draw, is_quiet);
         let network = network(draw, is_quiet, &server);
-        let policy = policy(draw, is_quiet, seed % 2 == 1, &server, &network);
+        let policy = policy(draw, is_quiet, learn(seed), &server, &network);
         let load = load(draw, &server);
         let suspends = draw.chance(0.5);
         let sets_clock = !suspends && draw.chance(0.4);
@@ -235,6 +235,15 @@ impl World {
             suspends,
             wall_clock_stands: !suspends && !sets_clock && draw.chance(0.3),
         }
+    }
+}
+
+/// In half of the worlds, each connection keeps to the policy to the instant.
+fn learn(seed: u64) -> Learn {
+    match seed % 6 {
+        1 | 3 => Learn::Shorten,
+        5 => Learn::Full,
+        _ => Learn::Off,
     }
 }
 
@@ -336,7 +345,7 @@ fn behaviour(draw: &mut Draw, is_quiet: bool) -> Behaviour {
 fn policy(
     draw: &mut Draw,
     is_quiet: bool,
-    learns: bool,
+    learn: Learn,
     server: &Behaviour,
     network: &Network,
 ) -> Policy {
@@ -361,14 +370,17 @@ fn policy(
     // What hyper's server keeps in its own buffer counts as written, too: 417 792 bytes, and a piece.
     let tight = network.buffer as u64 + (512 << 10);
     let window = draw.one_of(&[8 << 20, 8 << 20, tight]);
+    let minutes = Duration::from_secs(600);
+    let near = idle * draw.number(1, 12) as u32 / 4;
+    let learn_ceiling = if draw.chance(0.7) { minutes } else { near };
     Policy {
         max_idle,
         margin,
         hints: draw.chance(0.9),
         ceiling,
         window,
-        // In half of the worlds, each connection keeps to the policy to the instant.
-        learn: if learns { Learn::Shorten } else { Learn::Off },
+        learn,
+        learn_ceiling,
     }
 }
 

@@ -41,6 +41,7 @@ impl Ledger {
             connection: None,
             written_at: now,
             deadline: None,
+            known: None,
             arrives_at: None,
             writings: 0,
             arrivals: 0,

@@ -18,6 +18,8 @@ pub enum Cause {
     /// The server's idle timer closed the connection as the request was on its way, and was honest.
     /// This is what the crate is there to prevent.
     IdleTimer,
+    /// The same, but the client expects more than policy allows, as it learned.
+    LearnedWrongly,
     /// The same, but the server's timeout is shorter than the client was told.
     ToldWrongly,
     /// The same, but the network took longer, there and back, than the whole margin.
@@ -52,7 +54,7 @@ pub enum Cause {
 impl Cause {
     /// Whether this crate is there to prevent it.
     pub fn is_preventable(self) -> bool {
-        self == Self::IdleTimer
+        matches!(self, Self::IdleTimer | Self::LearnedWrongly)
     }
 }
 
@@ -60,6 +62,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::IdleTimer => "an honest idle timer",
+            Self::LearnedWrongly => "an honest idle timer, and a longer one learned",
             Self::ToldWrongly => "a timeout shorter than told",
             Self::SlowNetwork => "a network slower than the margin",
             Self::Unread => "a client frozen with a response before it",
@@ -186,13 +189,24 @@ impl State {
         }
         let deadline = request.deadline.filter(|_| is_written);
         let deadline = deadline.ok_or("it was not written")?;
+        let known = request.known.ok_or("there is no idle timer")?;
         let arrives = self.delayed(request.arrives_at.unwrap_or(sent));
         let way = arrives - sent;
         // The round trip plays no part in how long an unused connection is good for its first request.
         if is_first && deadline.way_back() + way > deadline.margin {
             return Ok(Cause::FirstUse);
         }
-        Ok(self.why_margin_failed(&deadline, sent, way, arrives))
+        if deadline.expected > timeout {
+            return Ok(Cause::ToldWrongly);
+        }
+        if sent < deadline.at() {
+            Ok(self.why_margin_failed(&deadline, sent, way, arrives))
+        } else if sent < known.at() {
+            // What was learned allows more than policy, and is right.
+            Ok(self.why_margin_failed(&known, sent, way, arrives))
+        } else {
+            Ok(self.why_learned_wrongly(sent))
+        }
     }
 
     /// When something arrives that was to arrive then.
@@ -212,14 +226,11 @@ impl State {
         way: Duration,
         arrives: Instant,
     ) -> Cause {
-        let timeout = self.world.server.idle_timeout;
         // A request that was written before this bound is in time unless its way took a margin longer than the
         // last one's, and no response is written before its request has arrived.
         let is_certain = sent < deadline.certain();
         let last_way = deadline.written.saturating_duration_since(deadline.sent);
-        if timeout.is_some_and(|timeout| deadline.expected > timeout) {
-            Cause::ToldWrongly
-        } else if is_certain && way <= deadline.margin + last_way {
+        if is_certain && way <= deadline.margin + last_way {
             Cause::IdleTimer
         } else if is_certain {
             self.why_way_was_long(deadline, arrives)
@@ -235,6 +246,21 @@ impl State {
             Cause::IdleTimer
         } else {
             self.why_way_was_long(deadline, arrives)
+        }
+    }
+
+    /// Why a client expects more than the server's timeout, though policy allowed no more. What passes late, or not
+    /// at all, can make an ended connection look open.
+    fn why_learned_wrongly(&self, sent: Instant) -> Cause {
+        let was_cut = self.connections.iter().any(|connection| connection.is_cut);
+        if was_cut || self.was_parted(self.started, sent) {
+            Cause::Partition
+        } else if self.were_reads_stopped {
+            Cause::Frozen
+        } else if !self.world.network.is_calm() {
+            Cause::SlowNetwork
+        } else {
+            Cause::LearnedWrongly
         }
     }
 

@@ -1,11 +1,12 @@
 //! What the client's end of a connection tells.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_keepalive::Learn;
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Deadline};
 use super::{Closing, Event, Ledger, State};
 use crate::simulation::counts::Struck;
 use crate::support::link::Line;
@@ -54,10 +55,21 @@ impl Ledger {
         if state.connections[connection].begun > 0 {
             state.counts.reused += 1;
         }
-        let deadline = state.connections[connection].deadline(&state.world.policy);
+        let world = Arc::clone(&state.world);
+        let connected = &state.connections[connection];
+        let deadline = connected.deadline(&world.policy);
+        let timeout = world.server.idle_timeout;
+        let known = timeout.and_then(|timeout| connected.deadline_of(&world.policy, timeout));
         let request = &mut state.requests[id as usize];
         request.writings += 1;
         request.deadline = deadline;
+        request.known = known;
+        if state.connections[connection].begun > 0
+            && deadline.is_some_and(|deadline| now >= deadline.at())
+        {
+            state.counts.lengthened += 1;
+        }
+        let request = &mut state.requests[id as usize];
         request.connection = Some(connection);
         request.written_at = now;
         let connection = &mut state.connections[connection];
@@ -92,6 +104,8 @@ impl Ledger {
             bytes: bytes.len(),
         });
         let connection = &mut state.connections[number];
+        // A goodbye ends the idle time.
+        connection.longest_idle = connection.longest_idle.max(connection.idle(now));
         let before = connection.read;
         connection.read += bytes.len() as u64;
         connection.finished = now;
@@ -161,9 +175,12 @@ impl State {
             let deadline = connection.deadline(&self.world.policy);
             match deadline {
                 Some(deadline) if connection.begun > 0 && now >= deadline.at() => {
-                    let late = now - deadline.at();
+                    let deadline = self.lengthened(connection).unwrap_or(deadline);
+                    let late = now.saturating_duration_since(deadline.at());
                     let why = deadline.reason();
-                    wrong.push(format!("{late:?} past the deadline: {why}"));
+                    if now >= deadline.at() {
+                        wrong.push(format!("{late:?} past the deadline: {why}"));
+                    }
                 }
                 None if connection.begun > 0 => wrong.push("the last exchange is open".to_owned()),
                 _ => {}
@@ -184,6 +201,27 @@ impl State {
         for wrong in wrong {
             self.violation(&format!("request {id} on connection {number}: {wrong}"));
         }
+    }
+
+    /// The latest deadline that may follow from what was learned, where that may lengthen what policy allows:
+    /// nobody can know of a longer timeout than a connection was seen open for.
+    fn lengthened(&self, connection: &Connection) -> Option<Deadline> {
+        let policy = &self.world.policy;
+        if !policy.may_lengthen(connection.hint) {
+            return None;
+        }
+        let now = Instant::now();
+        let connections = self.connections.iter();
+        let idle = connections.map(|other| other.longest_idle.max(other.idle(now)));
+        // Clocks count in milliseconds. One that is set shows any time.
+        let seen = idle.max().unwrap_or_default() + Duration::from_millis(2);
+        let seen = if self.world.sets_clock {
+            Duration::MAX
+        } else {
+            seen
+        };
+        let expected = policy.expected(connection.hint);
+        connection.deadline_of(policy, expected.max(seen.min(policy.learn_ceiling)))
     }
 
     fn check_close(&mut self, number: usize) {

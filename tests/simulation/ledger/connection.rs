@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub(super) connected: Instant,
     /// The shortest time in which a round trip was seen to be made.
     pub(super) round_trip: Duration,
+    /// The longest that it was idle for between two requests.
+    pub(super) longest_idle: Duration,
     /// How many requests were begun.
     pub(super) begun: u64,
     /// The request that was begun last.
@@ -79,6 +81,7 @@ impl Connection {
             accepted: now,
             connected: now,
             round_trip: now - connecting,
+            longest_idle: Duration::ZERO,
             begun: 0,
             request: None,
             sent: now,
@@ -122,6 +125,7 @@ impl Connection {
 
     /// A request is written, the first byte of it now.
     pub(super) fn begin(&mut self, id: u64) {
+        self.longest_idle = self.longest_idle.max(self.idle(Instant::now()));
         self.begun += 1;
         self.request = Some(id);
         self.sent = Instant::now();
@@ -177,6 +181,11 @@ impl Connection {
 
     /// Until when another request may be written; `None` while an exchange is open.
     pub(super) fn deadline(&self, policy: &Policy) -> Option<Deadline> {
+        self.deadline_of(policy, policy.expected(self.hint))
+    }
+
+    /// The same, for a client that expects this timeout.
+    pub(super) fn deadline_of(&self, policy: &Policy, expected: Duration) -> Option<Deadline> {
         let (written, read) = if self.begun == 0 {
             (self.accepted, self.connected)
         } else if self.is_longer_than(policy.window) {
@@ -185,7 +194,6 @@ impl Connection {
         } else {
             (self.final_written?, self.final_read?)
         };
-        let expected = policy.expected(self.hint);
         let (sent, finished) = if self.begun == 0 {
             (self.accepted, self.accepted)
         } else {
@@ -201,6 +209,15 @@ impl Connection {
             margin: policy.margin(expected),
             margin_after: policy.margin_after(expected, self.round_trip()),
         })
+    }
+
+    /// For how long it has been idle, or was when it ended; zero in an exchange.
+    pub(super) fn idle(&self, now: Instant) -> Duration {
+        if self.begun > 0 && !self.is_response_read() {
+            return Duration::ZERO;
+        }
+        let end = self.saw_end.or(self.client_closed).unwrap_or(now);
+        end.saturating_duration_since(self.finished)
     }
 
     /// The shortest time in which a round trip was seen to be made, the last exchange included.

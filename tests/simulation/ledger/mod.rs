@@ -26,6 +26,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http_keepalive::Learn;
 use tokio::time::Instant;
 
 pub use self::callers::Failure;
@@ -58,6 +59,8 @@ struct State {
     requests: Vec<Request>,
     /// When the client, or a part of it, was stopped, and until when.
     freezes: Vec<(Instant, Instant)>,
+    /// Reads saw nothing of what had arrived, at some time.
+    were_reads_stopped: bool,
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
@@ -80,6 +83,8 @@ struct Request {
     written_at: Instant,
     /// Until when that was allowed.
     deadline: Option<Deadline>,
+    /// Until when it would have been by a client that knows the server's timeout.
+    known: Option<Deadline>,
     /// When it reaches the server, or would have.
     arrives_at: Option<Instant>,
     writings: u32,
@@ -132,6 +137,7 @@ impl Ledger {
             connections: Vec::new(),
             requests: Vec::new(),
             freezes: Vec::new(),
+            were_reads_stopped: false,
             partitions: Vec::new(),
             refused_at: None,
             told: (None, None),
@@ -213,6 +219,10 @@ impl Ledger {
             .hint
             .map(|hint| policy.expected(Some(hint)));
         let longest = policy.max_idle.max(hint.unwrap_or_default());
+        let longest = match policy.learn {
+            Learn::Full => longest.max(policy.learn_ceiling),
+            _ => longest,
+        };
         (longest < Duration::from_secs(100_000)).then_some(longest)
     }
 

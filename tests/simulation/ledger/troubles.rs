@@ -15,6 +15,7 @@ impl Ledger {
         let mut state = self.state();
         let now = Instant::now();
         state.freezes.push((now, now + time));
+        state.were_reads_stopped |= stop == Stop::Reads;
         state.note(Event::Stopped(stop, time));
         state.counts.strike(struck);
     }
