@@ -222,7 +222,7 @@ impl World {
             troubles = trouble::draw(draw, span, sets_clock);
         }
         let stalls = draw.chance(0.25).then(|| Stalls::choose(draw, &server));
-        Self {
+        let mut world = Self {
             seed,
             is_quiet,
             stalls,
@@ -234,7 +234,47 @@ impl World {
             troubles,
             suspends,
             wall_clock_stands: !suspends && !sets_clock && draw.chance(0.3),
+        };
+        match world.policy.learn {
+            Learn::Off => {}
+            _ if draw.chance(0.2) => world.mislead(draw),
+            Learn::Full if draw.chance(0.4) => world.keep_silent(draw),
+            _ => {}
         }
+        world
+    }
+
+    /// Has the server close sooner than policy expects, and nothing else close connections.
+    fn mislead(&mut self, draw: &mut Draw) {
+        let server = &mut self.server;
+        let idle = server.idle_timeout.unwrap_or(Duration::from_secs(5));
+        server.idle_timeout = Some(idle);
+        server.requests = None;
+        server.announces = false;
+        server.lifetime = None;
+        server.places = None;
+        (server.faults, server.hang_ups) = (0.0, 0.0);
+        let longer = idle * draw.magnitude(12, 200) as u32 / 10;
+        server.hint = match server.hint {
+            Some(_) if self.policy.hints && longer.as_secs() > idle.as_secs() => {
+                self.policy.ceiling = self.policy.ceiling.max(longer);
+                Some(Duration::from_secs(longer.as_secs()))
+            }
+            _ => {
+                self.policy.max_idle = longer;
+                None
+            }
+        };
+        self.sets_clock = false;
+        self.troubles
+            .retain(|(_, trouble)| matches!(trouble, Trouble::Freeze(_)));
+    }
+
+    /// Has the server wait for longer than policy expects, and not say so.
+    fn keep_silent(&mut self, draw: &mut Draw) {
+        let idle = self.server.idle_timeout.unwrap_or(Duration::from_secs(30));
+        self.server.hint = None;
+        self.policy.max_idle = idle / draw.number(2, 10) as u32;
     }
 }
 
