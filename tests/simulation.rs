@@ -25,7 +25,7 @@ use support::link::Link;
 use support::server::{Server, full};
 
 /// The worlds that are run each time.
-const SEEDS: Range<u64> = 0..24;
+const SEEDS: Range<u64> = 0..36;
 
 /// Runs worlds; the sums, and all that must not happen and did.
 fn run_all(seeds: Range<u64>, watched: Watched) -> (Counts, Vec<String>) {
@@ -85,7 +85,7 @@ fn in_the_same_worlds_a_client_as_it_comes_fails_for_honest_idle_timers() {
 
 #[test]
 fn a_policy_that_expects_too_much_is_noticed() {
-    let (_, violations) = run_all(6..10, Watched::Careless);
+    let (_, violations) = run_all(6..16, Watched::Careless);
 
     let late = violations
         .iter()

@@ -52,24 +52,20 @@ impl Ledger {
         let now = Instant::now();
         state.note(Event::Begun { connection, id });
         state.counts.exchanges += 1;
-        if state.connections[connection].begun > 0 {
-            state.counts.reused += 1;
-        }
         let world = Arc::clone(&state.world);
         let connected = &state.connections[connection];
         let deadline = connected.deadline(&world.policy);
         let timeout = world.server.idle_timeout;
         let known = timeout.and_then(|timeout| connected.deadline_of(&world.policy, timeout));
+        if state.connections[connection].begun > 0 {
+            state.counts.reused += 1;
+            let is_late = deadline.is_some_and(|deadline| now >= deadline.at());
+            state.counts.lengthened += u64::from(state.is_guarded && is_late);
+        }
         let request = &mut state.requests[id as usize];
         request.writings += 1;
         request.deadline = deadline;
         request.known = known;
-        if state.connections[connection].begun > 0
-            && deadline.is_some_and(|deadline| now >= deadline.at())
-        {
-            state.counts.lengthened += 1;
-        }
-        let request = &mut state.requests[id as usize];
         request.connection = Some(connection);
         request.written_at = now;
         let connection = &mut state.connections[connection];

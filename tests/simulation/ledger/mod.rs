@@ -6,12 +6,12 @@
 //!
 //! | must not happen | seen by |
 //! |---|---|
-//! | a request is written past its connection's deadline | `client_end`, before the write |
+//! | a request is written past its connection's deadline; where learning may lengthen it, past the longest time that any connection was seen open for | `client_end`, before the write |
 //! | a request is written twice | `client_end`, before the write |
 //! | a request reaches a server twice | `server_end`, on arrival |
 //! | a connection is closed by this side while an exchange is open, or before its deadline | `client_end`, on shutdown or drop |
 //! | a response or a request arrives altered, or for another one | the reader of each body |
-//! | a failure without a cause, or one that an honest idle timer explains | `cause`, on failure |
+//! | a failure without a cause, or one that an honest idle timer explains, whatever was learned | `cause`, on failure |
 //! | an idle connection outlives its deadline; a socket, or a task, outlives the client | the world, at its end |
 
 mod callers;
