@@ -265,6 +265,10 @@ impl World {
                 None
             }
         };
+        if draw.chance(0.8) {
+            // How late a close is seen is then known.
+            (self.network.down, self.network.up) = (None, None);
+        }
         self.sets_clock = false;
         self.troubles
             .retain(|(_, trouble)| matches!(trouble, Trouble::Freeze(_)));
