@@ -19,6 +19,13 @@ pub enum Trouble {
     SetClock(i64),
 }
 
+impl Trouble {
+    /// Whether it ends connections, delays their end, or makes what was learned look old.
+    pub fn misleads(&self) -> bool {
+        !matches!(self, Self::Freeze(_))
+    }
+}
+
 /// What happens within so much time, in order.
 pub fn draw(draw: &mut Draw, span: Duration, sets_clock: bool) -> Vec<(Duration, Trouble)> {
     let mut troubles = Vec::new();

@@ -56,6 +56,11 @@ impl Network {
         self.is_shared && self.down.is_some()
     }
 
+    /// How exactly a timeout can be seen from the other side, timers included.
+    pub fn uncertainty(&self) -> Duration {
+        2 * self.jitter + Duration::from_millis(5)
+    }
+
     /// How many bytes pass in a second at most where one buffer is sent after another.
     pub fn window_rate(&self) -> u64 {
         let way = (self.latency + self.jitter).as_millis().max(1) as u64;
@@ -244,6 +249,28 @@ impl World {
         world
     }
 
+    /// Whether a client can learn the server's timeout from few failures: it never changes, nothing else closes
+    /// connections, and no close is seen much later than it happens, unless the client itself is stopped.
+    pub fn is_learnable(&self) -> bool {
+        let server = &self.server;
+        let has_limit = server.requests.is_some() && !(server.announces && self.policy.hints);
+        let closes = has_limit
+            || server.lifetime.is_some()
+            || server.places.is_some()
+            || server.faults + server.hang_ups > 0.0;
+        let stops_reads = self.stalls.as_ref().is_some_and(|stalls| stalls.stop_reads);
+        let network = &self.network;
+        let round_trip = 2 * (network.latency + network.jitter);
+        let is_far = server
+            .idle_timeout
+            .is_none_or(|timeout| 2 * round_trip > timeout);
+        let is_slow = is_far || network.down.is_some() || network.up.is_some();
+        let mut troubles = self.troubles.iter();
+        self.policy.learn != Learn::Off
+            && !(closes || stops_reads || is_slow)
+            && !troubles.any(|(_, trouble)| trouble.misleads())
+    }
+
     /// Has the server close sooner than policy expects, and nothing else close connections.
     fn mislead(&mut self, draw: &mut Draw) {
         let server = &mut self.server;
@@ -270,8 +297,7 @@ impl World {
             (self.network.down, self.network.up) = (None, None);
         }
         self.sets_clock = false;
-        self.troubles
-            .retain(|(_, trouble)| matches!(trouble, Trouble::Freeze(_)));
+        self.troubles.retain(|(_, trouble)| !trouble.misleads());
     }
 
     /// Has the server wait for longer than policy expects, and not say so.

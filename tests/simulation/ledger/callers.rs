@@ -1,9 +1,11 @@
 //! What the callers tell.
 
+use std::time::Duration;
+
 use http_keepalive::Learn;
 use tokio::time::Instant;
 
-use super::{Cause, Event, Ledger, Request};
+use super::{Cause, Event, Ledger, Request, State};
 use crate::simulation::origin::Hint;
 use crate::simulation::plan::Plan;
 
@@ -42,6 +44,7 @@ impl Ledger {
             written_at: now,
             deadline: None,
             known: None,
+            is_beyond: false,
             arrives_at: None,
             writings: 0,
             arrivals: 0,
@@ -120,12 +123,49 @@ impl Ledger {
                     let what = format!("request {id} on connection {on:?} failed: {cause}");
                     state.violation(&what);
                 }
+                state.count_loss(id, cause);
                 Some(cause)
             }
             Err(what) => {
                 state.violation(&format!("request {id} failed ({failure:?}): {what}"));
                 None
             }
+        }
+    }
+}
+
+/// How often requests may be lost to one timeout before it is known, and for how long it then is.
+const LOSSES: usize = 2;
+const REMEMBERED: Duration = Duration::from_secs(1_800);
+
+impl State {
+    /// A timeout that never changes is known after few losses. Those count as one whose requests were begun
+    /// before the first of them was found.
+    fn count_loss(&mut self, id: u64, cause: Cause) {
+        let request = &self.requests[id as usize];
+        let by_timer = matches!(
+            cause,
+            Cause::IdleTimer | Cause::LearnedWrongly | Cause::ToldWrongly
+        );
+        let is_counted = self.is_guarded && by_timer && request.is_beyond;
+        if !is_counted || !self.world.is_learnable() {
+            return;
+        }
+        let is_known = |found: &Instant| request.written_at <= *found;
+        if self.losses.last().is_some_and(is_known) {
+            return;
+        }
+        let now = Instant::now();
+        self.losses.push(now);
+        let recent = self
+            .losses
+            .iter()
+            .filter(|found| now - **found < REMEMBERED);
+        let recent = recent.count();
+        if recent > LOSSES {
+            self.violation(&format!(
+                "request {id} is loss number {recent} to the same idle timer within half an hour"
+            ));
         }
     }
 }

@@ -56,6 +56,10 @@ impl Ledger {
         let connected = &state.connections[connection];
         let deadline = connected.deadline(&world.policy);
         let timeout = world.server.idle_timeout;
+        // The timeout as it can be seen from here.
+        let seen = timeout.map(|timeout| timeout + world.network.uncertainty());
+        let seen = seen.and_then(|seen| connected.deadline_of(&world.policy, seen));
+        let is_beyond = connected.begun > 0 && seen.is_some_and(|seen| now >= seen.at());
         let known = timeout.and_then(|timeout| connected.deadline_of(&world.policy, timeout));
         if state.connections[connection].begun > 0 {
             state.counts.reused += 1;
@@ -66,6 +70,7 @@ impl Ledger {
         request.writings += 1;
         request.deadline = deadline;
         request.known = known;
+        request.is_beyond = is_beyond;
         request.connection = Some(connection);
         request.written_at = now;
         let connection = &mut state.connections[connection];

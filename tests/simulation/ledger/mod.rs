@@ -12,6 +12,7 @@
 //! | a connection is closed by this side while an exchange is open, or before its deadline | `client_end`, on shutdown or drop |
 //! | a response or a request arrives altered, or for another one | the reader of each body |
 //! | a failure without a cause, or one that an honest idle timer explains, whatever was learned | `cause`, on failure |
+//! | a third loss to the same idle timer within half an hour, where it can be learned | `callers`, on failure |
 //! | an idle connection outlives its deadline; a socket, or a task, outlives the client | the world, at its end |
 
 mod callers;
@@ -64,6 +65,8 @@ struct State {
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
+    /// When losses to the idle timer were found that a client which knows it would not have had.
+    losses: Vec<Instant>,
     /// The timeout that the server named last, if new connections go by it, and the number of
     /// requests.
     told: (Option<Duration>, Option<u64>),
@@ -85,6 +88,8 @@ struct Request {
     deadline: Option<Deadline>,
     /// Until when it would have been by a client that knows the server's timeout.
     known: Option<Deadline>,
+    /// It was written later than by a client that knows the server's timeout as well as one can.
+    is_beyond: bool,
     /// When it reaches the server, or would have.
     arrives_at: Option<Instant>,
     writings: u32,
@@ -140,6 +145,7 @@ impl Ledger {
             were_reads_stopped: false,
             partitions: Vec::new(),
             refused_at: None,
+            losses: Vec::new(),
             told: (None, None),
             let_go_at: None,
             counts: Counts {
