@@ -167,6 +167,10 @@ impl Span {
         Self::from_nanoseconds(self.nanoseconds().checked_div(of).unwrap_or_default())
     }
 
+    pub(crate) fn abs_diff(self, other: Self) -> Self {
+        Self::from_nanoseconds(self.nanoseconds().abs_diff(other.nanoseconds()))
+    }
+
     #[inline]
     pub(crate) fn duration(self) -> Duration {
         Duration::from_nanos(self.nanoseconds())

@@ -17,7 +17,7 @@
 //!    requests had been answered after such an idle time, a failure may have its reason in its request: then one more
 //!    is needed for either.
 //! 5. Where an answer refuted a close, or closes scatter, the server ends connections for other reasons, too, such as a
-//!    limit of connections. Then closes show nothing, and one more failure is needed as well.
+//!    limit of connections. Then four closes are needed that hardly differ, and one more failure as well.
 //! 6. A request that its caller gave up limits by how much policy is exceeded, as a failure does.
 //! 7. A connection that ends right behind an answer was ended by no idle timer. Two in a row that end behind
 //!    the same request show a limit of requests.
@@ -33,6 +33,9 @@ use super::time::{Moment, Span};
 
 /// How many facts of each kind are kept of one origin.
 pub(crate) const KEPT: usize = 8;
+
+/// How many of them after the same idle time show a timer where connections end for other reasons, too.
+const SEVERAL: usize = 4;
 
 /// What follows for connections to the origin.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -304,14 +307,23 @@ impl History {
     }
 
     /// The shortest idle time that ended in a close, if another close or failure agrees with it. Evictions scatter:
-    /// sooner or later one comes first. `None` where some closes had other reasons, too.
+    /// sooner or later one comes first. Where some closes had other reasons, too, the least idle time after which
+    /// several ended.
     pub(crate) fn bound_by_closes(&self) -> Option<Span> {
+        if self.ends_otherwise() {
+            let idle = self.closes().map(|close| close.evidence.idle);
+            let several = idle.clone().filter(|one| {
+                let same = idle.clone().filter(|other| one.abs_diff(*other) <= TICK);
+                same.count() >= SEVERAL
+            });
+            return several.min();
+        }
         let shortest = self.closes().min_by_key(|close| close.evidence.idle)?;
         let closes = self.closes().map(|close| close.evidence);
         let failures = self.failures.iter().flatten();
         let agreeing = closes
             .chain(failures.map(|failure| failure.evidence))
-            .filter(|other| !self.ends_otherwise() && shortest.evidence.agrees_with(other));
+            .filter(|other| shortest.evidence.agrees_with(other));
         let least = agreeing.map(|other| other.idle).min()?;
         Some(least.min(shortest.evidence.idle))
     }
