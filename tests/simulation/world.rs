@@ -267,7 +267,7 @@ impl World {
         let is_slow = is_far || network.down.is_some() || network.up.is_some();
         // Callers who ask together just at the timeout: after the same idle time, as far as this side can tell, some are
         // answered and some are not, which looks like a server that hangs up on some requests.
-        let is_blurred = self.load.rounds.is_some() && network.jitter > Duration::from_millis(20);
+        let is_blurred = self.load.rounds.is_some() && !network.jitter.is_zero();
         let mut troubles = self.troubles.iter();
         self.policy.learn != Learn::Off
             && !(closes || stops_reads || is_slow || is_blurred)
