@@ -70,6 +70,28 @@ async fn a_shorter_timeout_costs_two_requests_at_most_and_is_known_within_two_cl
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shorter_timeout_costs_many_users_of_one_process_two_requests_at_most() {
+    for seed in 0..3 {
+        let keep_alive = keep_alive(full().learn(Learn::Shorten).max_idle(LONG));
+        let origin = Origin::new(move || Plan::fin(LONG));
+        let load = Load {
+            users: 100,
+            lasts: 8 * LONG,
+            gaps: LONG / 10..LONG * 12 / 10,
+            seed,
+        };
+        let at = Instant::now() + 4 * LONG;
+        let change = async {
+            sleep_until(at).await;
+            origin.set(move || Plan::fin(LONG / 2));
+        };
+        let client = || guarded(&keep_alive, origin.connector());
+        let (all, ()) = tokio::join!(load.run(&origin, client), change);
+        assert!(all.failed() <= 2, "{all:?}");
+    }
+}
+
 /// The control.
 #[tokio::test(start_paused = true)]
 async fn without_learning_a_shorter_timeout_costs_many() {
