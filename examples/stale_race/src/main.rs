@@ -63,8 +63,9 @@
 //! 4 s, and the requests in the round trip before it are lost to those who still reuse then.
 //!
 //! `learned` finds T on both, from one connection that it leaves open: on `silent` it then reconnects as
-//! seldom as `100ms` does where that is told T. When T changes, it is to lose one request at most;
-//! with the others each user is a process that learns alone, so each may lose one.
+//! seldom as `100ms` does where that is told T. When T changes, it is to lose few requests,
+//! as connections that keep the longer T speak against the shorter one; with the others each user is a process that
+//! learns alone, so each may lose one or two.
 //!
 //! The margins are there for networks and timers that are late. Where this process itself gets no
 //! processor for longer than that, any client can lose a request; so the report says how late timers
