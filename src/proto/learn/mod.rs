@@ -72,7 +72,7 @@ impl History {
         match observation {
             Observation::Answer { evidence, request } => {
                 self.limit.on_served(request);
-                self.on_answer(evidence);
+                self.on_answer(evidence, age);
                 false
             }
             Observation::Open(evidence) => {
@@ -97,7 +97,7 @@ impl History {
         }
     }
 
-    fn on_answer(&mut self, answer: Evidence) {
+    fn on_answer(&mut self, answer: Evidence, age: Span) {
         if self.refute_closes(&answer) {
             self.refuted_at = Some(answer.at);
         }
@@ -115,9 +115,12 @@ impl History {
         let shortest = first(&mut self.answers, |answer| answer.idle);
         if shortest.is_none_or(|known| known.idle <= answer.idle) {
             *shortest = Some(answer);
-        } else {
-            // Shorter ones are recent, once the longest are forgotten.
-            *first(&mut self.answers, |answer| answer.at.monotonic) = Some(answer);
+            return;
+        }
+        // Once the longest are forgotten, a recent one is to be known.
+        let oldest = first(&mut self.answers, |answer| answer.at.monotonic);
+        if oldest.is_some_and(|known| answer.at.since(&known.at) > age.part(2)) {
+            *oldest = Some(answer);
         }
     }
 

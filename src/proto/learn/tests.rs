@@ -321,6 +321,21 @@ fn all_of_it_is_forgotten() {
 }
 
 #[test]
+fn the_longest_answers_are_kept_and_later_a_recent_one_beside_them() {
+    let longest = |observations: &[Observation]| {
+        let history = history(observations);
+        let idle = || history.answers().map(|answer| answer.idle);
+        (idle().min(), idle().max())
+    };
+    let long: Vec<_> = (1..=8).map(|n| answer(n * 10_000, 900)).collect();
+    let short = |from: u64| (0..8).map(move |n| answer(from + n * 1_000, 350));
+    let soon: Vec<_> = long.iter().copied().chain(short(90_000)).collect();
+    assert_eq!(longest(&soon), (Some(span(900)), Some(span(900))));
+    let late: Vec<_> = long.iter().copied().chain(short(990_000)).collect();
+    assert_eq!(longest(&late), (Some(span(350)), Some(span(900))));
+}
+
+#[test]
 fn an_answer_is_worth_a_lock_only_if_it_may_change_something() {
     let worth = |observations: &[Observation]| {
         history(observations)
