@@ -85,9 +85,9 @@ impl SharedHistory {
             self.refresh_at
                 .store(refresh_at.monotonic, Ordering::Relaxed);
         }
-        let retires = self.update(|history| history.on_observation(*observation, age));
-        if let (true, Some(since)) = (retires, observation.idle_since()) {
-            self.retire_before_moment(since);
+        let retired = self.update(|history| history.on_observation(*observation, age));
+        if let Some(since) = retired {
+            self.retire_before_moment(&since);
         }
     }
 

@@ -89,18 +89,6 @@ impl Observation {
             Self::Limit { at, .. } => at,
         }
     }
-
-    /// When the connection became idle; `None` if it was not.
-    pub(crate) fn idle_since(&self) -> Option<&Moment> {
-        match self {
-            Self::Answer { evidence, .. }
-            | Self::Close { evidence, .. }
-            | Self::Failure(Failure { evidence, .. })
-            | Self::GivenUp(evidence)
-            | Self::Open(evidence) => Some(&evidence.since),
-            Self::Limit { .. } => None,
-        }
-    }
 }
 
 /// The server ended an idle connection, at some time after it was last seen open.

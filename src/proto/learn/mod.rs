@@ -65,34 +65,38 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Adds an observation, and removes what is older than `age`. Returns whether connections that have been
-    /// idle for as long are not to be used any more.
-    pub(crate) fn on_observation(&mut self, observation: Observation, age: Span) -> bool {
+    /// Adds an observation, and removes what is older than `age`. Returns since when connections have been idle, at
+    /// least, that are not to be used any more.
+    pub(crate) fn on_observation(&mut self, observation: Observation, age: Span) -> Option<Moment> {
         self.forget(observation.at(), age);
         match observation {
             Observation::Answer { evidence, request } => {
                 self.limit.on_served(request);
                 self.on_answer(evidence, age);
-                false
+                None
             }
             Observation::Open(evidence) => {
                 self.refute_closes(&evidence);
-                false
+                None
             }
-            Observation::Close { evidence, open } => self.on_close(Close {
-                evidence,
-                open,
-                is_restart: false,
-                is_doubted: self.was_answered(&evidence),
-            }),
-            Observation::Failure(failure) => self.on_failure(failure),
+            Observation::Close { evidence, open } => self
+                .on_close(Close {
+                    evidence,
+                    open,
+                    is_restart: false,
+                    is_doubted: self.was_answered(&evidence),
+                })
+                .then_some(evidence.since),
+            Observation::Failure(failure) => {
+                self.on_failure(failure).then_some(failure.evidence.since)
+            }
             Observation::GivenUp(evidence) => {
                 self.on_given_up(evidence);
-                false
+                None
             }
             Observation::Limit { requests, at } => {
                 self.limit.on_end(requests, at);
-                false
+                None
             }
         }
     }

@@ -404,7 +404,7 @@ proptest! {
                 Observation::GivenUp(evidence) => opens.push(evidence.idle),
                 _ => {}
             }
-            let retires = history.on_observation(observation, AGE);
+            let retires = history.on_observation(observation, AGE).is_some();
             prop_assert!(!retires || matches!(kind, 1 | 5));
             let findings = history.findings();
             prop_assert!(findings.bound.is_none_or(|it| ends.contains(&it) || answers.contains(&it)));

@@ -27,13 +27,17 @@ struct Change {
 
 /// Has a server wait for `from`, until that may be known, and then for `to`.
 async fn change(keep_alive: &KeepAlive, [from, to]: [Duration; 2], seed: u64) -> Change {
-    let origin = Origin::new(move || Plan::fin(from));
     let load = Load {
         users: if from < to { 10 } else { 5 },
         lasts: 16 * LONG,
         gaps: to / 10..to * 12 / 10,
         seed,
     };
+    change_under(keep_alive, [from, to], load).await
+}
+
+async fn change_under(keep_alive: &KeepAlive, [from, to]: [Duration; 2], load: Load) -> Change {
+    let origin = Origin::new(move || Plan::fin(from));
     let at = Instant::now() + 4 * LONG;
     let change = async {
         sleep_until(at).await;
@@ -74,21 +78,15 @@ async fn a_shorter_timeout_costs_two_requests_at_most_and_is_known_within_two_cl
 async fn a_shorter_timeout_costs_many_users_of_one_process_two_requests_at_most() {
     for seed in 0..3 {
         let keep_alive = keep_alive(full().learn(Learn::Shorten).max_idle(LONG));
-        let origin = Origin::new(move || Plan::fin(LONG));
         let load = Load {
             users: 100,
             lasts: 8 * LONG,
             gaps: LONG / 10..LONG * 12 / 10,
             seed,
         };
-        let at = Instant::now() + 4 * LONG;
-        let change = async {
-            sleep_until(at).await;
-            origin.set(move || Plan::fin(LONG / 2));
-        };
-        let client = || guarded(&keep_alive, origin.connector());
-        let (all, ()) = tokio::join!(load.run(&origin, client), change);
-        assert!(all.failed() <= 2, "{all:?}");
+        let change = change_under(&keep_alive, [LONG, LONG / 2], load).await;
+        let failed = change.before.failed() + change.after.failed();
+        assert!(failed <= 2, "{change:?}");
     }
 }
 
