@@ -7,8 +7,8 @@
 //! 1. A *close* is found at some time after it happened. It shows that the server's timeout is no longer than the
 //!    idle time at which it was found, and longer than the one at which the connection was last seen open.
 //! 2. One close is an accident. Two that agree are an idle timer, unless a connection was seen open for longer since
-//!    the first, or another was closed sooner. Closes in one instant have one cause; after different idle times, that
-//!    is a restart.
+//!    the first, or another was closed sooner. Where requests had been answered after such an idle time, one more is
+//!    needed. Closes in one instant have one cause; after different idle times, that is a restart.
 //! 3. A *failure* is a request without an answer on a reused connection. Only an answer after an idle time at
 //!    least as long refutes it: that a connection is open proves nothing to a request.
 //! 4. One failure binds at once, unless a close after a much shorter idle time is known: a timer that ends connections
@@ -313,9 +313,9 @@ impl History {
             })
     }
 
-    /// The shortest idle time that ended in a close, if another close or failure agrees with it. Evictions scatter:
-    /// sooner or later one comes first. Where some closes had other reasons, too, the least idle time after which
-    /// several ended.
+    /// The shortest idle time that ended in a close, if another close or failure agrees with it, or two where requests
+    /// had been answered after such an idle time. Evictions scatter: sooner or later one comes first. Where some closes
+    /// had other reasons, too, the least idle time after which several ended.
     pub(crate) fn bound_by_closes(&self) -> Option<Span> {
         if self.ends_otherwise() {
             let idle = self.closes().map(|close| close.evidence.idle);
@@ -331,8 +331,9 @@ impl History {
         let agreeing = closes
             .chain(failures.map(|failure| failure.evidence))
             .filter(|other| shortest.evidence.agrees_with(other));
-        let least = agreeing.map(|other| other.idle).min()?;
-        Some(least.min(shortest.evidence.idle))
+        let least = agreeing.clone().map(|other| other.idle).min()?;
+        let needed = if shortest.is_doubted { 2 } else { 1 };
+        (agreeing.count() >= needed).then(|| least.min(shortest.evidence.idle))
     }
 
     /// See [`Findings::kept`].

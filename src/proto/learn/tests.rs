@@ -99,12 +99,16 @@ fn one_close_is_an_accident_and_two_that_agree_are_a_timer() {
         // A failure is another sign of the same timer.
         (failure(80_000, 10_300), Some(10_000)),
     ] {
-        let earlier = answer(40_000, 20_000);
         assert_eq!(
-            bound(&[earlier, close(60_000, 10_000), second]),
+            bound(&[close(60_000, 10_000), second]),
             expected,
             "{second:?}"
         );
+        let answered = [answer(40_000, 20_000), close(60_000, 10_000), second];
+        assert_eq!(bound(&answered), None, "{second:?}");
+        let third = close(100_000, 10_100);
+        let bound = bound(&[&answered[..], &[third]].concat());
+        assert_eq!(bound, expected, "{second:?}");
     }
 }
 
@@ -214,8 +218,9 @@ fn where_connections_end_for_other_reasons_closes_show_nothing_and_failures_less
     let answered = answer(10_000, 6_000);
     let scattered = [answered, close(20_000, 4_000), close(30_000, 2_000)];
     let again = close(40_000, 2_000);
-    assert_eq!(bound(&[&scattered[..], &[again]].concat()), None);
-    assert_eq!(bound(&[answered, again, close(50_000, 2_000)]), Some(2_000));
+    let more = [again, close(50_000, 2_000), close(60_000, 2_000)];
+    assert_eq!(bound(&[&scattered[..], &more[..1]].concat()), None);
+    assert_eq!(bound(&[&[answered], &more[..]].concat()), Some(2_000));
 }
 
 #[test]
@@ -298,6 +303,7 @@ fn all_of_it_is_forgotten() {
     let observations = [
         answer(60_000, 60_000),
         close(60_000, 20_000),
+        close(60_500, 20_000),
         close(61_000, 20_000),
         failure(61_000, 30_000),
         given_up(61_000, 70_000),

@@ -52,14 +52,14 @@ async fn change_under(keep_alive: &KeepAlive, [from, to]: [Duration; 2], load: L
     let (before, after) = all.split(at);
     Change {
         last: after.split(at + 5 * LONG).1,
-        settled: after.after(closes + if from < to { 3 } else { 2 }),
+        settled: after.after(closes + 3),
         before,
         after,
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shorter_timeout_costs_two_requests_at_most_and_is_known_within_two_closes() {
+async fn a_shorter_timeout_costs_two_requests_at_most_and_is_known_within_three_closes() {
     for seed in 0..2 {
         let shortening = full().learn(Learn::Shorten).max_idle(LONG);
         for policy in [full(), shortening] {
