@@ -7,11 +7,10 @@
 //! that sends a request in the same moment loses it, though nothing is wrong with either side:
 //!
 //! ```text
-//! server  ── writes response ────────────── T ──────────────▶ close()
-//!                     ╲                                      ╱      ╲
-//!                      ╲                            request ╱        ╲ FIN
-//! client                ▶ response                    sent ╱          ▶ too late:
-//!                                                                       IncompleteMessage
+//! server ── writes response ──────────── T ───────────▶ close()
+//!                    ╲                                ╱     ╲
+//!                     ╲                      request ╱       ╲ FIN
+//! client               ▶ response               sent ╱         ▶ too late
 //! ```
 //!
 //! On the client's clock the request is lost if it is sent in the round trip before the server's
@@ -97,7 +96,7 @@
 //!
 //! # Defaults
 //!
-//! | | |
+//! | what | default |
 //! |---|---|
 //! | expected timeout of a server that names none | 5 s |
 //! | margin | a tenth of the timeout, within 100 ms and 1 s, but never more than a quarter of it |
@@ -116,8 +115,8 @@
 //! [`KeepAlivePolicy`] and [`KeepAliveBuilder`] document each setting, and the rule that they go into.
 //!
 //! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, reverse
-//! proxies, tower-http's layers, other pools, reqwest, machines and processes that sleep, and on replacing
-//! `pool_idle_timeout` or retries.
+//! proxies, tower-http's layers, other pools, reqwest, machines and processes that sleep, on replacing
+//! `pool_idle_timeout` or retries, and on [why the crate is built so](guide::design).
 //!
 //! # More to set
 //!
@@ -135,7 +134,7 @@
 //!
 //! # What it does not do
 //!
-//! | | |
+//! | what | instead |
 //! |---|---|
 //! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and the [`ConnectionHandle`] on the error shows that the connection was reused. |
 //! | A server closes sooner than its hint, or than `max_idle` | One request may fail before that is known, or two ([`Learn::Shorten`]). Set `max_idle` to the server's timeout; with [`hints(false)`](KeepAlivePolicy::hints) if its hint is wrong. |
@@ -158,7 +157,7 @@
 //!
 //! # Features
 //!
-//! | feature | default | |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
 //! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |

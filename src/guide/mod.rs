@@ -12,11 +12,15 @@
 //! | a request that is never answered, and never fails | [`lost_requests`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
+//! | a question why the crate is built as it is, or a change to make | [`design`] |
 //!
 //! The modules contain nothing but these pages.
 
 #[doc = include_str!("client_stack.md")]
 pub mod client_stack {}
+
+#[doc = include_str!("design.md")]
+pub mod design {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
