@@ -29,7 +29,10 @@ use crate::error::{Expected, PolicyError};
 /// let keep_alive = KeepAlive::builder()
 ///     .policy_for("https://api.example.com", short.hints(false))
 ///     .policy_for("*.example.com", short)
-///     .policy_for(OriginMatcher::matching(|origin| origin.port() == Some(8080)), short.reuse(false))
+///     .policy_for(
+///         OriginMatcher::matching(|origin| origin.port() == Some(8080)),
+///         short.reuse(false),
+///     )
 ///     .build()?;
 /// # let _ = keep_alive;
 /// # Ok::<(), http_keepalive::PolicyError>(())

@@ -11,7 +11,7 @@ use crate::error::{Expected, PolicyError};
 /// [`KeepAlive::new`](crate::KeepAlive::new) and
 /// [`KeepAliveBuilder::build`](crate::KeepAliveBuilder::build) check it.
 ///
-/// | setting | default | |
+/// | setting | default | meaning |
 /// |---|---|---|
 /// | [`max_idle`](Self::max_idle) | 5 s | the idle timeout expected of a server that names none |
 /// | [`safety_margin`](Self::safety_margin) | [`SafetyMargin::Default`] | how much sooner than the server the client closes |
@@ -32,8 +32,9 @@ use crate::error::{Expected, PolicyError};
 /// A connection is reusable until the later of two bounds:
 ///
 /// ```text
-/// certain = sent + expected − margin
-/// likely  = finished + expected − max(margin, min(1 s, expected / 4), 2 × round trip) − skew − delay
+/// certain = sent     + expected − margin
+/// likely  = finished + expected − kept − skew − delay
+/// kept    = max(margin, min(1 s, expected / 4), 2 × round trip)
 /// ```
 ///
 /// * `sent` is when the transport accepted the last byte of the last request; if the response began before that, the
@@ -55,7 +56,7 @@ use crate::error::{Expected, PolicyError};
 /// took long, such as a database query, `certain` leaves little. Then the end of the response counts, less an
 /// estimate of how long the network held it.
 ///
-/// | timeout | margin | round trip | sent to finished | skew and delay | reusable for | bound | |
+/// | timeout | margin | round trip | sent to finished | skew and delay | reusable for | bound | example |
 /// |---|---|---|---|---|---|---|---|
 /// | 5 s | default | 0.02 s | 0.02 s | 0 s | 4.48 s | certain | a quick exchange |
 /// | 5 s | 0.1 s | 0.02 s | 0.02 s | 0 s | 4.88 s | certain | the same, with a margin of 100 ms |
