@@ -79,6 +79,9 @@ impl KeepAliveBuilder {
     /// runtime turns out to have no time driver (`enable_time`), tokio's timer is not used from then on; the
     /// panic by which tokio tells is caught, and its message is printed once. A timer whose sleeps wake
     /// their task before their time may leave such a connection open.
+    ///
+    /// The panic of a timer that is given here is not caught, and fails the request: also that of a `TokioTimer`
+    /// on such a runtime.
     pub fn timer(mut self, timer: impl Timer + Send + Sync + 'static) -> Self {
         self.settings.clock = self.settings.clock.with_timer(Arc::new(timer));
         self

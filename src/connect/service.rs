@@ -49,7 +49,8 @@ use crate::policy::KeepAlivePolicy;
 /// use hyper_util::client::legacy::{Client, connect::HttpConnector};
 /// use hyper_util::rt::TokioExecutor;
 ///
-/// let connector = IdleAwareConnector::new(HttpConnector::new(), KeepAlivePolicy::default())?;
+/// let policy = KeepAlivePolicy::default();
+/// let connector = IdleAwareConnector::new(HttpConnector::new(), policy)?;
 /// let client = Client::builder(TokioExecutor::new()).build(connector);
 /// # let _: Client<_, String> = client;
 /// # Ok::<(), http_keepalive::PolicyError>(())

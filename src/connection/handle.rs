@@ -25,10 +25,14 @@ use crate::proto::hint::KeepAliveHint;
 ///
 /// # fn look<B>(response: http::Response<B>) {
 /// if let Some(connection) = response.extensions().get::<ConnectionHandle>() {
-///     println!("request {} on connection {}", connection.requests(), connection.id());
+///     let number = connection.requests();
+///     println!("request {number} on connection {}", connection.id());
 /// }
 /// # }
-/// fn provenance(error: &hyper_util::client::legacy::Error) -> Option<ConnectionHandle> {
+///
+/// use hyper_util::client::legacy::Error;
+///
+/// fn provenance(error: &Error) -> Option<ConnectionHandle> {
 ///     let mut extensions = http::Extensions::new();
 ///     error.connect_info()?.get_extras(&mut extensions);
 ///     extensions.remove()
