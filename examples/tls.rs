@@ -22,10 +22,11 @@ mod support;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use http::{Method, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 
-use self::common::{Contest, Pace};
+use self::common::{Contest, Output, Pace};
 use self::support::link::Link;
 use self::support::server::Server;
 use self::support::tls::Tls;
@@ -33,8 +34,23 @@ use self::support::tls::Tls;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 const LATENCY: Duration = Duration::from_millis(40);
 
+/// The quickstart over TLS.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    output: Output,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    let args = match common::args::read::<Args>() {
+        Ok(args) => args,
+        Err(exit) => return exit,
+    };
+    args.output.tell(|| run(!args.output.json)).await
+}
+
+async fn run(show_progress: bool) -> Result<common::Report, String> {
     let tls = Tls::for_host("server.test");
     let server = Server::builder()
         .idle_timeout(IDLE_TIMEOUT)
@@ -54,7 +70,7 @@ async fn main() -> ExitCode {
         pace: Pace::around(IDLE_TIMEOUT, LATENCY),
         users: 50,
         rounds: 8,
-        show_progress: true,
+        show_progress,
     };
-    common::finish(contest.run(connector).await, false)
+    contest.run(connector).await
 }

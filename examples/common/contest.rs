@@ -13,6 +13,7 @@ use tower::Service;
 use super::progress::progress_bar;
 use super::report::{ClientReport, Report};
 use crate::support::client::{guarded, plain};
+use crate::support::lateness::Lateness;
 use crate::support::users::{Answer, Opened, Users};
 
 /// Who asks what, and how often.
@@ -87,6 +88,7 @@ impl Contest {
             bar.finish_and_clear();
             return Err(format!("cannot reach {}: {failure}", users.target));
         }
+        let lateness = Lateness::watch();
         let keep_alive = KeepAlive::default();
         let ticks = bar.clone();
         let tick = move |_: &Answer| ticks.inc(1);
@@ -100,7 +102,7 @@ impl Contest {
 
         let (opened, stats) = (opened.get(), keep_alive.stats());
         Ok(Report {
-            clients: vec![
+            clients: [
                 ClientReport {
                     name: "hyper-util",
                     connections: opened,
@@ -116,6 +118,7 @@ impl Contest {
                     tally: guarded_tally,
                 },
             ],
+            late: lateness.worst(),
         })
     }
 

@@ -8,10 +8,12 @@
 
 pub mod args;
 mod contest;
+mod output;
 mod progress;
 mod report;
 
 pub use self::contest::{Contest, Pace};
+pub use self::output::{Claim, Output, Tell};
 pub use self::progress::progress_bar;
-pub use self::report::{ClientReport, Report, Tell, finish, table, text};
+pub use self::report::{ClientReport, Report, claims, table, text};
 pub use crate::support::tally::{Tally, answer};

@@ -1,16 +1,19 @@
 //! What became of a contest, for people and for programs.
 
-use std::process::ExitCode;
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use http_keepalive::Retired;
 use serde_json::{Map, Value, json};
 
+use super::output::{Claim, Tell};
 use crate::support::tally::Tally;
 
-/// What became of all clients.
+/// What became of both clients: without this crate, and with it.
 pub struct Report {
-    pub clients: Vec<ClientReport>,
+    pub clients: [ClientReport; 2],
+    /// By how much this machine was late at worst.
+    pub late: Duration,
 }
 
 /// What became of one client.
@@ -20,25 +23,6 @@ pub struct ClientReport {
     pub reused: u64,
     pub retired: Retired,
     pub tally: Tally,
-}
-
-/// What can be told to programs and to people.
-pub trait Tell {
-    fn json(&self) -> Value;
-    fn text(&self) -> String;
-}
-
-/// Tells a report, or in one line why there is none.
-pub fn finish<R: Tell>(report: Result<R, String>, as_json: bool) -> ExitCode {
-    match report {
-        Ok(report) if as_json => println!("{}", report.json()),
-        Ok(report) => println!("{}", report.text()),
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
 }
 
 /// A table whose columns, but for those `of_text`, hold numbers.
@@ -62,12 +46,33 @@ pub fn table<const N: usize>(
 impl Tell for Report {
     fn json(&self) -> Value {
         let clients: Vec<_> = self.clients.iter().map(ClientReport::json).collect();
-        json!({ "clients": clients })
+        json!({ "clients": clients, "timers_late": self.late.as_secs_f64() })
     }
 
     fn text(&self) -> String {
         text(&self.clients)
     }
+
+    fn claims(&self) -> Vec<Claim> {
+        claims(&self.clients)
+    }
+
+    fn late(&self) -> Duration {
+        self.late
+    }
+}
+
+/// What is to hold of two clients, where the server closes while users think.
+pub fn claims(clients: &[ClientReport; 2]) -> Vec<Claim> {
+    let [plain, ours] = clients;
+    vec![
+        Claim::new(
+            format!("{} loses requests", plain.name),
+            plain.tally.failed > 0,
+        ),
+        Claim::new(format!("{} loses none", ours.name), ours.tally.failed == 0),
+        Claim::new(format!("{} reuses connections", ours.name), ours.reused > 0),
+    ]
 }
 
 /// What became of clients: a row each, and their failures below.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Parser;
 use http::Uri;
 
+use super::common::Output;
 use super::common::args::seconds;
 
 /// The same requests through hyper-util's client as it comes and through http-keepalive.
@@ -15,9 +16,8 @@ pub struct Args {
     #[arg(value_parser = url)]
     pub url: Option<Uri>,
 
-    /// Print one JSON object and nothing else
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: Output,
 
     /// Users, each with a client of their own
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -46,11 +46,14 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(exit) => return exit,
     };
-    let report = match &args.url {
-        None => embedded(&args).await,
-        Some(url) => remote(&args, url).await,
-    };
-    common::finish(report, args.json)
+    args.output.tell(|| run(&args)).await
+}
+
+async fn run(args: &Args) -> Result<common::Report, String> {
+    match &args.url {
+        None => embedded(args).await,
+        Some(url) => remote(args, url).await,
+    }
 }
 
 /// Against the server in this process.
@@ -84,6 +87,6 @@ fn contest(args: &Args, target: Uri, idle_timeout: Duration, posts: bool) -> Con
         pace: Pace::around(args.idle_timeout.unwrap_or(idle_timeout), LATENCY),
         users: args.users,
         rounds: args.rounds,
-        show_progress: !args.json,
+        show_progress: !args.output.json,
     }
 }

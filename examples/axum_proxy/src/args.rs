@@ -7,6 +7,7 @@ use clap::{Parser, value_parser};
 use http::Uri;
 use http::uri::Authority;
 
+use crate::common::Output;
 use crate::common::args::seconds;
 use crate::serve::Service;
 use crate::trial::Trial;
@@ -33,9 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5", requires = "upstream")]
     max_idle: Duration,
 
-    /// Print one JSON object and nothing else
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: Output,
 
     /// Users of each proxy
     #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=10_000))]
@@ -51,7 +51,7 @@ pub struct Args {
 }
 
 /// What belongs to the trial alone.
-const TRIAL: [&str; 4] = ["json", "users", "rounds", "idle_timeout"];
+const TRIAL: [&str; 5] = ["json", "check", "users", "rounds", "idle_timeout"];
 
 impl Args {
     /// The proxy that was asked for, if one was.
@@ -70,7 +70,7 @@ impl Args {
             users: self.users,
             rounds: self.rounds,
             idle_timeout: self.idle_timeout,
-            shows_progress: !self.json,
+            shows_progress: !self.output.json,
         }
     }
 }

@@ -66,8 +66,8 @@ async fn main() -> ExitCode {
     match args.service() {
         Some(service) => serve::finish(service.run().await),
         None => {
-            let report = args.trial().run(KeepAlive::default()).await;
-            common::finish(report, args.json)
+            let run = || args.trial().run(KeepAlive::default());
+            args.output.tell(run).await
         }
     }
 }

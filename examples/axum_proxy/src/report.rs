@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::{Tally, Tell, table};
+use crate::common::{Claim, Tally, Tell, table};
 
 /// What became of both proxies.
 pub struct Report {
@@ -53,6 +53,28 @@ impl Tell for Report {
         let failures = self.proxies.iter().flat_map(|p| p.tally.lines(p.name));
         let lines: Vec<_> = [table, late].into_iter().chain(failures).collect();
         lines.join("\n")
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let [plain, ours] = &self.proxies;
+        vec![
+            Claim::new(
+                format!("with {} requests are answered with 502", plain.name),
+                plain.bad_gateways > 0,
+            ),
+            Claim::new(
+                format!("with {} none is, and all are answered", ours.name),
+                ours.bad_gateways == 0 && ours.tally.failed == 0,
+            ),
+            Claim::new(
+                format!("{} reuses connections", ours.name),
+                ours.connections < ours.tally.requests,
+            ),
+        ]
+    }
+
+    fn late(&self) -> Duration {
+        self.late
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{Parser, value_parser};
 
+use crate::common::Output;
 use crate::trial::Trial;
 
 /// A client of tower-http's layers over HTTPS, whose servers close idle connections, with and without
@@ -17,9 +18,8 @@ pub struct Args {
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1_000))]
     rounds: u32,
 
-    /// Print one JSON object and nothing else
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: Output,
 
     /// Write what the trace layer sees to stderr
     #[arg(long)]
@@ -31,7 +31,7 @@ impl Args {
         Trial {
             users: self.users,
             rounds: self.rounds,
-            shows_progress: !self.json && !self.log,
+            shows_progress: !self.output.json && !self.log,
         }
     }
 }

@@ -33,6 +33,6 @@ async fn main() -> ExitCode {
             .with_writer(std::io::stderr)
             .init();
     }
-    let report = args.trial().run(KeepAlive::default()).await;
-    common::finish(Ok(report), args.json)
+    let run = async || Ok(args.trial().run(KeepAlive::default()).await);
+    args.output.tell(run).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_keepalive::KeepAliveHint;
 use serde_json::{Value, json};
 
-use crate::common::{self, ClientReport, Tell, table};
+use crate::common::{self, Claim, ClientReport, Tell, table};
 
 /// What became of both stacks: without this crate, and with it.
 pub struct Report {
@@ -67,6 +67,28 @@ impl Tell for Report {
             format!("timers were up to {late} ms late"),
         ]
         .join("\n")
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let [without, with] = self.timed_out;
+        let [news, store] = self.origins.each_ref().map(OriginReport::said);
+        let mut claims = common::claims(&self.clients);
+        claims.extend([
+            Claim::new(
+                "as many time out with this crate as without, and some do",
+                with == without && with > 0,
+            ),
+            Claim::new(
+                "the hint of the first origin is known",
+                news.as_deref() == Some("timeout=2"),
+            ),
+            Claim::new("the second sends none", store.is_none()),
+        ]);
+        claims
+    }
+
+    fn late(&self) -> Duration {
+        self.late
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum, value_parser};
 
 use crate::clients::ClientName;
+use crate::common::Output;
 use crate::gaps::Gaps;
 use crate::race::Race;
 use crate::scenario::{Change, LinkName, Scenario};
@@ -54,9 +55,8 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Print one JSON object and nothing else
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: Output,
 
     /// Draw the failures against the gap
     #[arg(long, value_name = "FILE.svg")]
@@ -79,7 +79,7 @@ impl Args {
             scenarios: links.map(|&link| self.scenario(link, middle)).collect(),
             clients: self.clients.clone(),
             gaps,
-            shows_progress: !self.json,
+            shows_progress: !self.output.json,
         }
     }
 

@@ -80,6 +80,7 @@
 )]
 
 mod args;
+mod claims;
 mod clients;
 #[path = "../../common/mod.rs"]
 mod common;
@@ -108,8 +109,7 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(exit) => return exit,
     };
-    let report = run(&args).await;
-    common::finish(report, args.json)
+    args.output.tell(|| run(&args)).await
 }
 
 async fn run(args: &Args) -> Result<Report, String> {

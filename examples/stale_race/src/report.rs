@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::args::name;
+use crate::claims;
 use crate::clients::ClientName;
-use crate::common::{Tally, Tell, table};
+use crate::common::{Claim, Tally, Tell, table};
 use crate::race::Sample;
 use crate::scenario::Scenario;
 
@@ -37,6 +38,14 @@ impl Tell for Report {
         }
         links.chain([late]).collect::<Vec<_>>().join("\n\n")
     }
+
+    fn claims(&self) -> Vec<Claim> {
+        claims::of(&self.links)
+    }
+
+    fn late(&self) -> Duration {
+        self.late
+    }
 }
 
 /// What became of all clients on one link.
@@ -59,7 +68,8 @@ pub struct ClientReport {
 }
 
 impl LinkReport {
-    fn ratio(&self, client: &ClientReport) -> f64 {
+    /// Its connections, to the oracle's.
+    pub fn ratio(&self, client: &ClientReport) -> f64 {
         client.connections as f64 / self.oracle as f64
     }
 
