@@ -94,7 +94,7 @@ async fn two_requests_through(proxy: Proxy) -> Result<Response<Bytes>, String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_a_servers_hint_is_taken_for_the_proxys_and_loses_a_request() {
+async fn control_a_servers_hint_is_taken_for_that_of_the_proxy_and_loses_a_request() {
     let lost = two_requests_through(Proxy::PassesAllOn).await;
     assert!(lost.is_err(), "the client believed in 120 s: {lost:?}");
 }
@@ -144,7 +144,7 @@ async fn seen_of_a_last_request(proxy: Proxy) -> HeaderMap {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_a_clients_close_closes_the_proxys_connection_to_the_server() {
+async fn control_a_clients_close_closes_the_connection_of_the_proxy_to_the_server() {
     let seen = seen_of_a_last_request(Proxy::PassesAllOn).await;
     assert_eq!(seen[CONNECTION], "close, x-hop");
     assert_eq!(seen["x-hop"], "1");
