@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod minimal;
 mod real_sockets;
 #[path = "../sockets/mod.rs"]
 mod sockets;

@@ -262,7 +262,11 @@ fn answer(
     // Tests that are over do not listen.
     let _ = events.send(Event::Requested {
         connection,
-        id: request.headers()["x-id"].to_str().unwrap().to_owned(),
+        id: request
+            .headers()
+            .get("x-id")
+            .map_or("", |id| id.to_str().unwrap())
+            .to_owned(),
         target: request.uri().clone(),
     });
     // Without a body, a response comes whole with its head: the connection is back in the pool before
