@@ -116,7 +116,8 @@
 //!
 //! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, reverse
 //! proxies, tower-http's layers, other pools, reqwest, machines and processes that sleep, on replacing
-//! `pool_idle_timeout` or retries, and on [why the crate is built so](guide::design).
+//! `pool_idle_timeout` or retries, on [what was measured](guide::evidence), and on [why the crate is built
+//! so](guide::design).
 //!
 //! # More to set
 //!

@@ -12,6 +12,7 @@
 //! | a request that is never answered, and never fails | [`lost_requests`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
+//! | a doubt whether it helps, and what it costs | [`evidence`] |
 //! | a question why the crate is built as it is, or a change to make | [`design`] |
 //!
 //! The modules contain nothing but these pages.
@@ -24,6 +25,9 @@ pub mod design {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("evidence.md")]
+pub mod evidence {}
 
 #[doc = include_str!("learning.md")]
 pub mod learning {}
