@@ -77,44 +77,46 @@ enum State {
 
 impl Chunked {
     fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
-        loop {
-            if self.state == State::Data {
-                let Some(behind) = skip(&mut self.left, bytes) else {
-                    return Ok(None);
-                };
-                bytes = behind;
-                self.state = State::DataCr;
-            }
-            let Some((&byte, rest)) = bytes.split_first() else {
-                return Ok(None);
+        while let Some((&byte, rest)) = bytes.split_first() {
+            (self.state, bytes) = match self.state {
+                State::Data => match skip(&mut self.left, bytes) {
+                    Some(behind) => (State::DataCr, behind),
+                    None => return Ok(None),
+                },
+                State::EndLf if byte == b'\n' => return Ok(Some(rest)),
+                _ => (self.step(byte)?, rest),
             };
-            bytes = rest;
-            if self.state == State::EndLf && byte == b'\n' {
-                return Ok(Some(bytes));
-            }
-            self.state = self.step(byte)?;
         }
+        Ok(None)
     }
 
     /// The state after a byte that is not chunk data. As strict as hyper, which closes the connection on
     /// bytes that it refuses. Where parsers disagree, the connection is opaque.
+    #[inline]
     fn step(&mut self, byte: u8) -> Result<State, Opaque> {
         use State as S;
-        Ok(match (self.state, byte) {
-            (S::Size | S::SizeBlank, b' ' | b'\t') => S::SizeBlank,
-            (S::Size | S::SizeBlank, b';') => S::Extension,
-            (S::Size | S::SizeBlank | S::Extension, b'\r') => S::SizeLf,
-            (S::SizeStart | S::Size, _) => self.on_size_digit(byte)?,
-            (S::Extension, b'\n') => return Err(Opaque::Unrecognized),
-            (S::Extension, _) => S::Extension,
-            (S::SizeLf, b'\n') if self.left == 0 => S::LineStart,
-            (S::SizeLf, b'\n') => S::Data,
-            (S::DataCr, b'\r') => S::DataLf,
-            (S::DataLf, b'\n') => S::SizeStart,
-            (S::LineStart, b'\r') => S::EndLf,
-            (S::Trailer, b'\r') => S::TrailerLf,
-            (S::LineStart | S::Trailer, _) => S::Trailer,
-            (S::TrailerLf, b'\n') => S::LineStart,
+        Ok(match self.state {
+            S::SizeStart => self.on_size_digit(byte)?,
+            S::Size | S::SizeBlank => match byte {
+                b' ' | b'\t' => S::SizeBlank,
+                b';' => S::Extension,
+                b'\r' => S::SizeLf,
+                _ if self.state == S::Size => self.on_size_digit(byte)?,
+                _ => return Err(Opaque::Unrecognized),
+            },
+            S::Extension => match byte {
+                b'\r' => S::SizeLf,
+                b'\n' => return Err(Opaque::Unrecognized),
+                _ => S::Extension,
+            },
+            S::SizeLf if byte == b'\n' && self.left == 0 => S::LineStart,
+            S::SizeLf if byte == b'\n' => S::Data,
+            S::DataCr if byte == b'\r' => S::DataLf,
+            S::DataLf if byte == b'\n' => S::SizeStart,
+            S::LineStart if byte == b'\r' => S::EndLf,
+            S::Trailer if byte == b'\r' => S::TrailerLf,
+            S::LineStart | S::Trailer => S::Trailer,
+            S::TrailerLf if byte == b'\n' => S::LineStart,
             _ => return Err(Opaque::Unrecognized),
         })
     }
@@ -124,7 +126,7 @@ impl Chunked {
         self.left = self
             .left
             .checked_mul(16)
-            .and_then(|size| size.checked_add(u64::from(digit)))
+            .map(|size| size | u64::from(digit))
             .ok_or(Opaque::Unrecognized)?;
         Ok(State::Size)
     }
