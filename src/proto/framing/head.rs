@@ -289,13 +289,14 @@ fn value_of<'a, const N: usize>(
     let Some((field, [next, value @ ..])) = line.split_first_chunk() else {
         return Ok(None);
     };
-    if is_token_byte(*next) || !is_name(field, name) {
+    if !is_name(field, name) {
         return Ok(None);
     }
-    if *next != b':' || is_truncated {
-        return Err(Opaque::Unrecognized);
+    match *next {
+        b':' if !is_truncated => Ok(Some(value)),
+        next if is_token_byte(next) => Ok(None),
+        _ => Err(Opaque::Unrecognized),
     }
-    Ok(Some(value))
 }
 
 /// Whether a field's value has control characters (RFC 9110 §5.5). hyper refuses them; with
