@@ -141,50 +141,29 @@ impl<T: Read + Write> Read for IdleAwareIo<T> {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.mode {
-            Mode::Opaque => self.transport().poll_read(cx, buf),
-            Mode::Idle if !self.is_flushing => self.poll_read_idle(cx, buf),
-            Mode::Idle | Mode::Busy => {
-                let mut this = self;
-                let read = this.as_mut().poll_read_reported(cx, buf);
-                if read.is_pending() && !this.is_reader(cx) {
-                    this.as_mut().set_reader(cx);
-                    this.connection.on_waiting(cx.waker());
-                }
-                read
-            }
+        if self.mode == Mode::Opaque {
+            return self.transport().poll_read(cx, buf);
         }
+        // Tokio's trait gives access to the bytes without a copy.
+        Pin::new(&mut TokioIo::new(Reported(self))).poll_read(cx, buf)
     }
 }
 
 /// Reading.
 impl<T: Read + Write> IdleAwareIo<T> {
-    /// Reads if the connection may still be used, and sets the timer to wake the task at the deadline.
-    fn poll_read_idle(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_still_reusable(cx) {
-            return self.poll_read_reported(cx, buf);
-        }
-        let now = self.now();
-        let reusable = match self.as_mut().decide(cx, now) {
-            Ok(reusable) => reusable,
-            Err(reason) => return Poll::Ready(Err(retire::error(reason))),
+    /// Sets the timer to wake the task at the deadline of the idle connection.
+    fn set_timer(mut self: Pin<&mut Self>, cx: &mut Context<'_>, reusable: Reusable, now: &Moment) {
+        let Some(wake_at) = now.monotonic_at(&reusable.until) else {
+            return;
         };
-        let read = self.as_mut().poll_read_reported(cx, buf);
-        if let (Poll::Pending, Some(wake_at)) = (&read, now.monotonic_at(&reusable.until)) {
-            let this = self.as_mut().project();
-            let clock = this.connection.keep_alive().clock();
-            let timer = this.timer.poll(cx, clock, wake_at, now.monotonic);
-            if timer.is_ready() {
-                // The deadline has passed meanwhile: the task has to ask again.
-                cx.waker().wake_by_ref();
-            }
-            self.set_reusable(Some(reusable), &now);
+        let this = self.as_mut().project();
+        let clock = this.connection.keep_alive().clock();
+        let timer = this.timer.poll(cx, clock, wake_at, now.monotonic);
+        if timer.is_ready() {
+            // The deadline has passed meanwhile: the task has to ask again.
+            cx.waker().wake_by_ref();
         }
-        read
+        self.set_reusable(Some(reusable), now);
     }
 
     /// Whether the last decision on the idle connection, to read, still holds. This takes no lock, and a third of
@@ -222,18 +201,9 @@ impl<T: Read + Write> IdleAwareIo<T> {
             }
         }
     }
-
-    /// Reads through tokio's trait, which gives access to the bytes without a copy.
-    fn poll_read_reported(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut TokioIo::new(Reported(self))).poll_read(cx, buf)
-    }
 }
 
-/// Reads from a transport, and reports the bytes to its connection.
+/// Reads from a transport if its connection may still be used, and reports the bytes to the connection.
 struct Reported<'a, T>(Pin<&'a mut IdleAwareIo<T>>);
 
 impl<T: Read + Write> AsyncRead for Reported<'_, T> {
@@ -243,10 +213,26 @@ impl<T: Read + Write> AsyncRead for Reported<'_, T> {
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self(io) = &mut *self;
+        let decided = if io.mode == Mode::Idle && !io.is_flushing && !io.is_still_reusable(cx) {
+            let now = io.now();
+            match io.as_mut().decide(cx, now) {
+                Ok(reusable) => Some((reusable, now)),
+                Err(reason) => return Poll::Ready(Err(retire::error(reason))),
+            }
+        } else {
+            None
+        };
         let before = buf.filled().len();
         let read = Pin::new(&mut TokioIo::new(io.as_mut().transport())).poll_read(cx, buf);
         match &read {
-            Poll::Pending => {}
+            Poll::Pending => {
+                if let Some((reusable, now)) = decided {
+                    io.as_mut().set_timer(cx, reusable, &now);
+                } else if !io.is_reader(cx) {
+                    io.as_mut().set_reader(cx);
+                    io.connection.on_waiting(cx.waker());
+                }
+            }
             Poll::Ready(Err(_)) => io.connection.on_end(Cause::Error),
             Poll::Ready(Ok(())) => {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
