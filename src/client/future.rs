@@ -67,14 +67,18 @@ where
         let this = self.project();
         let mut polled = this.inner.poll(cx);
         // Changed in place, since a response is large.
-        if let Poll::Ready(Ok(response)) = &mut polled {
-            apply(this.keep_alive, this.probe.as_ref(), response);
-            if *this.close {
-                // `Connection: close` may not have been sent, and a server may ignore it.
-                retire(response);
-            }
-            if *this.strips {
-                strip_response_hop_by_hop(response);
+        match &mut polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Ok(response)) => {
+                apply(this.keep_alive, this.probe.as_ref(), response);
+                if *this.close {
+                    // `Connection: close` may not have been sent, and a server may ignore it.
+                    retire(response);
+                }
+                if *this.strips {
+                    strip_response_hop_by_hop(response);
+                }
             }
         }
         polled
