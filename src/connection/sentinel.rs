@@ -72,7 +72,7 @@ impl SentinelPermit {
 
     fn observe(&self, observation: Observation) {
         let history = self.origin.history();
-        history.on_observation(&observation, self.evidence_age);
+        history.on_observation(observation, self.evidence_age);
     }
 }
 

@@ -131,6 +131,7 @@ impl Connection {
     }
 
     /// How long observations count.
+    #[inline]
     fn evidence_age(&self) -> Span {
         Span::new(self.policy().evidence_age)
     }
@@ -221,6 +222,7 @@ impl Connection {
         })
     }
 
+    #[inline]
     fn on_bytes(
         &self,
         now: Moment,
@@ -229,39 +231,39 @@ impl Connection {
         let origin = self.origin.as_ref();
         let known = Known {
             policy: self.policy(),
-            quickest: origin
-                .and_then(|origin| origin.history().quickest(&now, self.evidence_age())),
+            quickest: origin.and_then(|origin| origin.history().quickest()),
         };
-        let (outcome, request, next) = {
-            let mut state = self.state();
-            let outcome = event(&mut state.lifecycle, &known);
-            let reusable = match state.lifecycle.verdict(known.policy, &now) {
-                Some(Verdict::Reuse { until }) => Some(self.reusable(&state, until)),
-                _ => None,
-            };
-            let next = (state.lifecycle.mode(), reusable);
-            (outcome, state.lifecycle.request(), next)
+        let mut state = self.state();
+        let outcome = event(&mut state.lifecycle, &known);
+        let mode = state.lifecycle.mode();
+        let verdict = (mode == Mode::Idle).then(|| state.lifecycle.verdict(known.policy, &now));
+        let reusable = match verdict.flatten() {
+            Some(Verdict::Reuse { until }) => Some(self.reusable(&state, until)),
+            _ => None,
         };
-        self.apply(&outcome, request, &now);
-        next
+        let request = state.lifecycle.request();
+        drop(state);
+        self.apply(&outcome, known.policy, request, &now);
+        (mode, reusable)
     }
 
     /// Counts what followed from bytes, and passes on what concerns other connections.
-    fn apply(&self, outcome: &Outcome, request: Request, now: &Moment) {
+    #[inline]
+    fn apply(&self, outcome: &Outcome, policy: &KeepAlivePolicy, request: Request, now: &Moment) {
         if outcome.begun {
             self.keep_alive.counters().on_exchange(request.number() > 1);
         }
         if let Some(parsed) = &outcome.hint {
-            self.count_hint(parsed);
+            self.count_hint(parsed, policy);
         }
         if let (Some(advertised), Some(origin)) = (outcome.advertised, &self.origin) {
             self.keep_alive.store().on_advertised(origin, advertised);
         }
-        self.observe(outcome.observed.as_ref());
+        self.observe(outcome.observed, policy);
         if let (Some(answer), Some(origin)) = (outcome.answer, &self.origin) {
             let history = origin.history();
-            history.on_answer(answer, now, self.evidence_age());
-            if self.policy().learn == Learn::Full {
+            history.on_answer(answer, now, Span::new(policy.evidence_age));
+            if policy.learn == Learn::Full {
                 history.on_answered_by(self.id);
             }
         }
@@ -272,17 +274,20 @@ impl Connection {
 
     /// Adds what was seen to the origin's history, if policy wants to learn.
     #[inline]
-    fn observe(&self, observation: Option<&Observation>) {
-        if let (Some(observation), Some(history)) = (observation, self.history()) {
-            history.on_observation(observation, self.evidence_age());
+    fn observe(&self, observation: Option<Observation>, policy: &KeepAlivePolicy) {
+        let Some(observation) = observation else {
+            return;
+        };
+        if let Some(history) = history(self.origin.as_ref(), policy) {
+            history.on_observation(observation, Span::new(policy.evidence_age));
         }
     }
 
-    fn count_hint(&self, parsed: &Parsed) {
+    fn count_hint(&self, parsed: &Parsed, policy: &KeepAlivePolicy) {
         let counters = self.keep_alive.counters();
         counters.on_hint(parsed);
         let timeout = parsed.hint.and_then(|hint| hint.timeout());
-        if deadline::is_clamped(self.policy(), timeout) {
+        if deadline::is_clamped(policy, timeout) {
             counters.on_clamped_hint();
         }
     }
@@ -319,7 +324,7 @@ impl Connection {
         let Some(Ended { end, observed }) = ended else {
             return;
         };
-        self.observe(observed.as_ref());
+        self.observe(observed, self.policy());
         self.end_probe();
         self.keep_alive.counters().on_end(end);
         trace::debug!(
@@ -465,6 +470,7 @@ fn version(origin: Option<&Origin>, keep_alive: &KeepAlive) -> u32 {
     of_origin.wrapping_add(keep_alive.version())
 }
 
+#[inline]
 fn history<'a>(origin: Option<&'a Origin>, policy: &KeepAlivePolicy) -> Option<&'a SharedHistory> {
     origin
         .filter(|_| policy.learn != Learn::Off)

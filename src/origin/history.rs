@@ -72,8 +72,8 @@ impl SharedHistory {
 
     /// Adds an observation of one of its connections, and removes what is older than `age`.
     #[inline]
-    pub(crate) fn on_observation(&self, observation: &Observation, age: Span) {
-        if let Observation::Answer { evidence, request } = observation {
+    pub(crate) fn on_observation(&self, observation: Observation, age: Span) {
+        if let Observation::Answer { evidence, request } = &observation {
             let worth = self.worth.load(Ordering::Relaxed);
             let worth_beyond = self.worth_beyond.load(Ordering::Relaxed);
             let refresh_at = self.refresh_at.load(Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl SharedHistory {
             self.refresh_at
                 .store(refresh_at.monotonic, Ordering::Relaxed);
         }
-        let retired = self.update(|history| history.on_observation(*observation, age));
+        let retired = self.update(|history| history.on_observation(observation, age));
         if let Some(since) = retired {
             self.retire_before_moment(&since);
         }
@@ -107,7 +107,7 @@ impl SharedHistory {
     /// A request was answered in this time, at `now`.
     pub(crate) fn on_answer(&self, answer: Span, now: &Moment, age: Span) {
         let (nanoseconds, order) = (answer.nanoseconds(), Ordering::Relaxed);
-        match self.latest_quickest() {
+        match self.quickest() {
             Some(known) if !known.is_replaced_by(answer, now, age) => return,
             // Another thread may have a quicker one.
             Some(known) if known.is_valid(now, age) => {
@@ -118,13 +118,9 @@ impl SharedHistory {
         self.quickest_at.store(now.monotonic, order);
     }
 
-    /// The time of the quickest answer, if it is not older than `age`.
-    pub(crate) fn quickest(&self, now: &Moment, age: Span) -> Option<Span> {
-        let known = self.latest_quickest()?;
-        known.is_valid(now, age).then_some(known.answer)
-    }
-
-    fn latest_quickest(&self) -> Option<Quickest> {
+    /// The quickest answer, however old.
+    #[inline]
+    pub(crate) fn quickest(&self) -> Option<Quickest> {
         let answer = self.quickest.load(Ordering::Relaxed);
         (answer != NONE).then(|| Quickest {
             answer: Span::from_nanoseconds(answer),

@@ -140,7 +140,10 @@ impl OriginSnapshot {
         shared.forget(now, Span::new(policy.evidence_age));
         let findings = shared.findings();
         let age = Span::new(policy.evidence_age);
-        let (quickest, has_sentinel) = (shared.quickest(now, age), shared.has_sentinel());
+        let quickest = shared
+            .quickest()
+            .and_then(|quickest| quickest.valid_answer(now, age));
+        let has_sentinel = shared.has_sentinel();
         let (is_hint_contradicted, evidence) = shared.look(|history| {
             let timeout = advertised.timeout;
             let evidence = if origin.is_proxied() {

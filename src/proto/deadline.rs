@@ -194,6 +194,7 @@ impl Deadline {
 }
 
 /// The deadline of a connection that was used, and is idle since `idle_since`.
+#[inline]
 pub(crate) fn deadline(
     policy: &KeepAlivePolicy,
     facts: &Facts,
@@ -223,6 +224,7 @@ pub enum DeadlineBound {
 
 /// How long a connection may be idle, counted from when its last response was completely read, or from
 /// when it was connected.
+#[inline]
 pub(crate) fn allowance(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Span {
     let (certain, likely) = bounds(policy, facts, findings);
     let idle_jitter = policy.idle_jitter.unwrap_or(Fraction::NONE);
@@ -240,6 +242,7 @@ pub(crate) fn bound(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings
 }
 
 /// How long a connection may be idle by each bound.
+#[inline]
 fn bounds(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> (Span, Span) {
     let expected = expected(policy, facts, findings);
     let margin = margin(policy, expected);
@@ -287,6 +290,7 @@ pub(crate) fn lifetime_verdict(
 }
 
 /// Why a connection serves no request after so many, if so, whatever the time.
+#[inline]
 fn last_request(policy: &KeepAlivePolicy, service: &Service) -> Option<Reason> {
     let requests = service.requests;
     if requests == 0 {
@@ -370,6 +374,7 @@ pub(crate) fn is_hinted(policy: &KeepAlivePolicy, hint: Option<Duration>) -> boo
 }
 
 /// The idle timeout that the server is expected to have.
+#[inline]
 fn expected(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Span {
     let announced = match facts.hint {
         Some(hint) if policy.hints => hint.min(policy.hint_ceiling),
@@ -389,6 +394,7 @@ fn expected(policy: &KeepAlivePolicy, facts: &Facts, findings: &Findings) -> Spa
 }
 
 /// How much sooner than the server this side gives up the connection.
+#[inline]
 fn margin(policy: &KeepAlivePolicy, expected: Span) -> Span {
     match policy.safety_margin {
         SafetyMargin::Default => expected

@@ -19,6 +19,7 @@ use super::deadline::{self, Facts, Verdict};
 use super::hint::{self, KeepAliveHint, Parsed};
 use super::jitter::Jitter;
 use super::learn::Findings;
+use super::skew::Quickest;
 use super::time::{Moment, Span};
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
@@ -209,12 +210,15 @@ pub fn exchange(data: &[u8]) {
     let mut data = Bytes::new(data);
     let policy = policy(&mut data);
     let connecting = Span::new(data.duration());
-    let quickest = data.flag().then(|| Span::new(data.duration()));
+    let mut now = Moment::epoch();
+    let quickest = data.flag().then(|| Quickest {
+        answer: Span::new(data.duration()),
+        at: now.monotonic,
+    });
     let known = Known {
         policy: &policy,
         quickest,
     };
-    let mut now = Moment::epoch();
     let mut whole = Lifecycle::new(connecting, now);
     // The same life, in which bytes come one by one.
     let mut split = Lifecycle::new(connecting, now);

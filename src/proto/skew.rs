@@ -140,7 +140,13 @@ pub(crate) struct Quickest {
 }
 
 impl Quickest {
-    /// Whether it still counts at `now`, where observations count for as long as `age`.
+    /// The answer, if it still counts at `now`, where observations count for as long as `age`.
+    #[inline]
+    pub(crate) fn valid_answer(&self, now: &Moment, age: Span) -> Option<Span> {
+        self.is_valid(now, age).then_some(self.answer)
+    }
+
+    /// Whether it still counts.
     #[inline]
     pub(crate) fn is_valid(&self, now: &Moment, age: Span) -> bool {
         let elapsed = now.monotonic.saturating_sub(self.at).max(0).unsigned_abs();

@@ -139,7 +139,7 @@ impl Span {
 
     #[inline]
     pub(crate) const fn nanoseconds(self) -> u64 {
-        self.above.get().saturating_sub(1)
+        self.above.get().wrapping_sub(1)
     }
 
     #[inline]
@@ -149,7 +149,9 @@ impl Span {
 
     #[inline]
     pub(crate) fn saturating_add(self, other: Self) -> Self {
-        Self::from_nanoseconds(self.nanoseconds().saturating_add(other.nanoseconds()))
+        Self {
+            above: self.above.saturating_add(other.nanoseconds()),
+        }
     }
 
     #[inline]

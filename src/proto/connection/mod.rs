@@ -16,7 +16,7 @@ use super::framing::{Opaque, Progress, Tracker};
 use super::hint::{KeepAliveHint, Parsed};
 use super::jitter::Jitter;
 use super::learn::{Findings, Observation, SLOP};
-use super::skew::Arrivals;
+use super::skew::{Arrivals, Quickest};
 use super::time::{Moment, Span};
 use crate::policy::KeepAlivePolicy;
 
@@ -24,8 +24,8 @@ use crate::policy::KeepAlivePolicy;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) policy: &'a KeepAlivePolicy,
-    /// The quickest answer of the origin so far; `None` if there is none.
-    pub(crate) quickest: Option<Span>,
+    /// The quickest answer of the origin so far, however old; `None` if there is none.
+    pub(crate) quickest: Option<Quickest>,
 }
 
 /// What a connection is doing.
@@ -240,6 +240,7 @@ impl Lifecycle {
     /// Bytes were read from the transport. `was_awaited` is whether there was nothing to read at the last look.
     ///
     /// `Busy => Idle` with the end of a response whose request is out.
+    #[inline]
     pub(crate) fn on_read(
         &mut self,
         bytes: &[u8],
@@ -252,13 +253,17 @@ impl Lifecycle {
             return outcome;
         }
         let progress = self.tracker.on_read(bytes);
-        outcome.observed = match (&self.phase, &progress) {
+        match (&self.phase, &progress) {
             // Nobody asked for these bytes: the server says goodbye.
-            (Phase::Idle { since, .. }, _) if now.since(since) > SLOP => self.close(&now),
+            (Phase::Idle { since, .. }, _) if now.since(since) > SLOP => {
+                outcome.observed = self.close(&now);
+            }
             // They answer no request either.
-            (Phase::Busy { .. }, Err(Opaque::Unrecognized)) => self.failure(&now),
-            _ => None,
-        };
+            (Phase::Busy { .. }, Err(Opaque::Unrecognized)) => {
+                outcome.observed = self.failure(&now);
+            }
+            _ => {}
+        }
         let is_answer = matches!(&progress, Ok(progress) if progress.answered);
         if let Phase::Busy {
             arrivals,
@@ -281,6 +286,7 @@ impl Lifecycle {
         outcome
     }
 
+    #[inline]
     fn on_progress(
         &mut self,
         progress: Result<Progress, Opaque>,
@@ -332,6 +338,7 @@ impl Lifecycle {
     }
 
     /// The exchange ends. Returns how long its answer took, if that tells something of the server.
+    #[inline]
     fn finish(&mut self, known: &Known<'_>, now: Moment) -> Option<Span> {
         let Known { policy, quickest } = *known;
         let mut answer = None;
@@ -347,6 +354,8 @@ impl Lifecycle {
             skew = arrivals.skew(policy.response_window, *is_held_here, &now);
             if let (Some(first), false) = (arrivals.first(), self.is_goodbye()) {
                 let time = first.since(sent);
+                let age = Span::new(policy.evidence_age);
+                let quickest = quickest.and_then(|quickest| quickest.valid_answer(&now, age));
                 delay = time.saturating_sub(quickest.unwrap_or(self.rtt));
                 answer = Some(time);
                 // From the first byte of the request: what answers early answers what was written before the last.

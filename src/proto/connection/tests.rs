@@ -88,9 +88,14 @@ impl Life {
         self.now = now;
         let known = Known {
             policy: &self.policy,
-            quickest: self.quickest,
+            quickest: self.quickest(),
         };
         self.lifecycle.on_written([bytes.as_bytes()], &known, now)
+    }
+
+    fn quickest(&self) -> Option<Quickest> {
+        let at = self.now.monotonic;
+        self.quickest.map(|answer| Quickest { answer, at })
     }
 
     fn read(&mut self, bytes: &str, millis: u64) -> Outcome {
@@ -101,7 +106,7 @@ impl Life {
         self.now = now;
         let known = Known {
             policy: &self.policy,
-            quickest: self.quickest,
+            quickest: self.quickest(),
         };
         self.lifecycle
             .on_read(bytes.as_bytes(), self.was_awaited, &known, now)

@@ -103,6 +103,7 @@ impl Tracker {
     }
 
     /// The transport accepted these bytes.
+    #[inline]
     pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
@@ -135,6 +136,7 @@ impl Tracker {
     }
 
     /// These bytes were read from the transport.
+    #[inline]
     pub(crate) fn on_read(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
