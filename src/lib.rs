@@ -204,6 +204,7 @@ pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnap
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
 pub use self::proto::deadline::DeadlineBound;
 pub use self::proto::hint::KeepAliveHint;
+pub use self::proto::provenance::{Extent, Provenance, RequestOutcome};
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};

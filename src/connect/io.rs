@@ -302,12 +302,13 @@ impl<T> IdleAwareIo<T> {
             // Though nothing was accepted, the request has left its queue, and would be lost with the
             // connection.
             written => {
-                this.connection.on_sending(now);
+                if let Poll::Ready(Err(_)) = written {
+                    this.connection.on_write_failed(now);
+                } else {
+                    this.connection.on_sending(now);
+                }
                 *this.reusable_until = None;
                 *this.mode = Mode::Busy;
-                if let Poll::Ready(Err(_)) = written {
-                    this.connection.on_end(Cause::Error);
-                }
             }
         }
     }

@@ -10,14 +10,15 @@ use crate::origin::Origin;
 use crate::proto::connection::{Lifecycle, Request};
 use crate::proto::deadline::{DeadlineBound, Verdict};
 use crate::proto::hint::KeepAliveHint;
+use crate::proto::provenance::Provenance;
 
 /// The connection that a response was received on: which one, whether it was reused, after how long, and
 /// until when it may be reused.
 ///
 /// In the extensions of every response that hyper-util's `legacy::Client` received over an
-/// [`IdleAwareConnector`], and in the `connect_info()` of its errors: whether to send a failed request again
-/// depends on whether it was sent on a reused connection, and after how long. Code that drives a connection
-/// without that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
+/// [`IdleAwareConnector`], and in the `connect_info()` of its errors, where
+/// [`Provenance::of_error`] finds it: whether to send a failed request again depends on what became of it. Code that
+/// drives a connection without that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
 /// [follows](Self::follow) it.
 ///
 /// ```
@@ -29,14 +30,6 @@ use crate::proto::hint::KeepAliveHint;
 ///     println!("request {number} on connection {}", connection.id());
 /// }
 /// # }
-///
-/// use hyper_util::client::legacy::Error;
-///
-/// fn provenance(error: &Error) -> Option<ConnectionHandle> {
-///     let mut extensions = http::Extensions::new();
-///     error.connect_info()?.get_extras(&mut extensions);
-///     extensions.remove()
-/// }
 /// ```
 ///
 /// # Which request it describes
@@ -105,6 +98,26 @@ impl ConnectionHandle {
         (request.number() > 0).then(|| request.idle_before())
     }
 
+    /// What became of this request; `None` before the first, and on connections that are only forwarded, such as
+    /// HTTP/2.
+    ///
+    /// For code that drives a connection itself, and [follows](Self::follow) it. A request that hyper returned unsent
+    /// ([`hyper::Error::is_canceled`]) was not begun: the handle still describes the one before it.
+    /// [`Provenance::of_hyper_error`] takes that into account.
+    pub fn provenance(&self) -> Option<Provenance> {
+        let request = self.request();
+        let progress = self
+            .connection
+            .look(|lifecycle| lifecycle.progress(request));
+        progress.map(|(written, answered)| Provenance {
+            connection: Some(self.id()),
+            request: request.number(),
+            idle_before: Some(request.idle_before()),
+            written,
+            answered,
+        })
+    }
+
     /// The time since connecting.
     pub fn age(&self) -> Duration {
         let now = self.connection.keep_alive().clock().now();
@@ -145,6 +158,12 @@ impl ConnectionHandle {
     /// Does nothing to a connection that is only forwarded, such as HTTP/2.
     pub fn retire(&self) {
         self.connection.retire();
+    }
+
+    /// Whether nothing is known of the connection.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.connection
+            .look(|lifecycle| lifecycle.opaque().is_some())
     }
 
     /// Whether the connection belongs to this `KeepAlive`.

@@ -8,6 +8,7 @@
 //! [`Lifecycle`]: crate::proto::connection::Lifecycle
 
 mod handle;
+mod provenance;
 mod sentinel;
 mod state;
 

@@ -199,6 +199,12 @@ impl Connection {
         self.state().lifecycle.on_sending(now);
     }
 
+    /// A write failed at `now`.
+    pub(crate) fn on_write_failed(&self, now: Moment) {
+        self.state().lifecycle.on_write_failed(now);
+        self.on_end(Cause::Error);
+    }
+
     /// The transport accepted bytes that were written at `now`.
     pub(crate) fn on_written<'a>(
         &self,

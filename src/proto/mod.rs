@@ -23,6 +23,7 @@ pub mod fuzzing;
 pub(crate) mod hint;
 pub(crate) mod jitter;
 pub(crate) mod learn;
+pub(crate) mod provenance;
 pub(crate) mod sentinel;
 pub(crate) mod skew;
 pub(crate) mod time;

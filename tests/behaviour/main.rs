@@ -25,6 +25,7 @@ mod origins;
 mod passthrough;
 mod policies;
 mod pools;
+mod provenance;
 mod race;
 mod reuse;
 mod rig;

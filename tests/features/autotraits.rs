@@ -14,10 +14,10 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
     CloseAfterResponse, Connecting, ConnectionHandle, DeadlineBound, Evidence, EvidenceKind,
-    IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive, KeepAliveBuilder, KeepAliveHint,
-    KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn, OpaqueConnections, Origin,
-    OriginMatcher, OriginSnapshot, PolicyError, ResponseFuture, Retired, SafetyMargin, Sentinel,
-    Stats,
+    Extent, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive, KeepAliveBuilder,
+    KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn, OpaqueConnections,
+    Origin, OriginMatcher, OriginSnapshot, PolicyError, Provenance, RequestOutcome, ResponseFuture,
+    Retired, SafetyMargin, Sentinel, Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -51,6 +51,12 @@ mod plain_data {
     assert_impl_all!(CloseAfterResponse: Copy, Debug, Default, Eq);
     assert_impl_all!(DeadlineBound: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(DeadlineBound: Copy, Debug, Eq, Hash);
+    assert_impl_all!(Extent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Extent: Copy, Debug, Ord);
+    assert_impl_all!(Provenance: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Provenance: Copy, Debug, Eq);
+    assert_impl_all!(RequestOutcome: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(RequestOutcome: Copy, Debug, Eq, Hash);
     assert_impl_all!(Learn: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Learn: Copy, Debug, Default, Eq);
     assert_impl_all!(OriginSnapshot: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);

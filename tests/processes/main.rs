@@ -11,6 +11,7 @@
 )]
 
 mod minimal;
+mod provenance;
 mod real_sockets;
 #[path = "../sockets/mod.rs"]
 mod sockets;

@@ -50,7 +50,7 @@ impl Lifecycle {
             return None;
         }
         let end = match self.phase {
-            Phase::Opaque(reason) => End::Opaque(reason),
+            Phase::Opaque { reason, .. } => End::Opaque(reason),
             // A retired connection ends here if it could not be closed yet: not all was flushed.
             Phase::Unused { .. } | Phase::Idle { .. } => End::PeerIdle,
             Phase::Busy { .. } if cause == Cause::Eof && self.tracker.is_until_eof() => {
@@ -60,6 +60,9 @@ impl Lifecycle {
             Phase::Busy { .. } | Phase::Sending { .. } => End::PeerBusy,
         };
         let observed = self.observed_end(&now);
+        if cause == Cause::Eof {
+            self.tracker.on_eof();
+        }
         Some(Ended { end, observed })
     }
 
@@ -70,7 +73,7 @@ impl Lifecycle {
         }
         let observed = self.given_up(&now);
         let end = match (&self.phase, self.retired) {
-            (&Phase::Opaque(reason), _) => End::Opaque(reason),
+            (&Phase::Opaque { reason, .. }, _) => End::Opaque(reason),
             (Phase::Busy { .. } | Phase::Sending { .. }, _) => End::Client,
             (Phase::Unused { .. } | Phase::Idle { .. }, Some(reason)) => End::Retired(reason),
             // Whoever dropped it knew as well that it is not to be used again.

@@ -28,7 +28,7 @@ impl Lifecycle {
         match self.phase {
             Phase::Idle { .. } => self.close(now),
             Phase::Busy { .. } | Phase::Sending { .. } => self.failure(now),
-            Phase::Unused { .. } | Phase::Opaque(_) => None,
+            Phase::Unused { .. } | Phase::Opaque { .. } => None,
         }
     }
 

@@ -16,6 +16,7 @@ use super::framing::{Opaque, Progress, Tracker};
 use super::hint::{KeepAliveHint, Parsed};
 use super::jitter::Jitter;
 use super::learn::{Findings, Observation, SLOP};
+use super::provenance::Extent;
 use super::skew::{Arrivals, Quickest};
 use super::time::{Moment, Span};
 use crate::policy::KeepAlivePolicy;
@@ -50,6 +51,8 @@ enum Phase {
     Sending {
         /// When the last exchange ended; before the first, when the connection was established.
         idle_since: Moment,
+        /// Whether a write failed. It may have passed on a part: TLS splits what it is given.
+        has_failed: bool,
     },
     Busy {
         idle_since: Moment,
@@ -72,7 +75,11 @@ enum Phase {
         delay: Span,
         deadline: Deadline,
     },
-    Opaque(Opaque),
+    Opaque {
+        reason: Opaque,
+        /// How much of the last request was written and answered then.
+        last: Option<(Extent, Extent)>,
+    },
 }
 
 /// What the transport wrapper has to do for a connection.
@@ -188,12 +195,23 @@ impl Lifecycle {
 
     /// `* => Opaque`, for a reason that the bytes do not show.
     pub(crate) fn on_opaque(&mut self, reason: Opaque) {
+        let last = self.progress_of_last();
         if let Phase::Sending { .. } = self.phase {
             // The bytes to be written turned out to be no request.
             self.requests = self.requests.saturating_sub(1);
         }
-        self.phase = Phase::Opaque(reason);
+        self.phase = Phase::Opaque { reason, last };
         self.tracker = Tracker::new();
+    }
+
+    /// A write failed.
+    ///
+    /// `Unused | Idle => Sending`
+    pub(crate) fn on_write_failed(&mut self, now: Moment) {
+        self.on_sending(now);
+        if let Phase::Sending { has_failed, .. } = &mut self.phase {
+            *has_failed = true;
+        }
     }
 
     /// A write was attempted, and nothing was accepted.
@@ -202,7 +220,10 @@ impl Lifecycle {
     pub(crate) fn on_sending(&mut self, now: Moment) {
         if self.is_idle() {
             let idle_since = self.begin(&now);
-            self.phase = Phase::Sending { idle_since };
+            self.phase = Phase::Sending {
+                idle_since,
+                has_failed: false,
+            };
         }
     }
 
@@ -264,7 +285,8 @@ impl Lifecycle {
             }
             _ => {}
         }
-        let is_answer = matches!(&progress, Ok(progress) if progress.answered);
+        // What is not understood may be a response, too.
+        let is_answer = progress.as_ref().map_or(true, |progress| progress.answered);
         if let Phase::Busy {
             arrivals,
             is_held_here,
@@ -316,7 +338,7 @@ impl Lifecycle {
         if begun {
             outcome.begun = true;
             let idle_since = match self.phase {
-                Phase::Sending { idle_since } => idle_since,
+                Phase::Sending { idle_since, .. } => idle_since,
                 _ => self.begin(&now),
             };
             self.phase = Phase::Busy {
@@ -389,9 +411,9 @@ impl Lifecycle {
     #[inline]
     fn idle_since(&self) -> Moment {
         match self.phase {
-            Phase::Sending { idle_since } | Phase::Busy { idle_since, .. } => idle_since,
+            Phase::Sending { idle_since, .. } | Phase::Busy { idle_since, .. } => idle_since,
             Phase::Idle { since, .. } => since,
-            Phase::Unused { .. } | Phase::Opaque(_) => self.connected,
+            Phase::Unused { .. } | Phase::Opaque { .. } => self.connected,
         }
     }
 
@@ -496,7 +518,7 @@ impl Lifecycle {
             Phase::Idle { deadline, .. } => deadline
                 .verdict(now)
                 .and(self.lifetime_verdict(policy, now)),
-            Phase::Sending { .. } | Phase::Busy { .. } | Phase::Opaque(_) => return None,
+            Phase::Sending { .. } | Phase::Busy { .. } | Phase::Opaque { .. } => return None,
         };
         Some(self.retired.map_or(verdict, Verdict::Retire))
     }
@@ -559,7 +581,7 @@ impl Lifecycle {
         match self.phase {
             Phase::Unused { .. } | Phase::Idle { .. } => Mode::Idle,
             Phase::Sending { .. } | Phase::Busy { .. } => Mode::Busy,
-            Phase::Opaque(_) => Mode::Opaque,
+            Phase::Opaque { .. } => Mode::Opaque,
         }
     }
 
@@ -567,7 +589,7 @@ impl Lifecycle {
     #[inline]
     pub(crate) fn opaque(&self) -> Option<Opaque> {
         match self.phase {
-            Phase::Opaque(reason) => Some(reason),
+            Phase::Opaque { reason, .. } => Some(reason),
             _ => None,
         }
     }
@@ -583,6 +605,38 @@ impl Lifecycle {
         Request {
             number: self.requests,
             idle_before: self.idle_before,
+        }
+    }
+
+    /// How much of a request was written and answered; `None` if nothing is known of it.
+    pub(crate) fn progress(&self, request: Request) -> Option<(Extent, Extent)> {
+        match request.number {
+            0 => None,
+            // One request follows the other.
+            number if number < self.requests => Some((Extent::All, Extent::All)),
+            _ => self.progress_of_last(),
+        }
+    }
+
+    fn progress_of_last(&self) -> Option<(Extent, Extent)> {
+        match self.phase {
+            Phase::Unused { .. } => None,
+            Phase::Sending { has_failed, .. } if has_failed => {
+                Some((Extent::Part, Extent::Nothing))
+            }
+            Phase::Sending { .. } => Some((Extent::Nothing, Extent::Nothing)),
+            Phase::Busy { .. } => Some((self.tracker.written(), self.answered())),
+            Phase::Idle { .. } => Some((Extent::All, Extent::All)),
+            Phase::Opaque { last, .. } => last,
+        }
+    }
+
+    /// How much of the response to the open request was read.
+    fn answered(&self) -> Extent {
+        match self.tracker.answered() {
+            // An interim one.
+            Extent::Nothing if self.is_answered() => Extent::Part,
+            answered => answered,
         }
     }
 

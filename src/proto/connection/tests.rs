@@ -2060,3 +2060,92 @@ fn what_drained_slowly_is_no_sentinel() {
         assert_eq!(schedule.is_some(), is_watched, "{slow} ms");
     }
 }
+
+/// How much of the last request was written, and of its response read.
+fn progress(life: &Life) -> Option<(Extent, Extent)> {
+    life.lifecycle.progress(life.lifecycle.request())
+}
+
+#[test]
+fn what_became_of_a_request_is_known_while_it_is_open_and_afterwards() {
+    use Extent::{All, Nothing, Part};
+
+    let mut life = Life::connected();
+    assert_eq!(progress(&life), None);
+    life.lifecycle.on_sending(life.now);
+    assert_eq!(progress(&life), Some((Nothing, Nothing)));
+    life.write("POST / HT", 0);
+    assert_eq!(progress(&life), Some((Part, Nothing)));
+    life.write("TP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab", 0);
+    assert_eq!(progress(&life), Some((Part, Nothing)));
+    life.write("cd", 0);
+    assert_eq!(progress(&life), Some((All, Nothing)));
+    life.read(CONTINUE, 0);
+    assert_eq!(progress(&life), Some((All, Part)));
+    life.read("HTTP/1.1 200 OK\r\n", 0);
+    assert_eq!(progress(&life), Some((All, Part)));
+    life.read("content-length: 4\r\n\r\nab", 0);
+    assert_eq!(progress(&life), Some((All, Part)));
+    life.read("cd", 0);
+    assert_eq!(progress(&life), Some((All, All)));
+
+    let first = life.lifecycle.request();
+    life.write(GET, 0);
+    assert_eq!(progress(&life), Some((All, Nothing)));
+    assert_eq!(life.lifecycle.progress(first), Some((All, All)));
+    life.lifecycle.on_end(Cause::Eof, life.now);
+    assert_eq!(progress(&life), Some((All, Nothing)), "it stays so");
+}
+
+#[test]
+fn a_write_that_failed_may_have_passed_on_a_part() {
+    let mut life = Life::idle();
+
+    life.lifecycle.on_write_failed(life.now);
+
+    assert_eq!(progress(&life), Some((Extent::Part, Extent::Nothing)));
+}
+
+#[test]
+fn a_response_may_be_complete_before_its_request() {
+    let mut life = Life::connected();
+    life.write(
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab",
+        0,
+    );
+
+    life.read(OK, 0);
+
+    assert_eq!(progress(&life), Some((Extent::Part, Extent::All)));
+}
+
+#[test]
+fn only_eof_completes_what_lasts_until_then() {
+    for (cause, answered) in [(Cause::Eof, Extent::All), (Cause::Error, Extent::Part)] {
+        let mut life = Life::busy();
+        life.read(UNTIL_EOF, 0);
+
+        life.lifecycle.on_end(cause, life.now);
+
+        assert_eq!(progress(&life), Some((Extent::All, answered)));
+    }
+    let mut life = Life::busy();
+    life.read(OK_4, 0);
+    life.lifecycle.on_end(Cause::Eof, life.now);
+    assert_eq!(progress(&life), Some((Extent::All, Extent::Part)));
+}
+
+#[test]
+fn what_became_of_the_last_request_is_known_where_the_connection_is_not_understood_any_more() {
+    let mut life = Life::busy_again();
+    life.read("no response", 0);
+    assert_eq!(progress(&life), Some((Extent::All, Extent::Part)));
+
+    let mut life = Life::idle();
+    life.read("nobody asked", 0);
+    assert_eq!(progress(&life), Some((Extent::All, Extent::All)));
+
+    let mut life = Life::connected();
+    life.lifecycle.on_opaque(Opaque::Http2);
+    assert_eq!(progress(&life), None);
+}

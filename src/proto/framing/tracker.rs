@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::head::{Coding, Head, Kind, Length, Method, Start};
 use crate::proto::hint::Parsed;
+use crate::proto::provenance::Extent;
 
 /// Why a connection is only forwarded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,6 +47,16 @@ enum Side {
     Body(Body),
     /// The message is complete, and that of the other direction is not.
     Done,
+}
+
+impl Side {
+    fn extent(&self) -> Extent {
+        match self {
+            Self::Waiting => Extent::Nothing,
+            Self::Head(_) | Self::Body(_) => Extent::Part,
+            Self::Done => Extent::All,
+        }
+    }
 }
 
 /// Follows both directions of one connection.
@@ -95,6 +106,23 @@ impl Tracker {
     /// Whether the response in flight lasts until EOF.
     pub(crate) fn is_until_eof(&self) -> bool {
         matches!(self.response, Side::Body(Body::UntilEof))
+    }
+
+    /// How much of the request in flight was written.
+    pub(crate) fn written(&self) -> Extent {
+        self.request.extent()
+    }
+
+    /// How much of the response in flight was read, other than interim ones that are complete.
+    pub(crate) fn answered(&self) -> Extent {
+        self.response.extent()
+    }
+
+    /// The server has closed its side: a response that lasts until EOF is complete.
+    pub(crate) fn on_eof(&mut self) {
+        if self.is_until_eof() {
+            self.response = Side::Done;
+        }
     }
 
     /// Whether a response was begun, other than interim ones that are complete.

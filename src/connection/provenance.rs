@@ -1,0 +1,89 @@
+//! Where the provenance of a request is found: with its response, or with its error.
+
+use std::error::Error;
+use std::io;
+
+use hyper_util::client::legacy;
+
+use super::handle::ConnectionHandle;
+use crate::proto::provenance::{Extent, Provenance};
+
+impl Provenance {
+    /// Of the request to a response of hyper-util's client, also while the body is read, and after it failed. Keep
+    /// the response's extensions until then.
+    ///
+    /// `None` if the response was not received over an [`IdleAwareConnector`](crate::IdleAwareConnector), or
+    /// over HTTP/2.
+    pub fn of_response<B>(response: &http::Response<B>) -> Option<Self> {
+        Self::of_extensions(response.extensions())
+    }
+
+    /// As [`of_response`](Self::of_response), from the extensions of the response.
+    pub fn of_extensions(extensions: &http::Extensions) -> Option<Self> {
+        extensions.get::<ConnectionHandle>()?.provenance()
+    }
+
+    /// Of a request that failed: from the first error in the chain of sources that is one of hyper-util's client.
+    ///
+    /// `None` if there is none, if the client gave the request up for another reason than its connection, or if
+    /// that was not made by an [`IdleAwareConnector`](crate::IdleAwareConnector), or is HTTP/2.
+    pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
+        find(error).and_then(Self::of_client_error)
+    }
+
+    /// Of a request on the connection that the handle follows, whose error hyper has returned.
+    ///
+    /// ```
+    /// use http_keepalive::{ConnectionHandle, Provenance};
+    ///
+    /// # fn fails(connection: &ConnectionHandle, error: &hyper::Error) -> Option<()> {
+    /// let provenance = Provenance::of_hyper_error(error, connection)?;
+    /// println!("{:?}, on connection {:?}", provenance.outcome(), provenance.connection());
+    /// # Some(())
+    /// # }
+    /// ```
+    pub fn of_hyper_error(error: &hyper::Error, connection: &ConnectionHandle) -> Option<Self> {
+        // hyper never cancels what it has begun to send.
+        if error.is_canceled() && !connection.is_opaque() {
+            return Some(Self {
+                connection: Some(connection.id()),
+                request: connection.requests().saturating_add(1),
+                idle_before: None,
+                written: Extent::Nothing,
+                answered: Extent::Nothing,
+            });
+        }
+        connection.provenance()
+    }
+
+    fn of_client_error(error: &legacy::Error) -> Option<Self> {
+        let Some(connected) = error.connect_info() else {
+            return error.is_connect().then_some(Self::UNCONNECTED);
+        };
+        let mut extensions = http::Extensions::new();
+        connected.get_extras(&mut extensions);
+        let connection = extensions.get::<ConnectionHandle>()?;
+        match error.source().and_then(|source| source.downcast_ref()) {
+            Some(error) => Self::of_hyper_error(error, connection),
+            None => connection.provenance(),
+        }
+    }
+}
+
+fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a legacy::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // The source of an `io::Error` is that of the error within it, which would be passed over.
+        let within = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match within {
+            Some(within) => Some(within),
+            None => error.source(),
+        };
+    }
+    None
+}
