@@ -137,7 +137,7 @@
 //!
 //! | what | instead |
 //! |---|---|
-//! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and the [`ConnectionHandle`] on the error shows that the connection was reused. |
+//! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and [`Provenance::of_error`] tells whether it is safe to send the request again. |
 //! | A server closes sooner than its hint, or than `max_idle` | One request may fail before that is known, or two ([`Learn::Shorten`]). Set `max_idle` to the server's timeout; with [`hints(false)`](KeepAlivePolicy::hints) if its hint is wrong. |
 //! | Requests sent again | Only those that hyper returns unsent. |
 //! | HTTP/2 and HTTP/3 | HTTP/2 is only forwarded. Both announce the end of a connection themselves. |
