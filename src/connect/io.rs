@@ -213,7 +213,8 @@ impl<T: Read + Write> AsyncRead for Reported<'_, T> {
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self(io) = &mut *self;
-        let decided = if io.mode == Mode::Idle && !io.is_flushing && !io.is_still_reusable(cx) {
+        let is_idle = io.mode == Mode::Idle && !io.is_flushing;
+        let decided = if is_idle && !io.is_still_reusable(cx) {
             let now = io.now();
             match io.as_mut().decide(cx, now) {
                 Ok(reusable) => Some((reusable, now)),
@@ -228,7 +229,8 @@ impl<T: Read + Write> AsyncRead for Reported<'_, T> {
             Poll::Pending => {
                 if let Some((reusable, now)) = decided {
                     io.as_mut().set_timer(cx, reusable, &now);
-                } else if !io.is_reader(cx) {
+                } else if !is_idle && !io.is_reader(cx) {
+                    // An earlier decision on an idle connection holds for the same task only.
                     io.as_mut().set_reader(cx);
                     io.connection.on_waiting(cx.waker());
                 }
