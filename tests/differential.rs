@@ -93,14 +93,14 @@ fn a_connection_is_idle_between_exchanges_and_reused() {
 }
 
 #[test]
-fn it_is_idle_while_its_caller_has_not_taken_what_was_read() {
+fn a_connection_is_idle_while_its_caller_has_not_taken_what_was_read() {
     let operations = [GET, TAKE_NOTHING, IN_CHUNKS];
 
     assert!(run(&after(DEFAULT_POLICY, &operations)).held_up > 0);
 }
 
 #[test]
-fn it_closes_at_its_deadline_and_not_before() {
+fn a_connection_closes_at_its_deadline_and_not_before() {
     for (advance, unsent) in [(UNTIL_THE_DEADLINE, 0), (UNTIL_THE_DEADLINE_AT_ONCE, 1)] {
         let tally = run(&after(DEFAULT_POLICY, &[GET, OK, advance, GET]));
 
@@ -112,7 +112,7 @@ fn it_closes_at_its_deadline_and_not_before() {
 }
 
 #[test]
-fn it_closes_at_its_deadline_if_it_was_answered_before_the_request_was_out() {
+fn a_connection_closes_at_its_deadline_if_it_was_answered_before_the_request_was_out() {
     // No idle read before the request, so that no timer is set.
     let post = [&[SEND | AT_ONCE], &POST[1..]].concat();
     let operations = [&post, OK, UPLOAD, UNTIL_THE_DEADLINE];
@@ -122,7 +122,7 @@ fn it_closes_at_its_deadline_if_it_was_answered_before_the_request_was_out() {
 }
 
 #[test]
-fn it_closes_in_time_whichever_task_drives_it() {
+fn a_connection_closes_in_time_whichever_task_drives_it() {
     for why in [UNTIL_THE_DEADLINE, &[RETIRE]] {
         let tally = run(&after(DEFAULT_POLICY, &[GET, OK, &[MOVE], why, GET]));
 
@@ -142,7 +142,7 @@ fn the_server_closes_what_was_retired_and_could_not_be_flushed_so_far() {
 }
 
 #[test]
-fn it_is_not_idle_while_two_requests_share_a_write() {
+fn a_connection_is_not_idle_while_two_requests_share_a_write() {
     let operations = [SOME_ROOM, POST, UPLOAD, OK, GET, ALL_ROOM, OK, GET, OK];
 
     assert_eq!(run(&after(DEFAULT_POLICY, &operations)).reused, 2);
@@ -162,7 +162,7 @@ fn the_rules_hold_wherever_answers_are_split() {
 }
 
 #[test]
-fn it_closes_after_its_first_exchange_where_reuse_is_off() {
+fn a_connection_closes_after_its_first_exchange_where_reuse_is_off() {
     let operations = [GET, TAKE_NOTHING, IN_CHUNKS, &[TAKE, 0], GET];
     let tally = run(&after(NO_REUSE, &operations));
 
@@ -170,7 +170,7 @@ fn it_closes_after_its_first_exchange_where_reuse_is_off() {
 }
 
 #[test]
-fn it_closes_when_it_is_retired_and_idle() {
+fn a_connection_closes_when_it_is_retired_and_idle() {
     for policy in [DEFAULT_POLICY, NO_LIMIT] {
         let at_once = [RETIRE | AT_ONCE];
         let tally = run(&after(policy, &[GET, OK, &at_once, GET_AT_ONCE]));
@@ -182,14 +182,14 @@ fn it_closes_when_it_is_retired_and_idle() {
 }
 
 #[test]
-fn it_is_not_followed_where_the_server_speaks_unasked() {
+fn a_connection_is_not_followed_where_the_server_speaks_unasked() {
     let operations = [GET, OK, &[RAW, 1, b'x', DELIVER, 0]];
 
     assert_eq!(run(&after(DEFAULT_POLICY, &operations)).opaque, 1);
 }
 
 /// That it would be noticed, were the two not alike.
-mod of_a_transport_that {
+mod a_transport_that {
     use super::*;
 
     /// Whether a few exchanges over it, with this fault under this crate alone, break a rule.
@@ -201,25 +201,25 @@ mod of_a_transport_that {
     }
 
     #[test]
-    fn alters_what_is_read_it_is_noticed() {
+    fn alters_what_is_read_is_noticed() {
         assert!(is_noticed(Fault::AltersWhatIsRead));
     }
 
     #[test]
-    fn alters_what_is_written_it_is_noticed() {
+    fn alters_what_is_written_is_noticed() {
         assert!(is_noticed(Fault::AltersWhatIsWritten));
         assert!(is_noticed(Fault::LosesWhatIsWritten));
     }
 
     #[test]
-    fn ends_too_early_it_is_noticed() {
+    fn ends_too_early_is_noticed() {
         for bytes in 0..60 {
             assert!(is_noticed(Fault::EndsAfter(bytes)), "after {bytes} bytes");
         }
     }
 
     #[test]
-    fn wakes_nobody_it_is_noticed() {
+    fn wakes_nobody_is_noticed() {
         assert!(is_noticed(Fault::Sleeps));
     }
 }

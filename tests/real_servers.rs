@@ -121,7 +121,7 @@ loses_no_request! {
 /// The control.
 #[test]
 #[ignore = "needs the servers: see tests/real_servers/install"]
-fn without_this_crate_at_least_half_of_them_lose_requests() {
+fn without_this_crate_at_least_half_of_the_servers_lose_requests() {
     let (losing, others): (Vec<_>, Vec<_>) =
         reports().partition(|report| report.plain.tally.failed > 0);
 
@@ -147,7 +147,7 @@ fn apache_httpd_names_its_timeout_only_because_the_layer_asks() {
 
 #[test]
 #[ignore = "needs the servers: see tests/real_servers/install"]
-fn none_of_them_is_left_running() {
+fn no_server_is_left_running() {
     for Report { address, .. } in reports() {
         let is_gone = || TcpStream::connect(address).is_err();
         // Those that a server started end with it, but nobody waits for them.

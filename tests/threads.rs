@@ -177,7 +177,7 @@ fn no_request_meets_the_close_of_its_server() {
 
 /// The control.
 #[test]
-fn without_this_crate_some_do() {
+fn without_this_crate_some_requests_meet_the_close_of_their_server() {
     on_several_threads(|| async {
         let time = Time::new();
 
@@ -209,7 +209,7 @@ fn a_shorter_timeout_is_learned_within_two_rounds() {
 
 /// The control.
 #[test]
-fn without_learning_it_costs_requests_for_good() {
+fn without_learning_a_shorter_timeout_costs_requests_for_good() {
     on_several_threads(|| async {
         let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
         let time = Time::new();

@@ -113,7 +113,7 @@ fn a_policy_that_can_never_allow_reuse_is_logged_once() {
 }
 
 #[test]
-fn other_policies_are_not() {
+fn a_policy_that_can_allow_reuse_is_not_logged() {
     let (log, _guard) = Log::start();
 
     for policy in [

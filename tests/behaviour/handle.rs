@@ -241,7 +241,7 @@ mod its_request {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn before_the_first_is_none_and_then_counts_from_connecting() {
+    async fn has_no_idle_time_before_the_first_and_then_counts_from_connecting() {
         let (mut io, mut peer) = raw(&shared(), URI).await;
         let handle = io.inner().handle();
         assert_eq!((handle.requests(), handle.idle_before()), (0, None));
@@ -818,7 +818,7 @@ mod retire {
 
     /// Whichever request's handle it is.
     #[tokio::test(start_paused = true)]
-    async fn of_an_old_response_closes_the_connection_too() {
+    async fn on_the_handle_of_an_old_response_closes_the_connection() {
         let keep_alive = shared();
         let server = Server::builder().build();
         let client = client(&keep_alive, &server);
@@ -832,7 +832,7 @@ mod retire {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_the_moment_of_the_next_request_sends_that_on_another() {
+    async fn in_the_moment_of_the_next_request_has_it_sent_on_another_connection() {
         let keep_alive = shared();
         let server = Server::builder().build();
         let client = client(&keep_alive, &server);
@@ -867,7 +867,7 @@ mod retire {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn is_what_closes_it() {
+    async fn closes_no_connection_that_it_was_not_called_on() {
         let (server, link) = slow();
         let client = guarded(&shared(), server.connector(link));
 
@@ -1093,7 +1093,7 @@ mod stats {
 
     /// A field of the request's own is left alone, but not the wish.
     #[tokio::test(start_paused = true)]
-    async fn count_a_wish_that_was_not_sent_as_done_by_hand() {
+    async fn count_a_close_that_was_asked_for_and_not_sent_as_requested() {
         for wish in [false, true] {
             let keep_alive = shared();
             let server = Server::builder().build();

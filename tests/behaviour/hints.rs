@@ -415,7 +415,7 @@ mod a_server_that_answers_only_who_asks {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn loses_requests_of_who_neither_asks_nor_learns() {
+    async fn loses_requests_of_a_client_that_neither_asks_nor_learns() {
         let server = server();
         let connector = server.connector(Link::new().latency(LATENCY));
         let keep_alive = keep_alive(KeepAlivePolicy::default().learn(Learn::Off));

@@ -153,7 +153,7 @@ mod a_request {
     }
 
     #[test]
-    fn asks_so_from_a_layer_that_shares_nothing_too() {
+    fn asks_for_a_persistent_connection_from_a_layer_that_shares_nothing() {
         let mut client = Client::of(&KeepAliveLayer::new());
 
         let sent = client.sent(get("http://server.test/"), Version::HTTP_11);
@@ -386,7 +386,7 @@ mod a_response {
     }
 
     #[test]
-    fn in_http10_has_one_too() {
+    fn in_http10_has_its_hint_in_its_extensions() {
         let mut client = Client::new(&KeepAlive::default());
         let answer = answer(Version::HTTP_10, &["timeout=5"]);
 
@@ -396,7 +396,7 @@ mod a_response {
     }
 
     #[test]
-    fn in_http2_has_none() {
+    fn in_http2_has_no_hint_in_its_extensions() {
         let keep_alive = KeepAlive::default();
         let mut client = Client::new(&keep_alive);
         let answer = answer(Version::HTTP_2, &["timeout=5, max=many"]);
@@ -412,7 +412,7 @@ mod a_response {
     }
 
     #[test]
-    fn without_a_hint_has_none_and_counts_as_none() {
+    fn that_names_nothing_has_no_hint_and_is_counted_neither_as_one_nor_as_invalid() {
         let keep_alive = KeepAlive::default();
         let mut client = Client::new(&keep_alive);
         for fields in [&[][..], &[""], &["unknown=1, another"]] {
@@ -515,7 +515,7 @@ mod a_response_with_a_connection {
     }
 
     #[test]
-    fn of_none_gets_the_hint_also_where_hints_do_not_count() {
+    fn without_a_handle_gets_the_hint_even_where_hints_do_not_count() {
         let keep_alive = keep_alive(KeepAlivePolicy::default().hints(false));
 
         let response = Client::new(&keep_alive).receive(&["timeout=60"]);
@@ -558,7 +558,7 @@ mod the_client_within {
     }
 
     #[test]
-    fn is_the_one_that_was_ready_also_after_a_clone() {
+    fn is_the_one_that_was_ready_even_after_a_clone() {
         let keep_alive = KeepAlive::default();
         let (within, mut handle) = mock::pair::<Request<()>, Response<()>>();
         let mut service = Spawn::new(keep_alive.layer().layer(within));
@@ -657,7 +657,7 @@ mod the_client_within {
     }
 
     #[test]
-    fn stands_beside_what_is_shared() {
+    fn leaves_the_shared_keep_alive_within_reach() {
         let keep_alive = KeepAlive::default();
         let service = keep_alive.layer().layer(Unique(0));
 

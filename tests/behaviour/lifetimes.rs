@@ -143,7 +143,7 @@ async fn a_connection_serves_as_many_requests_as_policy_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_server_takes_fewer_requests_that_counts() {
+async fn a_server_that_takes_fewer_requests_than_policy_allows_is_heeded() {
     let keep_alive = keep_alive(KeepAlivePolicy::default().max_requests(3));
     let server = Server::builder().hint("max=0").build();
     let client = client(&keep_alive, &server);
@@ -207,7 +207,7 @@ async fn lifetimes_of_connections_opened_together_are_spread() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tenth_is_the_default() {
+async fn lifetimes_are_spread_over_a_tenth_by_default() {
     let policy = KeepAlivePolicy::default()
         .max_idle(Duration::from_secs(3_600))
         .max_lifetime(LIFETIME);
@@ -231,7 +231,7 @@ async fn idle_deadlines_of_connections_that_idle_together_are_spread_on_request(
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_handles_do_not_go_in_step() {
+async fn the_deadlines_of_two_handles_do_not_go_in_step() {
     let lots = |keep_alive: KeepAlive| async move {
         let server = Server::builder().build();
         let client = client(&keep_alive, &server);

@@ -12,9 +12,10 @@
     reason = "a test fails by panicking"
 )]
 
-mod anchors;
+mod blocked_writes;
 mod bodies;
 mod close_after_response;
+mod deadline;
 mod handle;
 mod hints;
 mod hop_by_hop;
@@ -29,8 +30,6 @@ mod provenance;
 mod race;
 mod reuse;
 mod rig;
-mod stalls;
-mod strip;
+mod runtime;
 #[path = "../support/mod.rs"]
 mod support;
-mod tasks;

@@ -79,7 +79,7 @@ async fn a_server_of_which_nothing_was_learned_has_its_hint_and_its_quickest_ans
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_closes_sooner_than_it_says_is_shown_to() {
+async fn a_server_that_closes_sooner_than_it_says_is_shown_to_do_so() {
     for (timeout, is_contradicted) in [(30, true), (60, false)] {
         let lying = Server::builder()
             .hint("timeout=60")
@@ -135,7 +135,7 @@ async fn a_new_process_begins_with_what_the_one_before_knew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_known_gets_older_in_between() {
+async fn what_was_known_gets_older_between_two_processes() {
     let (_, known) = seen_to_close().await;
     let bound = |down: Duration| {
         let mut known = known.clone();
@@ -186,7 +186,7 @@ async fn a_hint_that_is_too_old_counts_no_more() {
 
 /// More are in use than there is room for.
 #[tokio::test(start_paused = true)]
-async fn connections_to_origins_that_were_forgotten_are_retired_all_the_same() {
+async fn connections_to_origins_that_were_forgotten_are_retired_on_request() {
     let one = NonZeroUsize::new(1).unwrap();
     let keep_alive = builder().origin_capacity(one).build().unwrap();
     let server = Server::builder().build();
@@ -222,7 +222,7 @@ async fn two_handles_that_began_alike_learn_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_is_remembered_than_there_is_room_for() {
+async fn no_more_origins_are_remembered_than_there_is_room_for() {
     let (_, known) = seen_to_close().await;
     let many = (0..5).map(|n| {
         let mut known = known.clone();
@@ -261,7 +261,7 @@ mod saved {
     }
 
     #[test]
-    fn it_is_written_for_people_too() {
+    fn what_is_known_is_written_so_that_people_can_read_it() {
         let saved = r#"{"version":1,"origin":"https://server.test:8443","taken":{"secs_since_epoch":1760000000,"nanos_since_epoch":0},"hint":60.0,"quickest":0.0125,"requests":100,
             "evidence":[{"kind":"closed","idle":30.08,"open":29.5,"age":1.5},
                         {"kind":"failed","idle":29.9,"open":0.0,"age":100.0},
@@ -287,7 +287,7 @@ mod saved {
     const EPOCH: &str = r#"{"secs_since_epoch":0,"nanos_since_epoch":0}"#;
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_what_was_expected() {
+    fn a_value_that_makes_no_sense_is_refused_with_what_was_expected() {
         let origin = "an origin, such as \"https://example.com:8443\"";
         let seconds = "a number of seconds, zero or more";
         let many = r#"{"kind":"closed","idle":1.0,"open":0.0,"age":0.0}"#;
@@ -367,7 +367,7 @@ mod saved {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whatever_is_read_requests_are_made_and_no_more_is_kept_than_of_a_server() {
+    async fn whatever_snapshot_is_read_requests_are_made_and_no_more_is_kept_than_of_a_server() {
         let longest = 1.8e19;
         for idle in [0.0, 1e-9, 1.0, 1e9, longest] {
             for part in [0.0, 0.95, 1.0] {

@@ -761,7 +761,7 @@ mod a_request_that_fails {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_this_crate_fails_likewise_and_says_nothing() {
+    async fn without_this_crate_fails_with_the_same_error_and_no_handle() {
         let gap = Duration::from_millis(100);
         let (connector, far_ends) = wires(Link::new(), Connected::new);
 
@@ -978,7 +978,7 @@ mod bytes_that_are_not_http1 {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn are_what_it_takes_as_silence_ends_at_the_deadline() {
+    async fn lift_the_deadline_and_silence_does_not() {
         let keep_alive = brief();
         let (mut io, _end) = raw(&keep_alive).await;
         let connected = Instant::now();
@@ -1083,7 +1083,7 @@ mod without_a_pool {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn and_without_this_crate_takes_requests_for_ever() {
+    async fn a_connection_without_this_crate_takes_requests_for_ever() {
         let server = Server::builder().build();
         let io = connect(&mut server.connector(Link::new())).await;
 
@@ -1145,7 +1145,7 @@ mod bytes_that_answer_no_request {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn do_the_same_without_this_crate() {
+    async fn end_an_idle_connection_and_fail_nothing_without_this_crate() {
         for bytes in [TIMEOUT, "garbage"] {
             let (connector, far_ends) = wires(Link::new(), Connected::new);
 

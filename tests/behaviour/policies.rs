@@ -80,7 +80,7 @@ async fn each_connection_follows_the_policy_of_its_origin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_that_matches_wins_and_holds_as_a_whole() {
+async fn the_first_policy_that_matches_wins_and_holds_as_a_whole() {
     let never = KeepAlivePolicy::default().reuse(false);
     for (first, second, expected) in [(patient(), never, true), (never, patient(), false)] {
         let keep_alive = builder()
@@ -116,7 +116,7 @@ async fn hints_of_one_origin_may_count_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_layer_says_close_to_those_alone_that_are_not_reused() {
+async fn the_layer_asks_only_origins_without_reuse_to_close() {
     let asked = |keep_alive: KeepAlive, uri: &'static str| async move {
         let server = Server::builder().build();
         let client = client(&keep_alive, &server);
@@ -155,7 +155,7 @@ async fn a_policy_is_looked_up_once_a_connection() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_and_says_for_whom() {
+fn a_policy_that_makes_no_sense_is_refused_and_says_for_which_origin() {
     let wrong_policy = KeepAlivePolicy::default().max_idle(Duration::ZERO);
     let refused = |builder: KeepAliveBuilder| builder.build().unwrap_err().to_string();
 
@@ -174,7 +174,7 @@ fn what_makes_no_sense_is_refused_and_says_for_whom() {
 /// What is counted for a connection is counted after its policy is known: a connection that is not opened
 /// counts for none.
 #[tokio::test(start_paused = true)]
-async fn a_closure_that_panics_has_no_server_asked_for_ever() {
+async fn a_policy_closure_that_panics_does_not_have_its_server_asked_for_ever() {
     let server = Server::builder().build();
     let panics = OriginMatcher::matching(|origin| {
         assert_ne!(origin.host(), "panics.test");

@@ -1,10 +1,10 @@
-//! Other users of hyper's client than its legacy pool: a connection by hand, and the composable
-//! pools. Each promise stands beside the same scenario without this crate, failing.
+//! Other users of hyper's client than its legacy pool: a connection without a pool, and the
+//! composable pools. Each promise stands beside the same scenario without this crate, failing.
 
-mod by_hand;
 mod cache;
 mod map;
 mod negotiate;
+mod no_pool;
 mod senders;
 mod singleton;
 

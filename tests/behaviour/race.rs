@@ -297,7 +297,7 @@ mod a_small_body_in_two_pieces_read_late {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn fails_nothing_with_it() {
+    async fn fails_nothing_with_this_crate() {
         let server = server();
         let policy = KeepAlivePolicy::default().max_idle(T);
         let client = guarded(&keep_alive(policy), server.connector(link()));

@@ -141,7 +141,7 @@ mod in_the_instant_of_the_deadline {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_do_so_even_if_no_timer_ever_fires() {
+    async fn requests_succeed_on_a_fresh_connection_even_if_no_timer_ever_fires() {
         all_succeed_and_are_seen_once(with_timer(Asleep)).await;
     }
 
@@ -233,7 +233,7 @@ mod a_connection_that_was_never_used {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn idles_from_when_it_connected_and_closes_then() {
+    async fn closes_at_its_deadline_counted_from_connecting() {
         let server = Server::builder().build();
         let keep_alive = keep_alive(KeepAlivePolicy::default());
         let client = plain(keep_alive.connector(server.connector(Link::new().latency(RTT / 2))));
@@ -253,7 +253,7 @@ mod a_connection_that_was_never_used {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn serves_a_request_before_that() {
+    async fn serves_a_request_before_its_deadline() {
         let server = Server::builder().build();
         let keep_alive = keep_alive(KeepAlivePolicy::default());
         let client = plain(keep_alive.connector(server.connector(Link::new().latency(RTT / 2))));
@@ -408,7 +408,7 @@ async fn with_reuse_switched_off_each_connection_serves_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_reuse_switched_off_the_connector_alone_closes_too() {
+async fn with_reuse_switched_off_the_connector_alone_closes_after_each_exchange() {
     let keep_alive = keep_alive(KeepAlivePolicy::default().reuse(false));
     let server = Server::builder().build();
     let client = plain(keep_alive.connector(server.connector(Link::new())));

@@ -215,7 +215,7 @@ mod controls {
 
 /// Each type that the crate exports, with any feature, is in the assertions above.
 #[test]
-fn none_is_missing() {
+fn each_exported_type_has_its_auto_traits_asserted() {
     let exports = include_str!("../../src/lib.rs")
         .split("pub use self::")
         .skip(1);

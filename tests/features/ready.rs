@@ -90,7 +90,7 @@ fn handle<B>(response: &Response<B>) -> &ConnectionHandle {
 }
 
 #[tokio::test]
-async fn it_speaks_http1_and_its_clones_share_connections() {
+async fn the_client_speaks_http1_and_its_clones_share_connections() {
     let origin = Origin::start().await;
     let client: Client = origin.builder(&KeepAlive::default()).build().unwrap();
 
@@ -106,7 +106,7 @@ async fn it_speaks_http1_and_its_clones_share_connections() {
 }
 
 #[tokio::test]
-async fn it_speaks_http2_where_it_may() {
+async fn the_client_speaks_http2_where_it_may() {
     let origin = Origin::start().await;
     let keep_alive = KeepAlive::default();
     let client: Client = origin.builder(&keep_alive).http2(true).build().unwrap();
@@ -169,7 +169,7 @@ async fn plain_http_is_refused_where_only_https_may_be() {
 }
 
 #[tokio::test]
-async fn the_parts_are_set_up_by_hand_where_one_wants_to() {
+async fn the_clients_parts_can_be_set_up_one_by_one() {
     let origin = Origin::start().await;
     let builder = origin.builder(&KeepAlive::default()).pool(|pool| {
         pool.pool_max_idle_per_host(0);

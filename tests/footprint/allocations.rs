@@ -12,7 +12,7 @@ fn allocations(kind: Kind, parts: Parts) -> u64 {
 /// The handle in the extensions of the response, or the hint, and some slack for what a runtime does once
 /// in a while.
 #[test]
-fn an_exchange_takes_one_more_than_a_bare_one() {
+fn an_exchange_takes_at_most_one_allocation_more_than_a_bare_one() {
     for kind in KINDS {
         let bare = allocations(kind, Parts::None);
 

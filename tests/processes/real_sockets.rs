@@ -50,7 +50,7 @@ mod tcp {
     }
 
     #[tokio::test]
-    async fn and_is_not_where_the_policy_allows_no_reuse() {
+    async fn a_connection_is_not_reused_where_the_policy_allows_none() {
         let policy = KeepAlivePolicy::default().reuse(false);
         let mut server = Server::tcp(None).await;
         let client = client(&KeepAlive::new(policy).unwrap());
@@ -91,7 +91,7 @@ mod tcp {
     }
 
     #[tokio::test]
-    async fn and_is_used_without_this_crate_or_before_the_deadline() {
+    async fn a_connection_is_used_without_this_crate_or_before_its_deadline() {
         let clock = ManualClock::new();
         let mut server = Server::tcp(None).await;
         let guarded = client(&clock.keep_alive());
@@ -139,7 +139,7 @@ mod tcp {
 
     /// In the time of the machine. What the deadline is does not matter, only that it comes.
     #[tokio::test]
-    async fn and_does_so_by_itself_while_one_without_this_crate_stays_open() {
+    async fn a_connection_closes_by_itself_while_one_without_this_crate_stays_open() {
         // An hour for the first request, and nearly nothing after a response with a hint.
         let policy = KeepAlivePolicy::default()
             .max_idle(HOUR)
@@ -268,7 +268,7 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn and_one_that_is_merely_dropped_does_not() {
+    async fn a_connection_that_is_merely_dropped_says_no_goodbye() {
         let tls = tls(HTTP1);
         let mut server = Server::tcp(Some(tls.acceptor())).await;
         let socket = TcpStream::connect(server.address()).await.unwrap();

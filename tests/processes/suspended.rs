@@ -64,7 +64,7 @@ mod while_connections_are_idle {
     }
 
     #[tokio::test]
-    async fn with_it_none_is() {
+    async fn with_this_crate_no_request_is_lost() {
         assert_eq!(lost(Stopped::Idle, Goodbye::IsOnItsWay, true).await, 0);
     }
 
@@ -73,12 +73,12 @@ mod while_connections_are_idle {
     /// has been there for long.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn without_this_crate_they_are_lost_too_if_the_close_has_arrived() {
+    async fn without_this_crate_all_requests_that_fell_due_are_lost_though_the_close_has_arrived() {
         assert_eq!(lost(Stopped::Idle, Goodbye::Arrives, false).await, ALL);
     }
 
     #[tokio::test]
-    async fn with_it_none_is_then_either() {
+    async fn with_this_crate_no_request_is_lost_where_the_close_has_arrived() {
         assert_eq!(lost(Stopped::Idle, Goodbye::Arrives, true).await, 0);
     }
 }
@@ -89,7 +89,7 @@ mod in_the_middle_of_a_response {
     /// Few bytes for which this side waited, and that are read late, are taken for those of a server that paused:
     /// it is the price for keeping connections whose responses come slowly.
     #[tokio::test]
-    async fn the_request_after_it_is_lost_with_or_without_this_crate() {
+    async fn the_next_request_is_lost_with_or_without_this_crate() {
         for guarded in [false, true] {
             let lost = lost(Stopped::Receiving, Goodbye::IsOnItsWay, guarded);
             assert_eq!(lost.await, 1, "guarded: {guarded}");
@@ -102,13 +102,13 @@ mod before_a_response_has_begun {
 
     /// To the client, the server has answered just now.
     #[tokio::test]
-    async fn without_this_crate_the_request_after_it_is_lost() {
+    async fn without_this_crate_the_next_request_is_lost() {
         let lost = lost(Stopped::Waiting, Goodbye::IsOnItsWay, false);
         assert_eq!(lost.await, 1);
     }
 
     #[tokio::test]
-    async fn with_it_none_is() {
+    async fn with_this_crate_no_request_is_lost() {
         let lost = lost(Stopped::Waiting, Goodbye::IsOnItsWay, true);
         assert_eq!(lost.await, 0);
     }

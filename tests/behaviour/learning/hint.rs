@@ -71,7 +71,7 @@ async fn a_hint_that_is_a_lie_is_corrected_by_the_first_failure() {
 
 /// The control.
 #[tokio::test(start_paused = true)]
-async fn without_learning_it_is_believed_again_and_again() {
+async fn without_learning_a_hint_that_is_a_lie_is_believed_again_and_again() {
     let asking = asking(KeepAlivePolicy::default().learn(Learn::Off), load(0)).await;
 
     println!("{asking:?}");

@@ -100,7 +100,7 @@ impl Toll {
 const LATER: Duration = Duration::from_secs(600);
 
 #[tokio::test(start_paused = true)]
-async fn they_make_it_neither_fail_more_nor_keep_more() {
+async fn hostile_servers_make_a_client_neither_fail_more_nor_keep_more() {
     for malice in [Malice::AtRandom, Malice::Wild] {
         let plain = Toll::of(malice, None).await;
         let off = Toll::of(malice, Some(full().learn(Learn::Off))).await;
@@ -119,7 +119,7 @@ async fn they_make_it_neither_fail_more_nor_keep_more() {
 
 /// What closes at once is not reused; what never closes is kept by its user.
 #[tokio::test(start_paused = true)]
-async fn extremes_cost_nothing_but_connections() {
+async fn servers_that_close_at_once_or_never_cost_nothing_but_connections() {
     for malice in [Malice::AtOnce, Malice::Never] {
         let toll = Toll::of(malice, Some(full())).await;
 

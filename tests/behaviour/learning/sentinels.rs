@@ -33,7 +33,7 @@ async fn sockets(keep_alive: &KeepAlive, origins: usize, connections: usize) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_is_one_for_each_origin_and_no_more_than_the_cap() {
+async fn there_is_one_sentinel_for_each_origin_and_no_more_than_the_cap() {
     for (policy, origins, connections, left) in [
         (full(), 1, MANY, 1),
         (full(), 3, 3, 3),
@@ -53,7 +53,7 @@ async fn there_is_one_for_each_origin_and_no_more_than_the_cap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_closed_at_the_ceiling_and_none_takes_its_place_unasked() {
+async fn a_sentinel_is_closed_at_the_ceiling_and_none_takes_its_place_unasked() {
     let ceiling = 100 * SECOND;
     let keep_alive = keep_alive(full().learn_ceiling(ceiling));
     let origin = Origin::new(Plan::never);
@@ -94,7 +94,7 @@ async fn uses(origin: &Origin, ask_once: impl AsyncFn()) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_given_to_no_request() {
+async fn a_sentinel_is_given_to_no_request() {
     let keep_alive = keep_alive(full());
     let origin = Origin::new(Plan::never);
     let client = guarded(&keep_alive, origin.connector());
@@ -113,7 +113,7 @@ async fn it_is_given_to_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_goes_with_what_is_left_of_the_connection_not_with_the_client() {
+async fn a_sentinel_goes_with_what_is_left_of_its_connection_and_not_with_the_client() {
     let keep_alive = keep_alive(full());
     let origin = Origin::new(|| Plan::fin(60 * SECOND));
     for closes in 1..=2 {
@@ -135,7 +135,7 @@ async fn it_goes_with_what_is_left_of_the_connection_not_with_the_client() {
 
 /// Nobody could use what it learns.
 #[tokio::test(start_paused = true)]
-async fn it_goes_with_the_last_who_could_use_what_it_learns() {
+async fn a_sentinel_goes_with_the_last_who_could_use_what_it_learns() {
     for (keeps, left) in [(true, 1), (false, 0)] {
         let keep_alive = keep_alive(full());
         let origin = Origin::new(Plan::never);
@@ -155,7 +155,7 @@ async fn it_goes_with_the_last_who_could_use_what_it_learns() {
 
 /// The pool's own timeout, if it is shorter, leaves nothing to watch.
 #[tokio::test(start_paused = true)]
-async fn where_the_pool_lets_go_first_there_is_none() {
+async fn there_is_no_sentinel_where_the_pool_lets_go_first() {
     let keep_alive = keep_alive(full());
     let origin = Origin::new(Plan::never);
     let connector = keep_alive.connector(origin.connector());

@@ -43,7 +43,7 @@ fn failed(outcomes: &[Outcome]) -> usize {
 
 /// A load balancer has forgotten all of them, and says so only to who sends something.
 #[tokio::test(start_paused = true)]
-async fn one_request_is_lost_and_not_one_for_each_connection() {
+async fn connections_that_a_server_has_forgotten_cost_one_request_and_not_one_each() {
     for (learn, losses) in [(Learn::Off, IDLE), (Learn::Shorten, 1), (Learn::Full, 1)] {
         let keep_alive = keep_alive(policy(learn));
         let origin = Origin::new(|| Plan::silence(10 * SECOND));
@@ -65,7 +65,7 @@ async fn one_request_is_lost_and_not_one_for_each_connection() {
 
 /// One of them closes, and that is all there is to see.
 #[tokio::test(start_paused = true)]
-async fn none_is_lost_where_one_of_them_closed() {
+async fn no_request_is_lost_where_one_of_several_connections_has_closed() {
     for (learn, losses) in [
         (Learn::Off, IDLE - 1),
         (Learn::Shorten, 0),
@@ -93,7 +93,7 @@ async fn none_is_lost_where_one_of_them_closed() {
 
 /// To ask a handle is no use of its connection.
 #[tokio::test(start_paused = true)]
-async fn whoever_looks_at_a_connection_does_not_have_it_used() {
+async fn to_ask_a_handle_is_no_use_of_its_connection() {
     for looks in [false, true] {
         let keep_alive = keep_alive(policy(Learn::Shorten));
         let origin = Origin::new(Plan::never);
@@ -116,7 +116,7 @@ async fn whoever_looks_at_a_connection_does_not_have_it_used() {
 
 /// Those that have idled for less are as good as they were.
 #[tokio::test(start_paused = true)]
-async fn what_has_idled_for_less_is_used_on() {
+async fn connections_that_have_idled_for_less_are_used_on() {
     let keep_alive = keep_alive(policy(Learn::Shorten));
     let mut plans = 0;
     let origin = Origin::new(move || {
@@ -200,7 +200,7 @@ async fn used_before_and_after(retire: impl Fn(&KeepAlive)) -> [usize; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_idle_ones_of_one_origin_or_of_all_are_retired_by_hand() {
+async fn all_idle_connections_of_one_origin_or_of_all_are_retired_on_request() {
     // The control.
     assert_eq!(used_before_and_after(|_| {}).await, [IDLE, IDLE]);
 

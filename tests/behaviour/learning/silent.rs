@@ -35,7 +35,7 @@ async fn asking(policy: KeepAlivePolicy, timeout: Duration) -> Asking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fails_no_request_and_is_known_within_three_closes() {
+async fn a_timeout_that_nobody_names_fails_no_request_and_is_known_within_three_closes() {
     for timeout in TIMEOUTS {
         let asking = asking(full(), timeout).await;
 
@@ -105,7 +105,7 @@ async fn a_timeout_below_the_guess_costs_no_more_than_the_first_exchanges() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_is_one_by_whatever_it_shows() {
+async fn a_close_is_learned_from_by_whichever_sign_it_shows() {
     let second = Duration::from_secs(1);
     for (farewell, is_close) in [
         (Farewell::Fin, true),

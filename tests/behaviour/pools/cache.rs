@@ -7,7 +7,7 @@ use super::senders::MakeHttp1;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn without_this_crate_it_loses_a_request_in_the_window() {
+async fn without_this_crate_a_cache_loses_a_request_in_the_window() {
     let server = server();
     let mut cache = cache::builder().build(MakeHttp1(connector(&server)));
 
@@ -16,7 +16,7 @@ async fn without_this_crate_it_loses_a_request_in_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_it_the_closed_connection_is_handed_out_and_not_taken_back() {
+async fn with_this_crate_a_cache_hands_out_the_closed_connection_and_does_not_take_it_back() {
     let server = server();
     let mut cache = cache::builder().build(MakeHttp1(guarded(&server)));
 
@@ -27,7 +27,7 @@ async fn with_it_the_closed_connection_is_handed_out_and_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_closed_stays_until_somebody_looks() {
+async fn a_closed_connection_stays_in_a_cache_until_somebody_looks() {
     let server = server();
     let mut cache = cache::builder().build(MakeHttp1(guarded(&server)));
     drop(ready(&mut cache, &uri()).await);
@@ -72,7 +72,7 @@ async fn a_request_queued_exactly_at_the_deadline_may_be_sent_on_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn and_one_a_nanosecond_sooner_is_sent_at_once() {
+async fn a_request_queued_a_nanosecond_before_the_deadline_is_sent_at_once() {
     let (server, came_back) = sent_after(REUSABLE - Duration::from_nanos(1)).await;
     assert!(!came_back);
     assert_eq!(server.times_seen("second"), 1);

@@ -20,14 +20,14 @@ macro_rules! second_of_two_through_a_map {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_this_crate_it_loses_a_request_in_the_window() {
+async fn without_this_crate_a_map_loses_a_request_in_the_window() {
     let server = server();
     let (_, second) = second_of_two_through_a_map!(&server, connector(&server));
     assert_eq!(second, Second::Lost);
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_it_none_is_lost_and_what_is_within_decides() {
+async fn with_this_crate_a_map_loses_no_request_and_the_pool_within_decides() {
     let server = server();
     let (mut map, second) = second_of_two_through_a_map!(&server, guarded(&server));
     assert_eq!(second, Second::Answered { closed: 1 });
@@ -41,7 +41,7 @@ async fn with_it_none_is_lost_and_what_is_within_decides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_map_keeps_what_it_has_made_though_all_within_is_closed() {
+async fn a_map_keeps_the_pools_it_has_made_though_all_within_is_closed() {
     let server = server();
     let (mut map, _) = second_of_two_through_a_map!(&server, guarded(&server));
     server.closed(2).await;

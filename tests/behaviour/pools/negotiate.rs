@@ -47,7 +47,7 @@ async fn without_this_crate_http1_loses_a_request_in_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_it_http1_loses_none() {
+async fn with_this_crate_http1_loses_no_request_in_the_window() {
     let server = server();
     let mut either = either!(guarded(&server));
 

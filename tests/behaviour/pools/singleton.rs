@@ -8,7 +8,7 @@ use super::senders::{MakeHttp1, Shared};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn without_this_crate_it_loses_a_request_in_the_window() {
+async fn without_this_crate_a_singleton_loses_a_request_in_the_window() {
     let server = server();
     let made = MakeHttp1(connector(&server)).map_response(Shared::from);
     let mut singleton = Singleton::new(made);
@@ -20,7 +20,7 @@ async fn without_this_crate_it_loses_a_request_in_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_it_the_closed_connection_is_handed_out_once_more() {
+async fn with_this_crate_a_singleton_hands_out_the_closed_connection_once_more() {
     let server = server();
     let made = MakeHttp1(guarded(&server)).map_response(Shared::from);
     let mut singleton = Singleton::new(made);
@@ -32,7 +32,7 @@ async fn with_it_the_closed_connection_is_handed_out_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_closed_stays_until_it_is_asked_whether_it_is_ready() {
+async fn a_closed_connection_stays_in_a_singleton_until_it_is_asked_whether_it_is_ready() {
     let server = server();
     let made = MakeHttp1(guarded(&server)).map_response(Shared::from);
     let mut singleton = Singleton::new(made);

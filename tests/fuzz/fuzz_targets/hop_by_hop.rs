@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../behaviour/strip/any_head.rs"]
+#[path = "../../behaviour/hop_by_hop/any_head.rs"]
 mod any_head;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

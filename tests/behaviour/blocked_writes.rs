@@ -141,7 +141,7 @@ async fn a_request_that_cannot_be_written_yet_is_not_lost_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_is_it_when_its_connection_is_retired() {
+async fn a_request_that_cannot_be_written_yet_is_not_lost_when_its_connection_is_retired() {
     let (server, gate) = (Server::builder().build(), Gate::default());
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let connector = gate.before(server.connector(Link::new()));
@@ -168,7 +168,8 @@ async fn nor_is_it_when_its_connection_is_retired() {
 
 /// The control: closing at the deadline does happen, to a connection that nothing is written on.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_nothing_is_written_on_closes_at_the_deadline_behind_such_a_gate() {
+async fn a_connection_that_nothing_is_written_on_closes_at_the_deadline_though_it_takes_no_writes()
+{
     let (server, gate) = (Server::builder().build(), Gate::default());
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let connector = gate.before(server.connector(Link::new()));

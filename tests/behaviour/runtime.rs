@@ -137,7 +137,7 @@ async fn the_future_of_a_connection_that_closes_itself_ends_with_an_error_that_s
 /// A request that is waiting in the queue as its connection turns out to have expired is handed back, and
 /// then the connection's future ends well.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_was_queued_is_handed_back() {
+async fn a_request_that_was_queued_on_an_expired_connection_is_handed_back() {
     let server = Server::builder().build();
     let now = Arc::<AtomicU64>::default();
     let keep_alive = suspendable(&now);

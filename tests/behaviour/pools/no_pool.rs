@@ -1,4 +1,4 @@
-//! `hyper::client::conn::http1` by hand.
+//! `hyper::client::conn::http1`: a connection of hyper's without a pool.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn a_request_queued_exactly_at_the_deadline_comes_back_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn and_one_a_nanosecond_sooner_is_sent() {
+async fn a_request_queued_a_nanosecond_before_the_deadline_is_sent() {
     let (server, sent) = queued_after(REUSABLE - Duration::from_nanos(1)).await;
     assert_eq!(sent, Ok(()));
     assert_eq!(server.times_seen("second"), 1);

@@ -1,5 +1,5 @@
-//! Since when a server counts: no sooner than it was asked, and after a slow exchange no sooner than all but
-//! what the network held of its response had come.
+//! From when the deadline of an idle connection counts: its server counts no sooner than it was asked, and after a
+//! slow exchange no sooner than all but what the network held of its response had come.
 //!
 //! Each promise stands beside a client that counts from the end of the response, whose requests fail.
 
@@ -229,7 +229,7 @@ mod a_process_that_is_stopped_while_its_response_waits_in_the_socket {
 
     /// The control: whether that counts from the end of the response, less a second.
     #[tokio::test(start_paused = true)]
-    async fn loses_a_request_if_it_counts_from_when_it_read_the_response() {
+    async fn loses_a_request_if_its_client_counts_from_when_it_read_the_response() {
         let stopped = 3 * SECOND;
         assert!(
             T - SECOND > close(stopped),
@@ -296,7 +296,7 @@ mod a_relay_with_a_slow_link_behind_it {
 
     /// The control: two round trips are nothing by what connecting took, so that only the margin would be left.
     #[tokio::test(start_paused = true)]
-    async fn loses_requests_of_who_counts_from_when_the_response_was_read() {
+    async fn loses_requests_of_a_client_that_counts_from_when_it_read_the_response() {
         assert!(
             T - NARROW > CLOSE,
             "such a client reuses the connection after its server has closed it"
@@ -341,7 +341,7 @@ mod a_response_that_takes_long {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn is_no_reason_to_give_its_connection_up_where_it_trickles() {
+    async fn leaves_its_connection_reusable_where_it_trickles() {
         // At the end of the body, the server has just written it: it closes at T - RTT / 2.
         let sure = Duration::from_millis(3_900);
         let gaps = gaps_around(T - RTT / 2, RTT).chain([SECOND, sure, T - SECOND]);
@@ -364,7 +364,7 @@ mod a_response_that_takes_long {
 
     /// The control: neither from the request nor from the first byte on is anything left of the timeout.
     #[tokio::test(start_paused = true)]
-    async fn is_over_after_its_servers_timeout_counted_from_its_request_and_from_its_first_byte() {
+    async fn ends_after_its_servers_timeout_counted_from_its_request_and_from_its_first_byte() {
         let server = server(trickle);
         let connector = server.connector(Link::new().latency(RTT / 2));
         let client = guarded(&keep_alive(KeepAlivePolicy::default()), connector);
@@ -379,7 +379,7 @@ mod a_response_that_takes_long {
 
     /// The other control: as long a response that its server had written at once.
     #[tokio::test(start_paused = true)]
-    async fn is_one_where_the_network_held_it() {
+    async fn leaves_its_connection_no_idle_time_where_the_network_held_it() {
         let server = server(|| full(vec![7; 120_000]));
         let link = Link::new().latency(RTT / 2).bandwidth(20_000);
         let keep_alive = keep_alive(KeepAlivePolicy::default().max_idle(T));

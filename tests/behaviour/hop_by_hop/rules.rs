@@ -1,15 +1,13 @@
 //! What is taken off a head and what stays, field by field: the rules of RFC 9110 §7.6.1 and of RFC 9112
 //! §6, as a table.
 //!
-//! `strip/any_head.rs` has what holds for any head; the fuzzer runs the same function, from `tests/fuzz`.
-//! `hop_by_hop.rs` passes messages through a proxy.
-
-mod any_head;
+//! `any_head.rs` has what holds for any head; the fuzzer runs the same function, from `tests/fuzz`.
 
 use std::path::Path;
 #[cfg(unix)]
 use std::time::Duration;
 
+use super::any_head;
 use bytes::Bytes;
 use http::header::{CONNECTION, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
@@ -493,7 +491,7 @@ const ALL_WITH_BODY: Messages = &[
 ];
 
 #[test]
-fn each_rule_is_kept() {
+fn each_rule_of_the_table_is_kept() {
     let mut wrong = Vec::new();
     for (section, messages, fields, expected) in CASES {
         for message in *messages {
