@@ -4,19 +4,14 @@
 //! Each promise stands beside a client that counts from the end of the response, whose requests fail.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::support::client::{
     HttpClient, exchange, guarded, keep_alive, plain_with_idle_timeout, post,
 };
-use crate::support::connector::LinkStream;
+use crate::support::gate::Gate;
 use crate::support::link::Link;
-use crate::support::server::{Body, LinkConnector, Server, full};
+use crate::support::server::{Body, Server, full};
 use crate::support::wire::{WireConnector, wires};
 use bytes::Bytes;
 use futures_util::stream;
@@ -24,12 +19,11 @@ use http::{Response, Uri};
 use http_body_util::{BodyExt, StreamBody};
 use http_keepalive::KeepAlivePolicy;
 use hyper::body::Frame;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::connect::Connected;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
-use tower::{Service, ServiceExt};
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
 
 const URI: &str = "http://server.test/";
 
@@ -91,81 +85,6 @@ mod a_process_that_is_stopped_while_its_response_waits_in_the_socket {
 
     const RTT: Duration = Duration::from_millis(80);
 
-    /// Until when the process is stopped.
-    #[derive(Clone, Debug, Default)]
-    struct Stop(Arc<Mutex<Option<Instant>>>);
-
-    impl Stop {
-        fn until(&self, end: Instant) {
-            *self.0.lock().unwrap() = Some(end);
-        }
-
-        fn connector(
-            &self,
-            connector: LinkConnector,
-        ) -> impl Service<Uri, Response = Socket, Error = io::Error, Future: Send + Unpin>
-        + Clone
-        + Send
-        + Sync
-        + 'static {
-            let stop = self.clone();
-            connector.map_response(move |stream| Socket {
-                stream,
-                stop,
-                waits: None,
-            })
-        }
-    }
-
-    /// Nothing is read from it while the process is stopped.
-    #[derive(Debug)]
-    struct Socket {
-        stream: LinkStream,
-        stop: Stop,
-        waits: Option<Pin<Box<Sleep>>>,
-    }
-
-    impl Connection for Socket {
-        fn connected(&self) -> Connected {
-            self.stream.connected()
-        }
-    }
-
-    impl Read for Socket {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buf: ReadBufCursor<'_>,
-        ) -> Poll<io::Result<()>> {
-            let end = *self.stop.0.lock().unwrap();
-            if let Some(end) = end.filter(|end| *end > Instant::now()) {
-                let waits = self.waits.insert(Box::pin(sleep_until(end)));
-                if waits.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-            }
-            Pin::new(&mut self.stream).poll_read(cx, buf)
-        }
-    }
-
-    impl Write for Socket {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buf: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(cx, buf)
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(cx)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_shutdown(cx)
-        }
-    }
-
     fn server() -> Server {
         Server::builder().idle_timeout(T).build()
     }
@@ -175,13 +94,13 @@ mod a_process_that_is_stopped_while_its_response_waits_in_the_socket {
     async fn outcome_after<C: HttpClient>(
         server: &Server,
         client: &C,
-        stop: &Stop,
+        gate: &Gate,
         stopped: Duration,
         gap: Duration,
     ) -> Outcome {
         exchange(client, post(URI, "first")).await.unwrap();
         let sent = Instant::now();
-        stop.until(sent + stopped);
+        gate.hold_reads_until(sent + stopped);
         exchange(client, post(URI, "second")).await.unwrap();
         assert_eq!(sent.elapsed(), stopped, "it was read that late");
         assert_eq!(server.connections(), 1);
@@ -211,13 +130,13 @@ mod a_process_that_is_stopped_while_its_response_waits_in_the_socket {
                 // Counted from when the request was sent.
                 let reusable = (T - margin).saturating_sub(stopped);
                 for gap in gaps_around(close(stopped), RTT) {
-                    let (server, stop) = (server(), Stop::default());
+                    let (server, gate) = (server(), Gate::default());
                     let link = Link::new().latency(RTT / 2);
-                    let connector = stop.connector(server.connector(link));
+                    let connector = gate.before(server.connector(link));
                     let keep_alive = keep_alive(policy);
                     let client = guarded(&keep_alive, connector);
 
-                    let outcome = outcome_after(&server, &client, &stop, stopped, gap).await;
+                    let outcome = outcome_after(&server, &client, &gate, stopped, gap).await;
 
                     let expected = reused_for(reusable, gap);
                     assert_eq!(outcome, expected, "{margin:?}, {stopped:?}, {gap:?}");
@@ -235,14 +154,14 @@ mod a_process_that_is_stopped_while_its_response_waits_in_the_socket {
             T - SECOND > close(stopped),
             "such a client reuses the connection after its server has closed it"
         );
-        let (server, stop) = (server(), Stop::default());
+        let (server, gate) = (server(), Gate::default());
         let link = Link::new().latency(RTT / 2);
-        let connector = stop.connector(server.connector(link));
+        let connector = gate.before(server.connector(link));
         let client = plain_with_idle_timeout(connector, T - SECOND);
 
         // So that the request arrives just after that.
         let gap = close(stopped) - RTT / 4;
-        let outcome = outcome_after(&server, &client, &stop, stopped, gap).await;
+        let outcome = outcome_after(&server, &client, &gate, stopped, gap).await;
 
         assert_eq!(outcome, Outcome::Failed);
     }

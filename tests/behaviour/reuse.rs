@@ -21,6 +21,7 @@ use hyper::rt::{Sleep, Timer};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::sleep;
+use tower::ServiceExt;
 
 const URI: &str = "http://server.test/";
 
@@ -270,6 +271,32 @@ mod a_connection_that_was_never_used {
         let mut requests = [requests(first.unwrap()), requests(second.unwrap())];
         requests.sort_unstable();
         assert_eq!(requests, [1, 3]);
+    }
+
+    /// Nobody would send its request again: hyper-util does so only for reused connections.
+    #[tokio::test(start_paused = true)]
+    async fn serves_the_request_it_was_opened_for_however_late() {
+        for policy in [
+            KeepAlivePolicy::default(),
+            KeepAlivePolicy::default().safety_margin(REUSABLE * 2),
+            KeepAlivePolicy::default().reuse(false),
+        ] {
+            let server = Server::builder().build();
+            let connector = keep_alive(policy).connector(server.connector(Link::new()));
+            // Outside of this crate, so that it has no part in how long connecting took.
+            let late = connector.map_future(|connecting| {
+                Box::pin(async move {
+                    let connected = connecting.await;
+                    sleep(REUSABLE * 3).await;
+                    connected
+                })
+            });
+            let client = plain(late);
+
+            exchange(&client, post(URI, "late")).await.unwrap();
+
+            assert_eq!(server.times_seen("late"), 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

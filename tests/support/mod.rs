@@ -18,6 +18,7 @@ pub mod connector;
 mod direction;
 pub mod errors;
 pub mod exchanges;
+pub mod gate;
 pub mod idle;
 pub mod lateness;
 pub mod link;
