@@ -14,21 +14,22 @@
     reason = "a test fails by panicking"
 )]
 
+#[allow(dead_code, reason = "what others use of it")]
+#[path = "support/clock.rs"]
+mod clock;
 #[path = "threads/queue.rs"]
 mod queue;
 #[path = "threads/server.rs"]
 mod server;
-#[path = "threads/time.rs"]
-mod time;
 #[path = "threads/users.rs"]
 mod users;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use clock::ManualClock;
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn};
 use server::Server;
-use time::Time;
 use users::{HttpClient, all, at_rest, get, guarded, on_several_threads, plain, round};
 
 /// How many share a client: more than there are threads.
@@ -37,10 +38,10 @@ const USERS: usize = 16;
 /// How many requests each of them makes.
 const REQUESTS: usize = 40;
 
-fn keep_alive(time: &Time, policy: KeepAlivePolicy) -> KeepAlive {
+fn keep_alive(clock: &ManualClock, policy: KeepAlivePolicy) -> KeepAlive {
     KeepAlive::builder()
         .policy(policy)
-        .timer(time.clone())
+        .timer(clock.clone())
         .wall_clock(|| SystemTime::UNIX_EPOCH)
         .build()
         .unwrap()
@@ -50,7 +51,7 @@ fn keep_alive(time: &Time, policy: KeepAlivePolicy) -> KeepAlive {
 fn every_request_gets_the_response_to_it() {
     on_several_threads(|| async {
         let server = Arc::new(Server::patient().await);
-        let keep_alive = keep_alive(&Time::new(), KeepAlivePolicy::default());
+        let keep_alive = keep_alive(&ManualClock::new(), KeepAlivePolicy::default());
         let client = guarded(&keep_alive);
 
         all(USERS, |user| {
@@ -81,18 +82,18 @@ fn requests_are_answered_while_deadlines_pass() {
     let (max_idle, step) = (Duration::from_millis(8), Duration::from_millis(6));
     on_several_threads(|| async {
         let server = Arc::new(Server::patient().await);
-        let time = Time::new();
+        let clock = ManualClock::new();
         let policy = KeepAlivePolicy::default().max_idle(max_idle);
-        let keep_alive = keep_alive(&time, policy);
+        let keep_alive = keep_alive(&clock, policy);
         let client = guarded(&keep_alive);
 
         all(USERS, |user| {
-            let (client, server, time) = (client.clone(), Arc::clone(&server), time.clone());
+            let (client, server, clock) = (client.clone(), Arc::clone(&server), clock.clone());
             async move {
                 for n in 0..REQUESTS {
                     get(&client, server.uri("/")).await.unwrap();
                     if (user + n) % 4 == 0 {
-                        time.advance(step);
+                        clock.advance(step);
                     }
                 }
             }
@@ -109,7 +110,7 @@ fn requests_are_answered_while_deadlines_pass() {
 fn requests_are_answered_while_users_retire_connections() {
     on_several_threads(|| async {
         let server = Arc::new(Server::patient().await);
-        let keep_alive = keep_alive(&Time::new(), KeepAlivePolicy::default());
+        let keep_alive = keep_alive(&ManualClock::new(), KeepAlivePolicy::default());
         let client = guarded(&keep_alive);
 
         all(USERS, |user| {
@@ -145,17 +146,17 @@ const ROUNDS: usize = 10;
 /// many fail in each round.
 async fn rounds(
     client: &impl HttpClient,
-    time: &Time,
+    clock: &ManualClock,
     timeout: Duration,
     gap: Duration,
 ) -> Vec<usize> {
-    let server = Server::with_idle_timeout(timeout, time).await;
+    let server = Server::with_idle_timeout(timeout, clock).await;
     let uri = server.uri("/");
     let mut failed = Vec::new();
     for _ in 0..ROUNDS {
         failed.push(round(client, USERS, &uri).await);
         at_rest();
-        time.advance(gap);
+        clock.advance(gap);
     }
     failed
 }
@@ -164,10 +165,10 @@ async fn rounds(
 fn no_request_meets_the_close_of_its_server() {
     on_several_threads(|| async {
         for gap in [TIMEOUT, TIMEOUT * 3] {
-            let time = Time::new();
-            let keep_alive = keep_alive(&time, KeepAlivePolicy::default().max_idle(TIMEOUT));
+            let clock = ManualClock::new();
+            let keep_alive = keep_alive(&clock, KeepAlivePolicy::default().max_idle(TIMEOUT));
 
-            let failed = rounds(&guarded(&keep_alive), &time, TIMEOUT, gap).await;
+            let failed = rounds(&guarded(&keep_alive), &clock, TIMEOUT, gap).await;
 
             assert_eq!(failed, [0; ROUNDS], "{gap:?}");
             assert_eq!(keep_alive.stats().stale_failures, 0);
@@ -179,9 +180,9 @@ fn no_request_meets_the_close_of_its_server() {
 #[test]
 fn without_this_crate_some_requests_meet_the_close_of_their_server() {
     on_several_threads(|| async {
-        let time = Time::new();
+        let clock = ManualClock::new();
 
-        let failed = rounds(&plain(), &time, TIMEOUT, TIMEOUT).await;
+        let failed = rounds(&plain(), &clock, TIMEOUT, TIMEOUT).await;
 
         let (first, others) = failed.split_first().unwrap();
         assert_eq!(*first, 0);
@@ -194,10 +195,10 @@ fn without_this_crate_some_requests_meet_the_close_of_their_server() {
 fn a_shorter_timeout_is_learned_within_two_rounds() {
     on_several_threads(|| async {
         let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
-        let time = Time::new();
-        let keep_alive = keep_alive(&time, KeepAlivePolicy::default());
+        let clock = ManualClock::new();
+        let keep_alive = keep_alive(&clock, KeepAlivePolicy::default());
 
-        let failed = rounds(&guarded(&keep_alive), &time, timeout, gap).await;
+        let failed = rounds(&guarded(&keep_alive), &clock, timeout, gap).await;
 
         // Not always the second round: a thread that was woken and does not run yet looks at rest, and what
         // it has to put into the pool is there later.
@@ -212,10 +213,10 @@ fn a_shorter_timeout_is_learned_within_two_rounds() {
 fn without_learning_a_shorter_timeout_costs_requests_for_good() {
     on_several_threads(|| async {
         let (timeout, gap) = (Duration::from_secs(2), Duration::from_secs(3));
-        let time = Time::new();
-        let keep_alive = keep_alive(&time, KeepAlivePolicy::default().learn(Learn::Off));
+        let clock = ManualClock::new();
+        let keep_alive = keep_alive(&clock, KeepAlivePolicy::default().learn(Learn::Off));
 
-        let failed = rounds(&guarded(&keep_alive), &time, timeout, gap).await;
+        let failed = rounds(&guarded(&keep_alive), &clock, timeout, gap).await;
 
         assert!(
             failed[ROUNDS / 2..].iter().any(|&failed| failed > 0),

@@ -11,6 +11,7 @@ use crate::support::client::{
 };
 use crate::support::gate::Gate;
 use crate::support::link::Link;
+use crate::support::outcome::{Outcome, outcome};
 use crate::support::server::{Body, Server, full};
 use crate::support::wire::{WireConnector, wires};
 use bytes::Bytes;
@@ -35,33 +36,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A margin for a network that loses nothing.
 const NARROW: Duration = Duration::from_millis(100);
-
-/// What became of a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Outcome {
-    Reused,
-    Reconnected,
-    Failed,
-}
-
-async fn outcome<C: HttpClient>(server: &Server, client: &C, id: &str) -> Outcome {
-    let before = server.connections();
-    let answer = exchange(client, post(URI, id)).await;
-    match answer {
-        Err(_) => {
-            assert_eq!(server.times_seen(id), 0, "it was lost, not served");
-            Outcome::Failed
-        }
-        Ok(_) => {
-            assert_eq!(server.times_seen(id), 1, "no request is served twice");
-            if server.connections() == before {
-                Outcome::Reused
-            } else {
-                Outcome::Reconnected
-            }
-        }
-    }
-}
 
 /// The expected one where a connection is reused for so long.
 fn reused_for(reusable: Duration, gap: Duration) -> Outcome {

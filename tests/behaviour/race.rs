@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use crate::support::client::{
-    HttpClient, exchange, guarded, keep_alive, plain, plain_with_idle_timeout, post,
+    HttpClient, guarded, keep_alive, plain, plain_with_idle_timeout, post,
 };
 use crate::support::link::Link;
+use crate::support::outcome::{self, Outcome};
 use crate::support::server::{Server, full};
 use http_body_util::BodyExt;
 use http_keepalive::{KeepAlivePolicy, SafetyMargin};
@@ -29,15 +30,7 @@ fn link() -> Link {
     Link::new().latency(RTT / 2)
 }
 
-/// What became of a second request, `gap` after the response to the first had come.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-enum Outcome {
-    Reused,
-    Reconnected,
-    Failed,
-}
-
-/// Makes two requests `gap` apart, on a client and a server of their own.
+/// What became of the second of two requests, `gap` apart, on a client and a server of their own.
 async fn outcome<C: HttpClient>(server: &Server, client: &C, gap: Duration) -> Outcome {
     outcome_of_body(server, client, Duration::ZERO, gap).await
 }
@@ -50,30 +43,13 @@ async fn outcome_of_body<C: HttpClient>(
     late: Duration,
     gap: Duration,
 ) -> Outcome {
-    let uri = "http://server.test/";
-    let response = client.clone().oneshot(post(uri, "first")).await.unwrap();
+    let first = post("http://server.test/", "first");
+    let response = client.clone().oneshot(first).await.unwrap();
     sleep(late).await;
     response.into_body().collect().await.unwrap();
-    let before = server.connections();
     sleep(gap).await;
 
-    let second = exchange(client, post(uri, "second")).await;
-
-    let seen = server.times_seen("second");
-    match second {
-        Err(_) => {
-            assert_eq!(seen, 0, "a request that failed this way was never seen");
-            Outcome::Failed
-        }
-        Ok(_) => {
-            assert_eq!(seen, 1, "no request is served twice");
-            if server.connections() == before {
-                Outcome::Reused
-            } else {
-                Outcome::Reconnected
-            }
-        }
-    }
+    outcome::outcome(server, client, "second").await
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,11 +4,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::client::{HttpClient, exchange, get, keep_alive, plain, post};
+use crate::support::clock::ManualClock;
 use crate::support::link::Link;
 use crate::support::server::{Server, full};
 use bytes::Bytes;
@@ -453,74 +453,8 @@ async fn with_reuse_switched_off_the_connector_alone_closes_after_each_exchange(
 mod a_timer_of_another_kind {
     use super::*;
 
-    #[derive(Clone, Debug)]
-    struct Manual {
-        state: Arc<Mutex<State>>,
-    }
-
-    #[derive(Debug)]
-    struct State {
-        now: Instant,
-        waiting: Vec<Waker>,
-    }
-
-    impl Manual {
-        fn new() -> Self {
-            let state = State {
-                now: Instant::now(),
-                waiting: Vec::new(),
-            };
-            Self {
-                state: Arc::new(Mutex::new(state)),
-            }
-        }
-
-        fn advance(&self, by: Duration) {
-            let waiting = {
-                let mut state = self.state.lock().unwrap();
-                state.now += by;
-                std::mem::take(&mut state.waiting)
-            };
-            waiting.into_iter().for_each(Waker::wake);
-        }
-    }
-
-    impl Timer for Manual {
-        fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-            self.sleep_until(self.now() + duration)
-        }
-        fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-            Box::pin(ManualSleep {
-                timer: self.clone(),
-                deadline,
-            })
-        }
-        fn now(&self) -> Instant {
-            self.state.lock().unwrap().now
-        }
-    }
-
-    struct ManualSleep {
-        timer: Manual,
-        deadline: Instant,
-    }
-
-    impl Future for ManualSleep {
-        type Output = ();
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            let mut state = self.timer.state.lock().unwrap();
-            if state.now >= self.deadline {
-                return Poll::Ready(());
-            }
-            state.waiting.push(cx.waker().clone());
-            Poll::Pending
-        }
-    }
-
-    impl Sleep for ManualSleep {}
-
     fn guarded_by(
-        timer: &Manual,
+        timer: &ManualClock,
         server: &Server,
     ) -> crate::support::client::Guarded<crate::support::server::LinkConnector> {
         let keep_alive = KeepAlive::builder()
@@ -533,7 +467,7 @@ mod a_timer_of_another_kind {
 
     #[tokio::test]
     async fn decides_about_reuse() {
-        let timer = Manual::new();
+        let timer = ManualClock::new();
         let server = Server::builder().build();
         let client = guarded_by(&timer, &server);
         exchange(&client, get(URI)).await.unwrap();
@@ -549,7 +483,7 @@ mod a_timer_of_another_kind {
 
     #[tokio::test]
     async fn closes_at_the_deadline() {
-        let timer = Manual::new();
+        let timer = ManualClock::new();
         let server = Server::builder().build();
         let client = guarded_by(&timer, &server);
         exchange(&client, get(URI)).await.unwrap();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::sockets::clock::{ManualClock, TIMEOUT};
 use crate::sockets::server::Server;
 use crate::support::client::{exchange, get, keep_alive, post};
+use crate::support::clock::{ManualClock, TIMEOUT};
 use crate::support::errors::{find, texts};
 use crate::support::tls::{BOTH, Tls};
 use bytes::Bytes;

@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sockets::clock::{MARGIN, ManualClock, TIMEOUT};
 use crate::sockets::server::{Ending, Server};
 use crate::support::client::{Guarded, exchange, guarded, plain, post};
+use crate::support::clock::{MARGIN, ManualClock, TIMEOUT};
 use crate::support::tls::{BOTH, Tls};
 use http::{Response, Version};
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, SafetyMargin};

@@ -1,4 +1,4 @@
-//! A server on real sockets that tells what happens at it, and a clock that is driven by hand.
+//! A server on real sockets that tells what happens at it.
 
 #![allow(dead_code, reason = "each of those who include this uses a part of it")]
 #![allow(
@@ -11,6 +11,5 @@
     reason = "this is not the library"
 )]
 
-pub mod clock;
 pub mod server;
 mod watched;

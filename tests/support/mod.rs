@@ -13,6 +13,7 @@
 )]
 
 pub mod client;
+pub mod clock;
 pub mod closing;
 pub mod connector;
 mod direction;
@@ -23,6 +24,7 @@ pub mod idle;
 pub mod lateness;
 pub mod link;
 pub mod loopback;
+pub mod outcome;
 pub mod server;
 mod stream;
 pub mod tally;

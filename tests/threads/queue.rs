@@ -25,7 +25,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{self, Connected};
 use tower::Service;
 
-use crate::time::Time;
+use crate::clock::ManualClock;
 
 /// A server in place of a socket: answers each write, and then says what it is told to.
 #[derive(Clone, Default)]
@@ -269,13 +269,13 @@ fn assert_hardly_any_is_lost(outcome: Outcome) {
 
 #[test]
 fn a_request_queued_at_the_deadline_comes_back_or_fails() {
-    let time = Time::new();
-    let keep_alive = crate::keep_alive(&time, KeepAlivePolicy::default());
+    let clock = ManualClock::new();
+    let keep_alive = crate::keep_alive(&clock, KeepAlivePolicy::default());
 
     let outcome = queue(
         || {
-            let time = time.clone();
-            let close = move || time.advance(Duration::from_secs(3_600));
+            let clock = clock.clone();
+            let close = move || clock.advance(Duration::from_secs(3_600));
             (guarded(&keep_alive), Box::new(close))
         },
         |n, _| n >= tries(),
@@ -286,7 +286,7 @@ fn a_request_queued_at_the_deadline_comes_back_or_fails() {
 
 #[test]
 fn a_request_queued_while_its_connection_is_retired_comes_back_or_fails() {
-    let keep_alive = crate::keep_alive(&Time::new(), KeepAlivePolicy::default());
+    let keep_alive = crate::keep_alive(&ManualClock::new(), KeepAlivePolicy::default());
 
     let outcome = queue(
         || {

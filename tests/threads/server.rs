@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use super::time::Time;
+use super::clock::ManualClock;
 
 /// Answers each request with its path.
 pub struct Server {
@@ -31,11 +31,11 @@ impl Server {
 
     /// One that has closed a connection when it was idle for `timeout`, and whose FIN a request always
     /// crosses on its way: it gets no answer, as on a network that is far.
-    pub async fn with_idle_timeout(timeout: Duration, time: &Time) -> Self {
-        Self::start(Some((timeout, time.clone()))).await
+    pub async fn with_idle_timeout(timeout: Duration, clock: &ManualClock) -> Self {
+        Self::start(Some((timeout, clock.clone()))).await
     }
 
-    async fn start(idle: Option<(Duration, Time)>) -> Self {
+    async fn start(idle: Option<(Duration, ManualClock)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::<AtomicUsize>::default();
@@ -48,10 +48,10 @@ impl Server {
                 let idle_since = Mutex::new(None);
                 let idle = idle.clone();
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let is_closed = idle.as_ref().is_some_and(|(timeout, time)| {
+                    let is_closed = idle.as_ref().is_some_and(|(timeout, clock)| {
                         let mut since = idle_since.lock().unwrap();
-                        let since: Option<Instant> = since.replace(time.now());
-                        since.is_some_and(|since| time.now() - since >= *timeout)
+                        let since: Option<Instant> = since.replace(clock.now());
+                        since.is_some_and(|since| clock.now() - since >= *timeout)
                     });
                     let path = Bytes::from(request.uri().path().to_owned());
                     async move {

@@ -17,6 +17,8 @@
 
 #[path = "../../support/client.rs"]
 pub mod client;
+#[path = "../../support/clock.rs"]
+pub mod clock;
 #[path = "../../support/errors.rs"]
 pub mod errors;
 pub mod proxy;

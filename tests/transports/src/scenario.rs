@@ -10,8 +10,8 @@ use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpIn
 use tower::{Service, ServiceExt};
 
 use crate::client::{exchange, guarded, plain, post};
+use crate::clock::{MARGIN, ManualClock, TIMEOUT};
 use crate::errors::find;
-use crate::sockets::clock::{MARGIN, ManualClock, TIMEOUT};
 use crate::sockets::server::{Ending, Server};
 
 /// What a transport says of itself.

@@ -18,9 +18,9 @@ use support::Telling;
 use tower::util::Either;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 use transports::client::{exchange, guarded, post};
+use transports::clock::ManualClock;
 use transports::proxy::{Kind, Proxy};
 use transports::scenario::{Facts, Mark, holds};
-use transports::sockets::clock::ManualClock;
 use transports::sockets::server::Server;
 use transports::tls::{BOTH, HOST, tls};
 

@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion};
 use transports::client::{exchange, guarded, post};
+use transports::clock::ManualClock;
 use transports::scenario::{Facts, Mark, holds, is_left_alone};
-use transports::sockets::clock::ManualClock;
 use transports::sockets::server::Server;
 use transports::tls::{BOTH, Tls, tls};
 

@@ -1,5 +1,6 @@
 //! A clock that stands still until the test sets it forward.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -18,22 +19,24 @@ pub const MARGIN: Duration = Duration::from_secs(60);
 /// A monotonic and a wall clock, and the timers that go by the monotonic one: they wake nobody before
 /// it is time. Clones are the same clock.
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Mutex<Time>>);
+pub struct ManualClock(Arc<Mutex<State>>);
 
 #[derive(Debug)]
-struct Time {
+struct State {
     monotonic: Instant,
     wall: SystemTime,
-    waiting: Vec<(Instant, Waker)>,
+    sleeps: u64,
+    waiting: HashMap<u64, (Instant, Waker)>,
 }
 
 impl ManualClock {
     #[allow(clippy::new_without_default, reason = "it is like no other")]
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(Time {
+        Self(Arc::new(Mutex::new(State {
             monotonic: Instant::now(),
             wall: SystemTime::UNIX_EPOCH,
-            waiting: Vec::new(),
+            sleeps: 0,
+            waiting: HashMap::new(),
         })))
     }
 
@@ -53,17 +56,21 @@ impl ManualClock {
 
     /// Time passes, and timers fire.
     pub fn advance(&self, time: Duration) {
-        let due = {
+        let mut due = Vec::new();
+        {
             let mut state = self.0.lock().unwrap();
             state.wall += time;
             state.monotonic += time;
             let now = state.monotonic;
-            let waiting = std::mem::take(&mut state.waiting);
-            let (due, later): (Vec<_>, _) = waiting.into_iter().partition(|(at, _)| *at <= now);
-            state.waiting = later;
-            due
-        };
-        due.into_iter().for_each(|(_, waker)| waker.wake());
+            state.waiting.retain(|_, (deadline, waker)| {
+                if *deadline > now {
+                    return true;
+                }
+                due.push(waker.clone());
+                false
+            });
+        }
+        due.into_iter().for_each(Waker::wake);
     }
 
     /// Time passes as if the machine were suspended: no timer has noticed.
@@ -78,9 +85,12 @@ impl Timer for ManualClock {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let mut state = self.0.lock().unwrap();
+        state.sleeps += 1;
         Box::pin(ManualSleep {
             clock: self.clone(),
             deadline,
+            number: state.sleeps,
         })
     }
 
@@ -92,6 +102,7 @@ impl Timer for ManualClock {
 struct ManualSleep {
     clock: ManualClock,
     deadline: Instant,
+    number: u64,
 }
 
 impl Sleep for ManualSleep {}
@@ -104,7 +115,15 @@ impl Future for ManualSleep {
         if state.monotonic >= self.deadline {
             return Poll::Ready(());
         }
-        state.waiting.push((self.deadline, cx.waker().clone()));
+        let waiting = (self.deadline, cx.waker().clone());
+        state.waiting.insert(self.number, waiting);
         Poll::Pending
+    }
+}
+
+impl Drop for ManualSleep {
+    fn drop(&mut self) {
+        let mut state = self.clock.0.lock().unwrap();
+        state.waiting.remove(&self.number);
     }
 }
