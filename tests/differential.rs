@@ -8,6 +8,8 @@
 
 #[path = "differential/mod.rs"]
 mod differential;
+#[path = "differential/table.rs"]
+mod table;
 
 use std::path::Path;
 
@@ -20,12 +22,19 @@ const DEFAULT_POLICY: u8 = 0;
 const NO_REUSE: u8 = 4;
 const NO_LIMIT: u8 = 7;
 
+// The same byte with these: vectored writes, and a hyper that takes more than it does by default.
+const PLAIN: u8 = 0;
+const VECTORED: u8 = 8;
+const STRICT: u8 = 0;
+const LENIENT: u8 = 16;
+
 // Operations, by their codes; with this added, nobody is polled before the next.
 const AT_ONCE: u8 = 0x80;
 const SEND: u8 = 0;
 const UPLOADING: u8 = 5;
 const ANSWER: u8 = 7;
 const DELIVER: u8 = 10;
+const DELIVER_UP_TO: u8 = 15;
 const RAW: u8 = 16;
 const ROOM: u8 = 19;
 const STICK: u8 = 20;
@@ -35,15 +44,26 @@ const ADVANCE: u8 = 26;
 const RETIRE: u8 = 29;
 const MOVE: u8 = 30;
 
+/// How much is delivered, or has room.
+const ALL_AT_ONCE: u8 = 0;
+
 const GET: &[u8] = &[SEND, 0, 0, 0];
 const GET_AT_ONCE: &[u8] = &[SEND | AT_ONCE, 0, 0, 0];
+const HEAD: &[u8] = &[SEND, 1, 0, 0];
+/// With a body of two frames whose length is not known beforehand.
+const PUT: &[u8] = &[SEND, 3, 0, 2, 0, 3];
 /// With a body of two frames.
 const POST: &[u8] = &[SEND, 2, 0, 1, 0, 0];
 const UPLOAD: &[u8] = &[UPLOADING, 0];
 const OK: &[u8] = &[ANSWER, 0, 0, 0, 0, 0, DELIVER, 0];
 const IN_CHUNKS: &[u8] = &[ANSWER, 0, 0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, DELIVER, 0];
-/// Less than a request takes.
+const INTERIM_AND_IN_CHUNKS: &[u8] =
+    &[ANSWER, 0, 1, 0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, DELIVER, 0];
+const NOT_MODIFIED: &[u8] = &[ANSWER, 2, 0, 0, 0, 0, DELIVER, 0];
+/// Less than a head takes.
 const SOME_ROOM: &[u8] = &[ROOM, 5, 0];
+/// What makes [`SOME_ROOM`] enough for a head, and for less than all of the body behind it.
+const MORE_ROOM: &[u8] = &[ROOM, 5, 0, ROOM, 4, 0, ROOM, 4, 0];
 const ALL_ROOM: &[u8] = &[ROOM, 0, 0];
 const TAKE_NOTHING: &[u8] = &[TAKE, 1];
 const UNTIL_THE_DEADLINE: &[u8] = &[ADVANCE, 0];
@@ -83,13 +103,47 @@ fn the_rules_hold_over_the_seeds() {
     }
 }
 
+/// Each row by which framing is tested, on a connection with this crate and on one without.
+fn run_table(tolerance: u8) {
+    for row in table::rows() {
+        for (writes, operations) in &row.ways {
+            println!("{}, {writes}", row.name);
+            let tally = run(&after(DEFAULT_POLICY | writes | tolerance, &[operations]));
+
+            assert!(tally.opaque == 0 || row.may_be_opaque);
+        }
+    }
+}
+
+#[test]
+fn the_rules_hold_over_the_table_of_framing() {
+    run_table(STRICT);
+}
+
+#[test]
+fn the_rules_hold_over_the_table_of_framing_where_hyper_tolerates_everything() {
+    run_table(LENIENT);
+}
+
 #[test]
 fn a_connection_is_idle_between_exchanges_and_reused() {
-    let tally = run(&after(DEFAULT_POLICY, &[GET, OK, GET, IN_CHUNKS, GET, OK]));
+    let exchanges = [
+        [GET, OK, UPLOAD],
+        [PUT, INTERIM_AND_IN_CHUNKS, UPLOAD],
+        [HEAD, OK, UPLOAD],
+        [POST, OK, UPLOAD],
+        [GET, NOT_MODIFIED, UPLOAD],
+        [PUT, UPLOAD, OK],
+        [POST, UPLOAD, IN_CHUNKS],
+        [GET, OK, UPLOAD],
+    ];
+    for writes in [PLAIN, VECTORED] {
+        let tally = run(&after(DEFAULT_POLICY | writes, &exchanges.concat()));
 
-    assert_eq!(tally.reused, 2);
-    assert!(tally.idle >= 4, "before, between and behind: {tally:?}");
-    assert_eq!(tally.opaque, 0);
+        assert_eq!(tally.reused, 7);
+        assert!(tally.idle >= 9, "before, between and behind: {tally:?}");
+        assert_eq!(tally.opaque, 0);
+    }
 }
 
 #[test]
@@ -143,9 +197,12 @@ fn the_server_closes_what_was_retired_and_could_not_be_flushed_so_far() {
 
 #[test]
 fn a_connection_is_not_idle_while_two_requests_share_a_write() {
-    let operations = [SOME_ROOM, POST, UPLOAD, OK, GET, ALL_ROOM, OK, GET, OK];
+    for more in [&[], MORE_ROOM] {
+        let first = [SOME_ROOM, POST, UPLOAD, more, OK];
+        let operations = [&first[..], &[GET, ALL_ROOM, OK, GET, OK]].concat();
 
-    assert_eq!(run(&after(DEFAULT_POLICY, &operations)).reused, 2);
+        assert_eq!(run(&after(DEFAULT_POLICY, &operations)).reused, 2);
+    }
 }
 
 #[test]

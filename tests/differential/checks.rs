@@ -1,5 +1,6 @@
 //! What must not differ between the two, and what has to hold of the one.
 
+use http_keepalive::Stats;
 use hyper::rt::Timer;
 
 use super::call::Call;
@@ -19,13 +20,15 @@ impl Pair {
             return false;
         }
         self.assert_alike();
-        if self.keep_alive.stats().opaque.total() > 0 {
+        // Counters are summed up for that.
+        let stats = self.keep_alive.stats();
+        if stats.opaque.total() > 0 {
             self.tally.opaque = 1;
         }
         if !self.setup.is_unlimited {
-            let facts = self.facts(self.handle.deadline().is_some());
+            let facts = self.facts(self.handle.deadline().is_some(), &stats);
             assert_eq!(facts.broken(), None, "{facts:?}");
-            self.count(&facts);
+            self.count(&facts, &stats);
         }
         self.guarded.ended().is_none()
     }
@@ -33,7 +36,7 @@ impl Pair {
     /// Retires the connection, which closes it exactly if it is idle, and lets everything come to
     /// its end.
     pub(super) fn close(&mut self) {
-        let before = self.facts(true);
+        let before = self.facts(true, &self.keep_alive.stats());
         self.handle.retire();
         self.settle();
         if self.has_closed() {
@@ -42,7 +45,8 @@ impl Pair {
             return;
         }
         self.assert_alike();
-        let facts = self.facts(self.handle.deadline().is_some());
+        let is_idle = self.handle.deadline().is_some();
+        let facts = self.facts(is_idle, &self.keep_alive.stats());
         assert_eq!(facts.broken(), None, "{facts:?}, retired in vain");
         self.release();
         if self.has_closed() {
@@ -106,14 +110,14 @@ impl Pair {
         deadline.is_some_and(|deadline| deadline <= self.clock.now())
     }
 
-    fn facts(&self, idle: bool) -> Facts {
+    fn facts(&self, idle: bool, stats: &Stats) -> Facts {
         let wire = self.guarded.wire.borrow();
         let waits = |call: &&Call| !call.is_done();
         Facts {
             hyper: self.guarded.standing(),
             idle,
             is_over: self.is_over(),
-            is_opaque: self.keep_alive.stats().opaque.total() > 0,
+            is_opaque: stats.opaque.total() > 0,
             is_blocked: wire.is_blocked(),
             is_flush_pending: wire.is_flush_pending(),
             is_awaited: self.guarded.calls.iter().filter(waits).any(Call::is_eager),
@@ -129,11 +133,11 @@ impl Pair {
         }
     }
 
-    fn count(&mut self, facts: &Facts) {
+    fn count(&mut self, facts: &Facts, stats: &Stats) {
         let is_open = facts.idle && facts.hyper != Standing::Closed;
         self.tally.idle += u64::from(is_open);
         self.tally.held_up += u64::from(is_open && facts.is_held_up);
-        self.tally.reused = self.keep_alive.stats().reused;
+        self.tally.reused = stats.reused;
     }
 
     /// As long as this crate does nothing, nothing is to be seen of it.

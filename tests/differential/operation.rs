@@ -53,7 +53,9 @@ impl Setup {
                 .http09_responses(true)
                 .allow_spaces_after_header_name_in_responses(true)
                 .allow_obsolete_multiline_headers_in_responses(true)
-                .ignore_invalid_headers_in_responses(true);
+                .ignore_invalid_headers_in_responses(true)
+                .max_headers(10_000)
+                .max_buf_size(4 * 1024 * 1024);
         }
         builder
     }

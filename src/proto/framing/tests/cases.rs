@@ -1,10 +1,10 @@
 //! The table: what passes on a connection, what the tracker makes of it, and what hyper does.
+//!
+//! `tests/differential.rs` includes this file, and runs the same cases through the connector.
 
 use http::Version;
 
-use super::follower::Outcome;
-use crate::proto::framing::Opaque;
-use crate::proto::framing::head::{MAX_HEAD, MAX_LINE};
+use super::{MAX_HEAD, MAX_LINE, Opaque, Outcome};
 
 /// What hyper's client does once everything was delivered and the transport stays open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! What the tracker finds, held against a table of cases, against hyper itself, and against chance.
 //!
 //! * `cases` is the table: a request, its response, what the tracker makes of them and what hyper
-//!   does.
+//!   does. `tests/differential.rs` runs the same cases through this crate's connector.
 //! * `table` runs every case in every order and splitting; `sequences` puts several on one
 //!   connection.
 //! * `differential` runs the same cases through hyper's client, driven by `rig`, with the tracker
@@ -20,3 +20,7 @@ mod random;
 mod rig;
 mod sequences;
 mod table;
+
+use self::follower::Outcome;
+use super::Opaque;
+use super::head::{MAX_HEAD, MAX_LINE};

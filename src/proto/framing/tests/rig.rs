@@ -57,8 +57,6 @@ impl Rig {
             eof: false,
             reader: None,
             writes,
-            room: usize::MAX,
-            writer: None,
             written: Vec::new(),
             follower: Follower::new(),
         }));
@@ -125,18 +123,6 @@ impl Rig {
         self.eof();
     }
 
-    /// From here on the transport takes so many bytes more, and then none.
-    pub(super) fn make_room(&mut self, bytes: usize) {
-        let mut wire = self.wire.borrow_mut();
-        wire.room = bytes;
-        let writer = wire.writer.take();
-        drop(wire);
-        if let Some(writer) = writer {
-            writer.wake();
-        }
-        self.drive();
-    }
-
     /// Polls everything until nothing moves any more.
     fn drive(&mut self) {
         for _ in 0..1000 {
@@ -197,9 +183,6 @@ struct Wire {
     eof: bool,
     reader: Option<Waker>,
     writes: Writes,
-    /// How many bytes will be taken.
-    room: usize,
-    writer: Option<Waker>,
     written: Vec<u8>,
     follower: Follower,
 }
@@ -246,16 +229,11 @@ impl Read for Transport {
 impl Write for Transport {
     fn poll_write(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut wire = self.0.borrow_mut();
-        let count = buf.len().min(wire.writes.at_most).min(wire.room);
-        if count == 0 && !buf.is_empty() {
-            wire.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        wire.room -= count;
+        let count = buf.len().min(wire.writes.at_most);
         wire.written.extend_from_slice(&buf[..count]);
         wire.follower.on_written(&buf[..count]);
         Poll::Ready(Ok(count))

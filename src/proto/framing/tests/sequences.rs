@@ -347,35 +347,7 @@ fn exchange(rig: &mut Rig, request: &Request, upload: Upload, response: &[u8]) {
 }
 
 #[test]
-fn hyper_and_the_tracker_agree_from_exchange_to_exchange() {
-    for vectored in [false, true] {
-        let mut rig = Rig::new(&Builder::new(), Writes { vectored, ..WRITES });
-        for (n, (request, upload, response)) in [
-            (GET, Upload::AtOnce, OK),
-            (STREAMED, Upload::Late, CHUNKED),
-            (HEAD, Upload::AtOnce, OK_HEAD),
-            (SIZED, Upload::Late, OK),
-            (GET, Upload::AtOnce, NOT_MODIFIED),
-            (STREAMED, Upload::AtOnce, OK),
-            (SIZED, Upload::AtOnce, CHUNKED),
-            (GET, Upload::AtOnce, OK),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            exchange(&mut rig, &request, upload, response);
-
-            assert_eq!(rig.hyper(), Hyper::Ready, "exchange {n}");
-            assert_eq!(rig.follow(Follower::outcome), Outcome::Idle, "exchange {n}");
-            assert_eq!(rig.follow(Follower::ended), n + 1);
-            let status = rig.received().unwrap().as_ref().unwrap().0;
-            assert_eq!(rig.follow(Follower::status), status);
-        }
-    }
-}
-
-#[test]
-fn after_http_1_0_hyper_speaks_that_too_and_leaves_out_a_body_of_unknown_length() {
+fn after_a_response_of_http_1_0_hyper_speaks_it_and_leaves_out_a_body_of_unknown_length() {
     let mut rig = Rig::new(&Builder::new(), WRITES);
     let response = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
     exchange(&mut rig, &GET, Upload::AtOnce, response);
@@ -386,35 +358,6 @@ fn after_http_1_0_hyper_speaks_that_too_and_leaves_out_a_body_of_unknown_length(
     assert_eq!(rig.hyper(), Hyper::Ready);
     assert_eq!(rig.follow(Follower::outcome), Outcome::Idle);
     assert_eq!(rig.follow(Follower::ended), 2);
-}
-
-#[test]
-fn hyper_takes_another_request_before_the_one_before_is_out_but_the_tracker_does_not() {
-    let mut rig = Rig::new(&Builder::new(), WRITES);
-    rig.make_room(SIZED.wire.len() - 3);
-    rig.send(&SIZED.message.unwrap(), Upload::AtOnce);
-    rig.deliver(OK);
-    assert_eq!(
-        rig.hyper(),
-        Hyper::Ready,
-        "what is in its buffer counts as sent"
-    );
-    assert_eq!(
-        rig.follow(Follower::outcome),
-        Outcome::Open,
-        "three bytes are not out"
-    );
-
-    rig.send(&HEAD.message.unwrap(), Upload::AtOnce);
-    rig.make_room(usize::MAX);
-    assert_eq!(rig.written(), [SIZED.wire, HEAD.wire].concat());
-    assert_eq!(rig.follow(Follower::ended), 1);
-    assert_eq!(rig.follow(Follower::outcome), Outcome::Open);
-
-    rig.deliver(OK_HEAD);
-    assert_eq!(rig.hyper(), Hyper::Ready);
-    assert_eq!(rig.follow(Follower::ended), 2);
-    assert_eq!(rig.follow(Follower::outcome), Outcome::Idle);
 }
 
 #[test]
