@@ -10,8 +10,8 @@
 
 mod accident;
 mod change;
-mod crowded;
 mod endings;
+mod evictions;
 mod goodbyes;
 mod hint;
 mod hostile;

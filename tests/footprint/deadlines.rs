@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::support::client::{HttpClient, exchange, guarded, plain, post};
-use crate::support::closing::{Counted, Work};
+use crate::support::deadline_work::{Counted, Work};
 use crate::support::idle::fill;
 use crate::support::link::Link;
 use crate::support::server::{LinkConnector, Server};

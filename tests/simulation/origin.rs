@@ -15,7 +15,7 @@ use super::draw::Draw;
 use super::ledger::{Closing, Ledger};
 use super::server_end::{Ending, ServerEnd};
 use super::world::World;
-use super::{hypers, scripted};
+use super::{hyper_server, scripted_server};
 use crate::support::link::LinkEnd;
 
 /// The server. Clones are the same one.
@@ -154,9 +154,9 @@ impl Origin {
 impl Serving {
     async fn serve(self, end: ServerEnd) -> Closing {
         if self.world.server.is_hyper {
-            hypers::serve(Arc::new(self), end).await
+            hyper_server::serve(Arc::new(self), end).await
         } else {
-            scripted::serve(Arc::new(self), end).await
+            scripted_server::serve(Arc::new(self), end).await
         }
     }
 

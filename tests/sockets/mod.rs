@@ -11,5 +11,5 @@
     reason = "this is not the library"
 )]
 
+mod read_ending;
 pub mod server;
-mod watched;

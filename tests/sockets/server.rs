@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ProtocolVersion;
 
-use super::watched::Watched;
+use super::read_ending::ReadEnding;
 
 /// How long to wait for what must happen: a broken promise is then a failure, and not a test that
 /// hangs, or that passes because hyper-util's pool closes the connection, after 90 s.
@@ -245,13 +245,13 @@ where
     let _ = events.send(Event::Ended(number, ending));
 }
 
-fn watch<T>(io: T) -> (TokioIo<Watched<T>>, Arc<Mutex<Ending>>) {
+fn watch<T>(io: T) -> (TokioIo<ReadEnding<T>>, Arc<Mutex<Ending>>) {
     let ending = Arc::new(Mutex::new(Ending::Unread));
-    let watched = Watched {
+    let io = ReadEnding {
         io,
         ending: Arc::clone(&ending),
     };
-    (TokioIo::new(watched), ending)
+    (TokioIo::new(io), ending)
 }
 
 fn answer(

@@ -14,8 +14,8 @@
 
 pub mod client;
 pub mod clock;
-pub mod closing;
 pub mod connector;
+pub mod deadline_work;
 mod direction;
 pub mod errors;
 pub mod exchanges;

@@ -16,7 +16,7 @@
 use std::time::{Duration, Instant};
 
 use cost::canned::{Canned, CannedConnector, TYPICAL};
-use cost::support::closing::{Counted, Work};
+use cost::support::deadline_work::{Counted, Work};
 use cost::{is_trial, pairs, paused_runtime};
 
 fn main() {

@@ -57,14 +57,14 @@ fn is_refused(failure: &Failure) -> bool {
 }
 
 #[tokio::test]
-async fn a_refused_connection() {
+async fn a_refused_connection_fails_as_without_this_crate() {
     let uri = format!("http://{}/", nobody().await);
 
     assert!(is_refused(&failure(HttpConnector::new(), &uri).await));
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there() {
+async fn a_proxy_that_is_not_there_fails_as_without_this_crate() {
     let proxy: Uri = format!("http://{}/", nobody().await).parse().unwrap();
 
     let tunnel = Tunnel::new(proxy.clone(), HttpConnector::new());
@@ -91,7 +91,7 @@ impl fmt::Display for NoSuchHost {
 impl Error for NoSuchHost {}
 
 #[tokio::test]
-async fn no_such_host() {
+async fn a_host_that_does_not_exist_fails_with_the_error_of_the_resolver() {
     let resolver = service_fn(|name: Name| {
         ready(Err::<vec::IntoIter<SocketAddr>, _>(NoSuchHost(
             name.to_string(),
@@ -106,7 +106,7 @@ async fn no_such_host() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_does_not_verify() {
+async fn a_certificate_that_does_not_verify_fails_with_the_error_of_tls() {
     let server = Server::tcp(Some(tls(BOTH, b"http/1.1").acceptor())).await;
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls(BOTH, b"http/1.1").client)
@@ -144,7 +144,7 @@ async fn ssh(speaks_first: bool) -> String {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_in_another_language() {
+async fn a_server_that_answers_in_another_protocol_fails_as_without_this_crate() {
     let failure = failure(HttpConnector::new(), &ssh(false).await).await;
 
     let said = ["client error (SendRequest)", "invalid HTTP version parsed"];
@@ -154,7 +154,7 @@ async fn a_server_that_answers_in_another_language() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first() {
+async fn a_server_that_speaks_first_fails_as_without_this_crate() {
     // The connection is there for the client when the banner is.
     let connector = service_fn(|uri: Uri| {
         Box::pin(async move {

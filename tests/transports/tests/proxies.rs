@@ -36,7 +36,7 @@ fn connected_to(uri: &Uri) -> Facts {
 }
 
 #[tokio::test]
-async fn socks_4() {
+async fn promises_hold_through_a_socks_4_proxy() {
     let mut server = Server::tcp(None).await;
     let proxy = Proxy::start(Kind::Socks4, server.address()).await;
     let connector = SocksV4::new(proxy.uri(), any_scheme());
@@ -46,7 +46,7 @@ async fn socks_4() {
 }
 
 #[tokio::test]
-async fn socks_5() {
+async fn promises_hold_through_a_socks_5_proxy() {
     let mut server = Server::tcp(None).await;
     let proxy = Proxy::start(Kind::Socks5, server.address()).await;
     let connector = SocksV5::new(proxy.uri(), any_scheme());
@@ -56,7 +56,7 @@ async fn socks_5() {
 }
 
 #[tokio::test]
-async fn a_tunnel() {
+async fn promises_hold_through_a_tunnel() {
     let mut server = Server::tcp(None).await;
     let proxy = Proxy::start(Kind::Connect, server.address()).await;
     let connector = Tunnel::new(proxy.uri(), any_scheme());
@@ -66,7 +66,7 @@ async fn a_tunnel() {
 }
 
 #[tokio::test]
-async fn tls_through_a_tunnel() {
+async fn promises_hold_over_tls_through_a_tunnel() {
     let tls = tls(BOTH, b"http/1.1");
     let mut server = Server::tcp(Some(tls.acceptor())).await;
     let proxy = Proxy::start(Kind::Connect, server.address()).await;
@@ -83,7 +83,7 @@ async fn tls_through_a_tunnel() {
 
 /// Within the tunnel this crate would see only the tunnel, and leave it alone for good.
 #[tokio::test]
-async fn and_within_the_tunnel_is_the_wrong_side() {
+async fn a_connection_is_left_alone_within_a_tunnel() {
     let mut server = Server::tcp(None).await;
     let proxy = Proxy::start(Kind::Connect, server.address()).await;
     let keep_alive = ManualClock::new().keep_alive();
@@ -100,7 +100,7 @@ async fn and_within_the_tunnel_is_the_wrong_side() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_takes_whole_uris() {
+async fn promises_hold_through_a_proxy_that_takes_whole_uris() {
     let mut server = Server::tcp(None).await;
     let proxy: Uri = format!("http://{}/", server.address()).parse().unwrap();
     let to_proxy = HttpConnector::new().map_request(move |_: Uri| proxy.clone());
@@ -131,7 +131,7 @@ type Route = Either<
 >;
 
 #[tokio::test]
-async fn one_of_two_connectors() {
+async fn promises_hold_over_either_of_two_connectors() {
     let mut server = Server::tcp(None).await;
     let direct: Route = Either::Left(
         ServiceBuilder::new()
@@ -154,7 +154,7 @@ async fn one_of_two_connectors() {
 }
 
 #[tokio::test]
-async fn one_that_speaks_tls_only_where_asked() {
+async fn promises_hold_over_a_connector_that_speaks_tls_only_where_asked() {
     let tls = tls(BOTH, b"http/1.1");
     let connector: HttpsConnector<HttpConnector> = HttpsConnectorBuilder::new()
         .with_tls_config(tls.client.clone())

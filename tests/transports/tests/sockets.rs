@@ -21,7 +21,7 @@ use transports::scenario::{Facts, holds};
 use transports::sockets::server::Server;
 
 #[tokio::test]
-async fn plain_tcp() {
+async fn promises_hold_over_plain_tcp() {
     let mut server = Server::tcp(None).await;
     let address = server.address();
     let facts = Facts {
@@ -44,7 +44,7 @@ fn two_addresses(_: Name) -> Ready<Result<array::IntoIter<SocketAddr, 2>, Infall
 
 /// Nobody listens on the first address.
 #[tokio::test]
-async fn happy_eyeballs() {
+async fn promises_hold_on_the_second_address_of_a_host() {
     let mut server = Server::tcp(None).await;
     let address = server.address();
     let facts = Facts {
@@ -76,7 +76,7 @@ mod where_the_first_address_does_not_answer {
     }
 
     #[tokio::test]
-    async fn happy_eyeballs() {
+    async fn promises_hold_on_the_second_address_of_a_host() {
         let mut server = Server::tcp(None).await;
         let address = server.address();
         let silent = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
@@ -101,7 +101,7 @@ mod where_the_first_address_does_not_answer {
 }
 
 #[tokio::test]
-async fn unix_sockets() {
+async fn promises_hold_over_unix_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("origin");
     let mut server = Server::unix(&path);

@@ -42,7 +42,7 @@ fn facts(server: &Server) -> Facts {
 }
 
 #[tokio::test]
-async fn rustls_in_each_version() {
+async fn promises_hold_over_rustls_in_each_version() {
     for (version, expected) in [
         (&TLS12, ProtocolVersion::TLSv1_2),
         (&TLS13, ProtocolVersion::TLSv1_3),
@@ -58,7 +58,7 @@ async fn rustls_in_each_version() {
 
 /// What TLS knows of the server is not told by hyper-rustls, but by those who ask its connections.
 #[tokio::test]
-async fn what_is_told_of_the_session_survives() {
+async fn what_a_connector_tells_of_its_tls_session_reaches_the_response() {
     let tls = tls(BOTH, b"http/1.1");
     let mut server = Server::tcp(Some(tls.acceptor())).await;
     let connector = Telling::new(rustls(tls.client), |io| {
@@ -79,7 +79,7 @@ async fn what_is_told_of_the_session_survives() {
 }
 
 #[tokio::test]
-async fn rustls_with_http2() {
+async fn http2_over_rustls_is_left_alone() {
     let tls = tls(BOTH, b"h2");
     let mut server = Server::tcp(Some(tls.acceptor())).await;
     let facts = Facts {
@@ -109,7 +109,7 @@ mod native {
     }
 
     #[tokio::test]
-    async fn native_tls() {
+    async fn promises_hold_over_native_tls() {
         let tls = tls(BOTH, b"http/1.1");
         let mut server = Server::tcp(Some(tls.acceptor())).await;
         let (uri, facts) = (server.uri(), facts(&server));
@@ -119,7 +119,7 @@ mod native {
     }
 
     #[tokio::test]
-    async fn native_tls_with_http2() {
+    async fn http2_over_native_tls_is_left_alone() {
         let tls = tls(BOTH, b"h2");
         let mut server = Server::tcp(Some(tls.acceptor())).await;
         let facts = Facts {
