@@ -24,9 +24,11 @@ mod sentinels;
 mod siblings;
 mod silent;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http_keepalive::{KeepAlive, KeepAliveBuilder, KeepAlivePolicy, Learn};
+use http_keepalive::{KeepAlivePolicy, Learn};
+
+use crate::support::client::{builder, keep_alive};
 
 const URI: &str = "http://server.test/";
 
@@ -41,15 +43,4 @@ fn full() -> KeepAlivePolicy {
     KeepAlivePolicy::default()
         .learn(Learn::Full)
         .safety_margin(Duration::from_millis(100))
-}
-
-/// Its wall clock stands still, for the one of the system goes on while virtual time does not.
-fn builder(policy: KeepAlivePolicy) -> KeepAliveBuilder {
-    KeepAlive::builder()
-        .policy(policy)
-        .wall_clock(|| SystemTime::UNIX_EPOCH)
-}
-
-fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
-    builder(policy).build().unwrap()
 }

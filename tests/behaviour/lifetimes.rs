@@ -1,10 +1,10 @@
 //! How long a connection serves at all, and that many of them do not end together.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::support::client::{Guarded, exchange, get, guarded, keep_alive, plain, post};
+use crate::support::clock::WallClock;
 use crate::support::idle::fill;
 use crate::support::link::Link;
 use crate::support::server::{LinkConnector, Server, full};
@@ -108,18 +108,14 @@ async fn a_life_that_ends_within_an_exchange_is_ended_after_it() {
 #[tokio::test(start_paused = true)]
 async fn the_time_that_a_machine_was_suspended_is_a_part_of_a_connections_life() {
     for (suspended, connections) in [(Duration::ZERO, 1), (LIFETIME, 2)] {
-        let wall = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH));
-        let read = Arc::clone(&wall);
-        let keep_alive = KeepAlive::builder()
-            .policy(exact().max_idle(Duration::from_secs(3_600)))
-            .wall_clock(move || *read.lock().unwrap())
-            .build()
-            .unwrap();
+        let wall = WallClock::new();
+        let policy = exact().max_idle(Duration::from_secs(3_600));
+        let keep_alive = wall.builder().policy(policy).build().unwrap();
         let server = Server::builder().build();
         let client = client(&keep_alive, &server);
 
         exchange(&client, get(URI)).await.unwrap();
-        *wall.lock().unwrap() += suspended;
+        wall.suspend(suspended);
         exchange(&client, get(URI)).await.unwrap();
 
         assert_eq!(server.connections(), connections);

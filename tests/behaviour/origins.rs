@@ -3,21 +3,15 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
-use crate::support::client::{exchange, get, guarded, post};
+use crate::support::client::{builder, exchange, get, guarded, post};
 use crate::support::link::Link;
 use crate::support::server::Server;
-use http_keepalive::{
-    EvidenceKind, KeepAlive, KeepAliveBuilder, KeepAlivePolicy, Learn, OriginSnapshot,
-};
+use http_keepalive::{EvidenceKind, KeepAlive, KeepAlivePolicy, Learn, OriginSnapshot};
 use tokio::time::sleep;
 
 const SECOND: Duration = Duration::from_secs(1);
 const RTT: Duration = Duration::from_millis(80);
 const URI: &str = "http://server.test/";
-
-fn builder() -> KeepAliveBuilder {
-    KeepAlive::builder().wall_clock(|| SystemTime::UNIX_EPOCH)
-}
 
 fn link() -> Link {
     Link::new().latency(RTT / 2)

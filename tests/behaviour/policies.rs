@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::support::client::{Guarded, exchange, get, guarded, post};
+use crate::support::client::{Guarded, builder, exchange, get, guarded, post};
 use crate::support::link::Link;
 use crate::support::server::{LinkConnector, Server};
 use http::header::CONNECTION;
@@ -18,10 +18,6 @@ fn patient() -> KeepAlivePolicy {
     KeepAlivePolicy::default()
         .max_idle(60 * SECOND)
         .safety_margin(15 * SECOND)
-}
-
-fn builder() -> KeepAliveBuilder {
-    KeepAlive::builder().wall_clock(|| SystemTime::UNIX_EPOCH)
 }
 
 fn client(keep_alive: &KeepAlive, server: &Server) -> Guarded<LinkConnector> {

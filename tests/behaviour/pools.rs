@@ -9,14 +9,12 @@ mod senders;
 mod singleton;
 
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{IdleAwareConnector, KeepAlive, KeepAlivePolicy};
+use http_keepalive::{IdleAwareConnector, KeepAlivePolicy};
 use hyper::body::Incoming;
 use tokio::time::sleep;
 use tower::{BoxError, Service};
@@ -49,29 +47,6 @@ pub fn connector(server: &Server) -> LinkConnector {
 
 pub fn guarded(server: &Server) -> IdleAwareConnector<LinkConnector> {
     keep_alive(KeepAlivePolicy::default().max_idle(T)).connector(connector(server))
-}
-
-/// A wall clock that is set by hand, and stands still otherwise.
-#[derive(Clone, Debug, Default)]
-pub struct Wall(Arc<AtomicU64>);
-
-impl Wall {
-    pub fn keep_alive(&self) -> KeepAlive {
-        let wall = self.clone();
-        KeepAlive::builder()
-            .policy(KeepAlivePolicy::default().max_idle(T))
-            .wall_clock(move || {
-                SystemTime::UNIX_EPOCH + Duration::from_nanos(wall.0.load(Ordering::Relaxed))
-            })
-            .build()
-            .unwrap()
-    }
-
-    /// Time passes, and no timer has noticed.
-    pub fn advance(&self, time: Duration) {
-        let nanoseconds = time.as_nanos().try_into().unwrap();
-        self.0.fetch_add(nanoseconds, Ordering::Relaxed);
-    }
 }
 
 pub fn request(id: &str) -> Request<Full<Bytes>> {

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::support::client::{HttpClient, exchange, get, keep_alive, plain, post};
+use crate::support::client::{HttpClient, builder, exchange, get, keep_alive, plain, post};
 use crate::support::clock::ManualClock;
 use crate::support::link::Link;
 use crate::support::server::{Server, full};
@@ -104,11 +104,7 @@ mod in_the_instant_of_the_deadline {
     impl Sleep for Never {}
 
     fn with_timer(timer: impl Timer + Send + Sync + 'static) -> KeepAlive {
-        KeepAlive::builder()
-            .timer(timer)
-            .wall_clock(|| SystemTime::UNIX_EPOCH)
-            .build()
-            .unwrap()
+        builder().timer(timer).build().unwrap()
     }
 
     /// Has each request meet a connection that expires in that instant; the scheduler gets a few
@@ -457,11 +453,7 @@ mod a_timer_of_another_kind {
         timer: &ManualClock,
         server: &Server,
     ) -> crate::support::client::Guarded<crate::support::server::LinkConnector> {
-        let keep_alive = KeepAlive::builder()
-            .timer(timer.clone())
-            .wall_clock(|| SystemTime::UNIX_EPOCH)
-            .build()
-            .unwrap();
+        let keep_alive = builder().timer(timer.clone()).build().unwrap();
         guarded(&keep_alive, server)
     }
 

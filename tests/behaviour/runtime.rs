@@ -5,12 +5,11 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::support::client::{exchange, get, keep_alive};
+use crate::support::clock::WallClock;
 use crate::support::connector::LinkStream;
 use crate::support::link::Link;
 use crate::support::loopback::{connector, serve};
@@ -139,14 +138,14 @@ async fn the_future_of_a_connection_that_closes_itself_ends_with_an_error_that_s
 #[tokio::test(start_paused = true)]
 async fn a_request_that_was_queued_on_an_expired_connection_is_handed_back() {
     let server = Server::builder().build();
-    let now = Arc::<AtomicU64>::default();
-    let keep_alive = suspendable(&now);
+    let wall = WallClock::new();
+    let keep_alive = wall.builder().build().unwrap();
     let io = connect(&keep_alive, &server, Link::new()).await;
     let (mut sender, connection) = http1::handshake(io).await.unwrap();
     let driven = tokio::spawn(connection);
     send(&mut sender).await;
     sender.ready().await.unwrap();
-    now.store(3_600, Ordering::Relaxed);
+    wall.suspend(Duration::from_secs(3_600));
 
     let mut error = sender.try_send_request(get(URI)).await.unwrap_err();
 
@@ -187,8 +186,8 @@ fn a_runtime_without_a_time_driver_serves_requests_and_reuses_connections() {
     ] {
         runtime.unwrap().block_on(async {
             let uri = server().await;
-            let now = Arc::<AtomicU64>::default();
-            let keep_alive = suspendable(&now);
+            let wall = WallClock::new();
+            let keep_alive = wall.builder().build().unwrap();
             let client: Client<_, Full<Bytes>> =
                 Client::builder(TokioExecutor::new()).build(keep_alive.connector(connector()));
             // A connection may come back to the pool after the next request has left.
@@ -197,7 +196,7 @@ fn a_runtime_without_a_time_driver_serves_requests_and_reuses_connections() {
             }
             let before = keep_alive.stats();
 
-            now.store(3_600, Ordering::Relaxed);
+            wall.suspend(Duration::from_secs(3_600));
             exchange(&client, get(&uri)).await.unwrap();
 
             let after = keep_alive.stats();
@@ -210,16 +209,6 @@ fn a_runtime_without_a_time_driver_serves_requests_and_reuses_connections() {
 async fn server() -> String {
     let address = serve(|| Response::new(full("ok"))).await;
     format!("http://{address}/")
-}
-
-/// One whose wall clock shows so many seconds.
-fn suspendable(now: &Arc<AtomicU64>) -> KeepAlive {
-    let now = Arc::clone(now);
-    let seconds = move || Duration::from_secs(now.load(Ordering::Relaxed));
-    KeepAlive::builder()
-        .wall_clock(move || SystemTime::UNIX_EPOCH + seconds())
-        .build()
-        .unwrap()
 }
 
 /// The control: such a runtime is enough for hyper-util alone.

@@ -1,15 +1,14 @@
 //! Many idle connections at once: what closing them takes, and what a burst of requests meets.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::support::client::{HttpClient, exchange, guarded, plain, post};
+use crate::support::clock::WallClock;
 use crate::support::deadline_work::{Counted, Work};
 use crate::support::idle::fill;
 use crate::support::link::Link;
 use crate::support::server::{LinkConnector, Server};
-use http_keepalive::{KeepAlive, KeepAlivePolicy};
+use http_keepalive::KeepAlivePolicy;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -103,20 +102,12 @@ async fn a_burst_on_connections_about_to_be_closed_fails() {
 /// As after a machine was suspended: no timer has run, and all connections are still in the pool.
 #[tokio::test(start_paused = true)]
 async fn a_burst_that_meets_a_thousand_expired_connections_is_served() {
-    let suspended = Arc::new(AtomicBool::new(false));
-    let clock = Arc::clone(&suspended);
+    let wall = WallClock::new();
     let policy = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
-    let keep_alive = KeepAlive::builder()
-        .policy(policy)
-        .wall_clock(move || {
-            let hours = u64::from(clock.load(Ordering::Relaxed));
-            SystemTime::UNIX_EPOCH + Duration::from_secs(3_600 * hours)
-        })
-        .build()
-        .unwrap();
+    let keep_alive = wall.builder().policy(policy).build().unwrap();
     let client = |connector| guarded(&keep_alive, connector);
 
-    let failed = failures(client, || suspended.store(true, Ordering::Relaxed)).await;
+    let failed = failures(client, || wall.suspend(Duration::from_secs(3_600))).await;
 
     assert_eq!(failed, 0);
     assert_eq!(keep_alive.stats().retired.idle_deadline, 1_000);

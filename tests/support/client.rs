@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{IdleAwareConnector, KeepAlive, KeepAlivePolicy, KeepAliveService};
+use http_keepalive::{
+    IdleAwareConnector, KeepAlive, KeepAliveBuilder, KeepAlivePolicy, KeepAliveService,
+};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
@@ -47,14 +49,15 @@ where
         .build(connector)
 }
 
-/// The shared handle for tests in virtual time: its wall clock stands still, for the one of the
-/// system goes on while virtual time does not.
+/// For tests in virtual time: the wall clock stands still, for the one of the system goes on while
+/// virtual time does not.
+pub fn builder() -> KeepAliveBuilder {
+    KeepAlive::builder().wall_clock(|| SystemTime::UNIX_EPOCH)
+}
+
+/// The shared handle for tests in virtual time.
 pub fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
-    KeepAlive::builder()
-        .policy(policy)
-        .wall_clock(|| SystemTime::UNIX_EPOCH)
-        .build()
-        .unwrap()
+    builder().policy(policy).build().unwrap()
 }
 
 /// A POST of a few bytes, with an id by which the server can be asked for it.

@@ -1,4 +1,4 @@
-//! A clock that stands still until the test sets it forward.
+//! Clocks that stand still until the test sets them forward.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -7,8 +7,30 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-use http_keepalive::{KeepAlive, KeepAlivePolicy};
+use http_keepalive::{KeepAlive, KeepAliveBuilder, KeepAlivePolicy};
 use hyper::rt::{Sleep, Timer};
+
+/// A wall clock beside tokio's monotonic one. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct WallClock(Arc<Mutex<SystemTime>>);
+
+impl WallClock {
+    #[allow(clippy::new_without_default, reason = "it is like no other")]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(SystemTime::UNIX_EPOCH)))
+    }
+
+    /// Connections whose wall clock is this one.
+    pub fn builder(&self) -> KeepAliveBuilder {
+        let clock = self.clone();
+        KeepAlive::builder().wall_clock(move || *clock.0.lock().unwrap())
+    }
+
+    /// Time passes as if the machine were suspended: no timer has noticed.
+    pub fn suspend(&self, time: Duration) {
+        *self.0.lock().unwrap() += time;
+    }
+}
 
 /// The timeout that servers are expected to have.
 pub const TIMEOUT: Duration = Duration::from_secs(3600);

@@ -129,7 +129,7 @@ async fn a_longer_timeout_is_found_anew() {
 async fn without_sentinels_a_longer_timeout_is_not_known_before() {
     let shortening = full().learn(Learn::Shorten).max_idle(LONG);
     for policy in [full(), shortening] {
-        let keep_alive = builder(policy).sentinels(0).build().unwrap();
+        let keep_alive = builder().policy(policy).sentinels(0).build().unwrap();
 
         let change = change(&keep_alive, [SHORT, LONG], 0).await;
 

@@ -47,7 +47,7 @@ async fn there_is_one_sentinel_for_each_origin_and_no_more_than_the_cap() {
         assert_eq!(left_open, left, "{origins} x {connections}: {policy:?}");
     }
     for (most, left) in [(0, 0), (1, 1), (8, 8), (MANY, 20)] {
-        let keep_alive = builder(full()).sentinels(most).build().unwrap();
+        let keep_alive = builder().policy(full()).sentinels(most).build().unwrap();
         assert_eq!(sockets(&keep_alive, 20, 2).await, left);
     }
 }
@@ -178,7 +178,7 @@ async fn what_was_seen_counts_for_as_long_as_policy_says() {
         (Learn::Off, SECOND, guess),
     ] {
         let policy = policy.learn(learn).evidence_age(age);
-        let keep_alive = builder(policy).sentinels(0).build().unwrap();
+        let keep_alive = builder().policy(policy).sentinels(0).build().unwrap();
         let origin = Origin::new(|| Plan::fin(10 * SECOND));
         let client = guarded(&keep_alive, origin.connector());
         for _ in 0..2 {
@@ -200,7 +200,8 @@ async fn what_was_seen_counts_for_as_long_as_policy_says() {
 async fn only_so_many_origins_are_remembered() {
     for (capacity, expected) in [(4, 59 * SECOND), (MANY, 9 * SECOND)] {
         let policy = KeepAlivePolicy::default().max_idle(60 * SECOND);
-        let keep_alive = builder(policy)
+        let keep_alive = builder()
+            .policy(policy)
             .origin_capacity(NonZeroUsize::new(capacity).unwrap())
             .build()
             .unwrap();

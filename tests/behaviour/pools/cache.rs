@@ -5,6 +5,7 @@ use tower::Service;
 
 use super::senders::MakeHttp1;
 use super::*;
+use crate::support::clock::WallClock;
 
 #[tokio::test(start_paused = true)]
 async fn without_this_crate_a_cache_loses_a_request_in_the_window() {
@@ -41,15 +42,17 @@ async fn a_closed_connection_stays_in_a_cache_until_somebody_looks() {
 /// What becomes of a request that is sent so long after a response, on a connection from the cache
 /// that was found ready. Sent again if it was not written.
 async fn sent_after(time: Duration) -> (Server, bool) {
-    let (server, wall) = (server(), Wall::default());
-    let connector = wall.keep_alive().connector(connector(&server));
+    let (server, wall) = (server(), WallClock::new());
+    let policy = KeepAlivePolicy::default().max_idle(T);
+    let keep_alive = wall.builder().policy(policy).build().unwrap();
+    let connector = keep_alive.connector(connector(&server));
     let mut cache = cache::builder().build(MakeHttp1(connector));
     let (mut connection, _) = ready(&mut cache, &uri()).await;
     read(connection.call(request("first")).await.unwrap()).await;
     poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
     drop(connection);
 
-    wall.advance(time);
+    wall.suspend(time);
     let (mut connection, closed) = ready(&mut cache, &uri()).await;
     assert_eq!(closed, 0, "nothing has noticed how late it is");
     let sent = connection.call(request("second")).await;

@@ -2,6 +2,8 @@
 //! a cache otherwise.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::server::conn::http2;
 use hyper::service::service_fn;

@@ -8,6 +8,7 @@ use tower::{BoxError, Service, ServiceExt};
 
 use super::senders::Http1;
 use super::*;
+use crate::support::clock::WallClock;
 
 async fn connect<C>(connector: C) -> Http1
 where
@@ -53,12 +54,14 @@ async fn a_connection_past_its_deadline_gives_the_request_back() {
 /// What becomes of a request that is queued so long after a response, on a connection that has not
 /// noticed how late it is.
 async fn queued_after(time: Duration) -> (Server, Result<(), bool>) {
-    let (server, wall) = (server(), Wall::default());
-    let Http1(mut sender) = connect(wall.keep_alive().connector(connector(&server))).await;
+    let (server, wall) = (server(), WallClock::new());
+    let policy = KeepAlivePolicy::default().max_idle(T);
+    let keep_alive = wall.builder().policy(policy).build().unwrap();
+    let Http1(mut sender) = connect(keep_alive.connector(connector(&server))).await;
     read(sender.send_request(request("first")).await.unwrap()).await;
     sender.ready().await.unwrap();
 
-    wall.advance(time);
+    wall.suspend(time);
     assert!(!sender.is_closed());
     let sent = sender.try_send_request(request("second")).await;
     let sent = sent.map_err(|mut error| error.take_message().is_some());
