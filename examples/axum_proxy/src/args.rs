@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_a_trial_unless_it_names_an_upstream() {
+    fn the_program_is_a_trial_unless_it_names_an_upstream() {
         let trial = Args::parse_from(["axum-proxy"]);
         assert!(trial.service().is_none());
 

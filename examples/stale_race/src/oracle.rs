@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reconnects_for_each_gap_that_is_not_safe() {
+    fn the_oracle_reconnects_for_each_gap_that_is_not_safe() {
         // Ten users, one gap a second from 1 to 12.
         let gaps = Gaps::new(10, 11, Duration::from_secs(1)..Duration::from_secs(12), 7);
         let scenario = Scenario {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_it_holds_for_safe_is_safe_and_what_it_does_not_is_lost() {
+    async fn what_the_oracle_holds_for_safe_is_safe_and_what_it_does_not_is_lost() {
         // What the head of a response takes on the slow link, and the rounding of timers.
         let rounding = 4 * MILLISECOND;
         // Connecting takes until 100 ms.
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_loses_nothing_where_the_timeout_changes_but_would_if_it_did_not_know() {
+    async fn the_oracle_loses_nothing_where_the_timeout_changes_but_would_if_it_did_not_know() {
         let gaps = Gaps::new(100, 12, 800 * MILLISECOND..9_600 * MILLISECOND, 3);
         let scenario = changing((far().idle_timeout + gaps.longest()) / 2);
 

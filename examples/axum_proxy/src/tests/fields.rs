@@ -42,7 +42,7 @@ async fn the_upstreams_hint_stays_with_the_proxy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_without_this_crate_it_is_passed_on() {
+async fn without_this_crate_the_upstreams_hint_is_passed_on() {
     let front = Front::with(plain(server().connector(Link::new())));
 
     let response = front.ask(get("/")).await;

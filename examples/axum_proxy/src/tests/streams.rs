@@ -91,7 +91,7 @@ async fn a_request_that_never_ends_is_passed_on_as_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_breaks_off_breaks_off_downstream_too() {
+async fn a_response_that_breaks_off_upstream_breaks_off_downstream() {
     let (connector, mut ends) = wires(Link::new(), Connected::new);
     let front = Front::before(connector);
     let upstream = tokio::spawn(async move {

@@ -92,7 +92,7 @@ async fn a_body_decompressed_to_its_end_frees_the_connection() {
 
 /// Its idle time counts from when the request was sent, as that of any other.
 #[tokio::test(start_paused = true)]
-async fn and_it_closes_at_its_deadline() {
+async fn a_connection_whose_body_was_decompressed_closes_at_its_deadline() {
     let rig = Rig::of(server().hint("timeout=2"));
     let stack = rig.stack();
     fetch(&stack, get(FIRST, "/sized")).await.unwrap();
@@ -104,7 +104,7 @@ async fn and_it_closes_at_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_this_crate_it_is_freed_too_and_stays_open() {
+async fn without_this_crate_a_connection_whose_body_was_decompressed_stays_open() {
     let rig = Rig::of(server().hint("timeout=2"));
     let stack = rig.plain_stack();
     fetch(&stack, get(FIRST, "/sized")).await.unwrap();

@@ -81,14 +81,14 @@ async fn a_connection_whose_answer_was_given_up_is_not_used_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_is_one_whose_body_was_given_up() {
+async fn a_connection_whose_body_was_given_up_is_not_used_again() {
     let rig = Rig::of(server());
     is_not_used_again(&rig, rig.stack(), "/stuck").await;
     assert_eq!(rig.keep_alive.stats().retired.total(), 0, "hyper closed it");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_this_crate_it_is_the_same() {
+async fn without_this_crate_a_connection_that_was_given_up_is_not_used_again() {
     for path in ["/slow", "/stuck"] {
         let rig = Rig::of(server());
         is_not_used_again(&rig, rig.plain_stack(), path).await;
