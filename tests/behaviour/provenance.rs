@@ -2,14 +2,12 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Extensions, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{Extent, KeepAlive, KeepAlivePolicy, Provenance, RequestOutcome};
+use http_keepalive::{Extent, KeepAlivePolicy, Provenance, RequestOutcome};
 use hyper::client::conn::http1;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, HttpConnector};
@@ -18,6 +16,7 @@ use tokio::time::sleep;
 use tower::{Service, ServiceExt};
 
 use crate::support::client::{Guarded, exchange, get, guarded, keep_alive, plain};
+use crate::support::clock::WallClock;
 use crate::support::link::Link;
 use crate::support::wire::{FarEnds, Peer, WireConnector, wires};
 
@@ -286,12 +285,8 @@ mod a_connection_that_closed_itself {
     #[tokio::test(start_paused = true)]
     async fn leaves_what_was_queued_unsent() {
         let (connector, mut ends) = wires(Link::new(), Connected::new);
-        let now = Arc::new(AtomicU64::new(0));
-        let clock = Arc::clone(&now);
-        let keep_alive = KeepAlive::builder()
-            .wall_clock(move || UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::Relaxed)))
-            .build()
-            .unwrap();
+        let clock = WallClock::new();
+        let keep_alive = clock.builder().build().unwrap();
         let client = Client::builder(TokioExecutor::new())
             .retry_canceled_requests(false)
             .build(keep_alive.connector(connector));
@@ -301,8 +296,7 @@ mod a_connection_that_closed_itself {
             peer
         });
         answer.unwrap();
-        // The machine was suspended, so that no timer has noticed.
-        now.store(10, Ordering::Relaxed);
+        clock.suspend(Duration::from_secs(10));
 
         let error = exchange(&client, get(URI)).await.unwrap_err();
 
