@@ -16,7 +16,9 @@ mod support;
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use simulation::{Cause, Counts, Outcome, Struck, Watched, run};
@@ -27,15 +29,28 @@ use support::server::{Server, full};
 /// The worlds that are run each time.
 const SEEDS: Range<u64> = 0..36;
 
-/// Runs worlds; the sums, and all that must not happen and did.
+/// Runs worlds, several at a time; the sums, and all that must not happen and did.
 fn run_all(seeds: Range<u64>, watched: Watched) -> (Counts, Vec<String>) {
+    let jobs = available_parallelism().map_or(1, NonZeroUsize::get);
+    let run_some = &|job: usize| {
+        let seeds = seeds.clone().skip(job).step_by(jobs);
+        seeds
+            .map(|seed| run(seed, watched, false))
+            .collect::<Vec<_>>()
+    };
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = (0..jobs)
+            .map(|job| scope.spawn(move || run_some(job)))
+            .collect();
+        let done = running.into_iter().map(|running| running.join().unwrap());
+        done.flatten().collect()
+    });
     let mut counts = Counts::default();
     let mut violations = Vec::new();
-    for seed in seeds {
-        let outcome = run(seed, watched, false);
+    for outcome in outcomes {
         counts.add(&outcome.counts);
         let of_seed = outcome.violations.iter();
-        violations.extend(of_seed.map(|what| format!("seed {seed}: {what}")));
+        violations.extend(of_seed.map(|what| format!("seed {}: {what}", outcome.seed)));
     }
     (counts, violations)
 }
