@@ -26,8 +26,8 @@ use support::client::{HttpClient, exchange, get, guarded, keep_alive, plain};
 use support::link::Link;
 use support::server::{Server, full};
 
-/// The worlds that are run each time.
-const SEEDS: Range<u64> = 0..36;
+/// The worlds that are run each time: few, in which all kinds of trouble come.
+const SEEDS: Range<u64> = 64..84;
 
 /// Runs worlds, several at a time; the sums, and all that must not happen and did.
 fn run_all(seeds: Range<u64>, watched: Watched) -> (Counts, Vec<String>) {
@@ -90,7 +90,7 @@ fn nothing_happens_that_must_not() {
 
 #[test]
 fn in_the_same_worlds_a_client_as_it_comes_fails_for_honest_idle_timers() {
-    let seeds = SEEDS.start..SEEDS.end / 2;
+    let seeds = SEEDS.start..SEEDS.start.midpoint(SEEDS.end);
 
     let (counts, violations) = run_all(seeds, Watched::Plain);
 
