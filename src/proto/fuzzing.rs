@@ -257,6 +257,7 @@ pub fn exchange(data: &[u8]) {
             }
             6 => {
                 whole.on_end(Cause::Eof, now);
+                split.on_end(Cause::Eof, now);
             }
             _ => {
                 let looked = whole.verdict(&policy, &now);
