@@ -18,10 +18,10 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::thread::{self, available_parallelism};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use simulation::{Cause, Counts, Outcome, Struck, Watched, run};
+use simulation::{Cause, Counts, Outcome, Struck, Watched, run, run_all};
 use support::client::{HttpClient, exchange, get, guarded, keep_alive, plain};
 use support::link::Link;
 use support::server::{Server, full};
@@ -29,35 +29,22 @@ use support::server::{Server, full};
 /// The worlds that are run each time: few, in which all kinds of trouble come.
 const SEEDS: Range<u64> = 64..84;
 
-/// Runs worlds, several at a time; the sums, and all that must not happen and did.
-fn run_all(seeds: Range<u64>, watched: Watched) -> (Counts, Vec<String>) {
-    let jobs = available_parallelism().map_or(1, NonZeroUsize::get);
-    let run_some = &|job: usize| {
-        let seeds = seeds.clone().skip(job).step_by(jobs);
-        seeds
-            .map(|seed| run(seed, watched, false))
-            .collect::<Vec<_>>()
-    };
-    let outcomes: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> = (0..jobs)
-            .map(|job| scope.spawn(move || run_some(job)))
-            .collect();
-        let done = running.into_iter().map(|running| running.join().unwrap());
-        done.flatten().collect()
-    });
+/// Runs worlds; the sums, and all that must not happen and did.
+fn sum_all(seeds: Range<u64>, watched: Watched) -> (Counts, Vec<String>) {
+    let threads = available_parallelism().map_or(1, NonZeroUsize::get);
     let mut counts = Counts::default();
     let mut violations = Vec::new();
-    for outcome in outcomes {
+    run_all(seeds, threads, watched, false, |outcome| {
         counts.add(&outcome.counts);
         let of_seed = outcome.violations.iter();
         violations.extend(of_seed.map(|what| format!("seed {}: {what}", outcome.seed)));
-    }
+    });
     (counts, violations)
 }
 
 #[test]
 fn nothing_happens_that_must_not() {
-    let (counts, violations) = run_all(SEEDS, Watched::Guarded);
+    let (counts, violations) = sum_all(SEEDS, Watched::Guarded);
 
     assert_eq!(violations, [""; 0]);
     assert_eq!(counts.failed(Cause::IdleTimer), 0);
@@ -92,7 +79,7 @@ fn nothing_happens_that_must_not() {
 fn in_the_same_worlds_a_client_as_it_comes_fails_for_honest_idle_timers() {
     let seeds = SEEDS.start..SEEDS.start.midpoint(SEEDS.end);
 
-    let (counts, violations) = run_all(seeds, Watched::Plain);
+    let (counts, violations) = sum_all(seeds, Watched::Plain);
 
     assert_eq!(violations, [""; 0]);
     assert!(counts.failed(Cause::IdleTimer) > 100, "{counts:?}");
@@ -100,7 +87,7 @@ fn in_the_same_worlds_a_client_as_it_comes_fails_for_honest_idle_timers() {
 
 #[test]
 fn a_policy_that_expects_too_much_is_noticed() {
-    let (_, violations) = run_all(6..16, Watched::Careless);
+    let (_, violations) = sum_all(6..16, Watched::Careless);
 
     let late = violations
         .iter()

@@ -25,15 +25,12 @@ mod simulation;
 mod support;
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::args::Args;
 use self::report::Report;
-use self::simulation::{Watched, run};
+use self::simulation::{Watched, run_all};
 
 fn main() -> ExitCode {
     let args = match Args::read() {
@@ -67,33 +64,15 @@ fn main() -> ExitCode {
 fn simulate(args: &Args, name: &'static str, watched: Watched) -> Report {
     let worlds = args.worlds();
     let bar = progress_bar(args, &worlds);
-    let next = AtomicU64::new(worlds.start);
-    let (sender, outcomes) = mpsc::channel();
     let mut report = Report::new(name);
-    thread::scope(|scope| {
-        for _ in 0..args.jobs() {
-            let (sender, next) = (sender.clone(), &next);
-            let (end, is_verbose) = (worlds.end, args.seed.is_some());
-            scope.spawn(move || {
-                while let Some(seed) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < end)
-                {
-                    let outcome = run(seed, watched, is_verbose);
-                    if sender.send(outcome).is_err() {
-                        return;
-                    }
-                }
-            });
+    let is_verbose = args.seed.is_some();
+    run_all(worlds, args.jobs(), watched, is_verbose, |outcome| {
+        for what in &outcome.violations {
+            bar.suspend(|| eprintln!("{name}, seed {}: {what}", outcome.seed));
         }
-        drop(sender);
-        for outcome in outcomes {
-            for what in &outcome.violations {
-                bar.suspend(|| eprintln!("{name}, seed {}: {what}", outcome.seed));
-            }
-            report.add(outcome);
-            bar.inc(1);
-            bar.set_message(format!("{name}: {} exchanges", report.counts.exchanges));
-        }
+        report.add(outcome);
+        bar.inc(1);
+        bar.set_message(format!("{name}: {} exchanges", report.counts.exchanges));
     });
     bar.finish_and_clear();
     report

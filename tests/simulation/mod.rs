@@ -43,6 +43,7 @@ mod scripted_server;
 mod server_end;
 mod trouble;
 mod world;
+mod worlds;
 
 #[allow(
     unused_imports,
@@ -52,4 +53,5 @@ pub use self::{
     counts::{Counts, Struck},
     ledger::Cause,
     run::{Outcome, Watched, run},
+    worlds::run_all,
 };
