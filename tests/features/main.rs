@@ -24,3 +24,5 @@ mod reqwest;
 mod sockets;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tls.rs"]
+mod tls;

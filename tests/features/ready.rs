@@ -11,7 +11,7 @@ use crate::sockets::server::Server;
 use crate::support::client::{exchange, get, keep_alive, post};
 use crate::support::clock::{ManualClock, TIMEOUT};
 use crate::support::errors::{find, texts};
-use crate::support::tls::{BOTH, Tls};
+use crate::tls::{BOTH, Tls};
 use bytes::Bytes;
 use http::{Response, Version};
 use http_body_util::Full;

@@ -19,3 +19,5 @@ mod sockets;
 mod support;
 #[cfg(unix)]
 mod suspended;
+#[path = "../support/tls.rs"]
+mod tls;

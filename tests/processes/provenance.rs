@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::support::client::{exchange, guarded, post};
-use crate::support::tls::{BOTH, Tls};
+use crate::tls::{BOTH, Tls};
 use http_keepalive::{Extent, KeepAlive, Provenance, RequestOutcome};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::sockets::server::{Ending, Server};
 use crate::support::client::{Guarded, exchange, guarded, plain, post};
 use crate::support::clock::{MARGIN, ManualClock, TIMEOUT};
-use crate::support::tls::{BOTH, Tls};
+use crate::tls::{BOTH, Tls};
 use http::{Response, Version};
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, SafetyMargin};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};

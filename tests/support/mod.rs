@@ -28,7 +28,6 @@ pub mod outcome;
 pub mod server;
 mod stream;
 pub mod tally;
-pub mod tls;
 mod transit;
 pub mod users;
 pub mod wire;

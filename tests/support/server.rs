@@ -33,10 +33,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 pub use super::connector::{LinkConnector, LinkInfo};
 use super::link::{Link, LinkEnd};
@@ -114,9 +112,8 @@ impl Server {
             match &server.inner.options.tls {
                 None => server.serve(info, io).await,
                 Some(tls) => {
-                    let accepted = tls.accept(TokioIo::new(io)).await;
-                    if let Ok(stream) = accepted {
-                        server.serve(info, TokioIo::new(stream)).await;
+                    if let Some(stream) = tls.accept(Box::new(io)).await {
+                        server.serve(info, stream).await;
                     }
                 }
             }
@@ -180,7 +177,7 @@ pub struct ServerBuilder {
     is_hint_on_request: bool,
     is_recording: bool,
     handler: Option<Handler>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Box<dyn Handshake>>,
 }
 
 impl ServerBuilder {
@@ -226,8 +223,8 @@ impl ServerBuilder {
     }
 
     /// Speaks TLS. Default: plain.
-    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
-        self.tls = Some(config.into());
+    pub fn tls(mut self, handshake: impl Handshake + 'static) -> Self {
+        self.tls = Some(Box::new(handshake));
         self
     }
 
@@ -256,6 +253,20 @@ impl fmt::Debug for ServerBuilder {
             .field("hint", &self.hint)
             .finish_non_exhaustive()
     }
+}
+
+/// The bytes of a connection.
+pub type Bytestream = Box<dyn Io>;
+
+/// What reads and writes them.
+pub trait Io: hyper::rt::Read + hyper::rt::Write + Send + Unpin {}
+
+impl<T: hyper::rt::Read + hyper::rt::Write + Send + Unpin> Io for T {}
+
+/// What comes before HTTP on each connection: that of TLS, which not everybody who includes this needs.
+pub trait Handshake: Send + Sync {
+    /// The server's side of it; nothing if it failed.
+    fn accept(&self, io: Bytestream) -> Pin<Box<dyn Future<Output = Option<Bytestream>> + Send>>;
 }
 
 /// One request, as it arrived.

@@ -1,4 +1,8 @@
 //! A certificate that is made on the spot, and the two sides that believe in it.
+//!
+//! Not a part of `support`, so that who needs no TLS does not compile it.
+
+#![allow(dead_code, reason = "each of those who include this uses a part of it")]
 
 use std::sync::Arc;
 

@@ -7,8 +7,6 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::support::tls::BOTH;
-
 /// Signs certificates for servers.
 pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -32,7 +30,7 @@ impl CertificateAuthority {
             .expect("a host's name");
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(BOTH)
+            .with_safe_default_protocol_versions()
             .expect("ring speaks both")
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)

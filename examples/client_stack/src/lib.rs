@@ -23,6 +23,8 @@ pub mod authority;
 pub mod clients;
 #[path = "../../common/mod.rs"]
 pub mod common;
+#[path = "../../../tests/support/handshake.rs"]
+mod handshake;
 pub mod hosts;
 pub mod origins;
 pub mod report;

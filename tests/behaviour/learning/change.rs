@@ -76,7 +76,7 @@ async fn a_shorter_timeout_costs_two_requests_at_most_and_is_known_within_three_
 
 #[tokio::test(start_paused = true)]
 async fn a_shorter_timeout_costs_many_users_of_one_process_two_requests_at_most() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let keep_alive = keep_alive(full().learn(Learn::Shorten).max_idle(LONG));
         let load = Load {
             users: 100,

@@ -94,6 +94,10 @@ impl Origin {
 
     /// Decides with each request how it is answered, and what becomes of the connection after that.
     pub fn scripted(traits: Traits, script: impl FnMut(Turn) -> Plan + Send + 'static) -> Self {
+        Self::start(traits, Box::new(script))
+    }
+
+    fn start(traits: Traits, script: Script) -> Self {
         let connected = if traits.is_proxy {
             || Connected::new().proxy(true)
         } else {
@@ -103,7 +107,7 @@ impl Origin {
         let inner = Arc::new(Inner {
             traits,
             workers: Semaphore::new(traits.workers.unwrap_or(Semaphore::MAX_PERMITS)),
-            plan: Mutex::new(Box::new(script)),
+            plan: Mutex::new(script),
             seen: Mutex::default(),
             lines: Mutex::default(),
             evicted: watch::Sender::new(None),

@@ -92,7 +92,10 @@ pub static SERVERS: [Server; 11] = [
         command: &["go", "run", "server.go", "@PORT@", "@IDLE@"],
         environment: &[
             // What it builds once it need not build again.
-            ("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go")),
+            (
+                "GOCACHE",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/real_servers/go"),
+            ),
             ("GOTMPDIR", "@DIR@"),
             ("GOFLAGS", "-mod=mod"),
             ("GOPROXY", "off"),

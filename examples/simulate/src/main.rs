@@ -1,9 +1,9 @@
 //! Random worlds in virtual time, as many as one likes.
 //!
 //! ```text
-//! cargo run --release --example simulate -- --seeds 1000
-//! cargo run --release --example simulate -- --seeds 1000 --control
-//! cargo run --release --example simulate -- --seed 17
+//! cargo run --release -p simulate -- --seeds 1000
+//! cargo run --release -p simulate -- --seeds 1000 --control
+//! cargo run --release -p simulate -- --seed 17
 //! ```
 //!
 //! The same worlds as those of `tests/simulation.rs`. What must not happen and does is printed with
@@ -19,9 +19,9 @@
 
 mod args;
 mod report;
-#[path = "../../tests/simulation/mod.rs"]
+#[path = "../../../tests/simulation/mod.rs"]
 mod simulation;
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../../tests/support/mod.rs"]
 mod support;
 
 use std::process::ExitCode;

@@ -21,7 +21,7 @@ use super::servers::{IDLE_TIMEOUT, Server};
 /// Where `install` puts what is written in Python.
 const PYTHON: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/target/real_servers/python/bin"
+    "/../../target/real_servers/python/bin"
 );
 
 /// How long a server may take until it answers: Go builds its program first.

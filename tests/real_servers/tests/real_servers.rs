@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! tests/real_servers/install      # on Debian, as root: what is missing
-//! cargo test --release --test real_servers -- --ignored
+//! cargo test --release -p real-servers -- --ignored
 //! ```
 //!
 //! A server that is not installed is skipped, and said so; where the variable `CI` is set, it is a
@@ -22,17 +22,6 @@
     unreachable_pub,
     reason = "a test fails by panicking"
 )]
-
-mod support;
-
-/// What is in the folder of this name.
-mod real_servers {
-    pub mod process;
-    pub mod relay;
-    pub mod servers;
-    pub mod trial;
-    pub mod trials;
-}
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;

@@ -1,9 +1,9 @@
 //! The same requests through hyper-util's client as it comes and through this crate, side by side.
 //!
 //! ```text
-//! cargo run --release --example quickstart
-//! cargo run --release --example quickstart -- http://host:port/path --idle-timeout 5
-//! cargo run --release --example quickstart -- --json
+//! cargo run --release -p quickstart
+//! cargo run --release -p quickstart -- http://host:port/path --idle-timeout 5
+//! cargo run --release -p quickstart -- --json
 //! ```
 //!
 //! Without a URL it starts an HTTP/1.1 server in this process, hyper's own, with an idle timeout of
@@ -18,9 +18,9 @@
 )]
 
 mod args;
-#[path = "../common/mod.rs"]
+#[path = "../../common/mod.rs"]
 mod common;
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../../tests/support/mod.rs"]
 mod support;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The quickstart over TLS: hyper-rustls around the link, this crate around hyper-rustls.
 //!
 //! ```text
-//! cargo run --release --example tls
+//! cargo run --release -p tls
 //! ```
 //!
 //! The order matters: this crate looks at HTTP, so it goes outside of TLS. The server, and the
@@ -15,9 +15,14 @@
     reason = "this is not the library"
 )]
 
+#[path = "../../common/mod.rs"]
 mod common;
-#[path = "../tests/support/mod.rs"]
+#[path = "../../../tests/support/handshake.rs"]
+mod handshake;
+#[path = "../../../tests/support/mod.rs"]
 mod support;
+#[path = "../../../tests/support/tls.rs"]
+mod tls;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,7 +34,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use self::common::{Contest, Output, Pace};
 use self::support::link::Link;
 use self::support::server::Server;
-use self::support::tls::Tls;
+use self::tls::Tls;
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 const LATENCY: Duration = Duration::from_millis(40);

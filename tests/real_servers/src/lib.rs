@@ -1,0 +1,23 @@
+//! Real servers, started here, and clients with and without http-keepalive: what `tests/` shares.
+
+#![cfg(unix)]
+#![allow(
+    missing_debug_implementations,
+    missing_docs,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::exhaustive_enums,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unnameable_types,
+    unreachable_pub,
+    reason = "these are tests"
+)]
+
+mod process;
+mod relay;
+pub mod servers;
+#[path = "../../support/mod.rs"]
+mod support;
+pub mod trial;
+pub mod trials;
