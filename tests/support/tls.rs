@@ -3,6 +3,7 @@
 //! Not a part of `support`, so that who needs no TLS does not compile it.
 
 #![allow(dead_code, reason = "each of those who include this uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "this is not the library")]
 
 use std::sync::Arc;
 
