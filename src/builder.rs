@@ -9,6 +9,7 @@ use hyper::rt::{Executor, Timer};
 use crate::error::PolicyError;
 use crate::executor::{Sentinel, SentinelExecutor};
 use crate::keep_alive::{KeepAlive, Settings};
+use crate::observe::{Observer, SharedObserver};
 use crate::origin::{OriginMatcher, OriginSnapshot};
 use crate::policy::KeepAlivePolicy;
 
@@ -141,6 +142,12 @@ impl KeepAliveBuilder {
     /// outside of a runtime, no connection is left open.
     pub fn executor(mut self, executor: impl Executor<Sentinel> + Send + Sync + 'static) -> Self {
         self.settings.executor = SentinelExecutor::new(executor);
+        self
+    }
+
+    /// Is told what happens on connections. There is none by default, and a second one takes the place of the first.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.settings.observer = SharedObserver::new(observer);
         self
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use crate::clock::Clock;
 use crate::executor::SentinelExecutor;
+use crate::observe::{ConnectionEvent, EventKind, SharedObserver};
 use crate::origin::{CAPACITY, Origin, OriginSnapshot, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
 use crate::proto::deadline;
@@ -57,6 +58,7 @@ struct Shared {
     version: AtomicU32,
     /// Connections that were idle at this reading of the monotonic clock are not to be used again.
     retire_before: AtomicI64,
+    observer: SharedObserver,
     executor: SentinelExecutor,
     max_sentinels: usize,
     /// Sentinels that are open.
@@ -90,6 +92,7 @@ pub(crate) struct Settings {
     pub(crate) origins: NonZeroUsize,
     pub(crate) max_sentinels: usize,
     pub(crate) executor: SentinelExecutor,
+    pub(crate) observer: SharedObserver,
     pub(crate) remembered: Vec<OriginSnapshot>,
 }
 
@@ -101,6 +104,7 @@ impl Default for Settings {
             origins: CAPACITY,
             max_sentinels: MAX_SENTINELS,
             executor: SentinelExecutor::default(),
+            observer: SharedObserver::default(),
             remembered: Vec::new(),
         }
     }
@@ -221,6 +225,20 @@ impl KeepAlive {
         &self.shared.counters
     }
 
+    /// Tells what happened on a connection, if somebody is told. To be called without a lock.
+    #[inline]
+    pub(crate) fn tell(
+        &self,
+        connection: u64,
+        origin: Option<&Origin>,
+        kind: impl FnOnce() -> EventKind,
+    ) {
+        let observer = &self.shared.observer;
+        if observer.is_told() {
+            observer.tell(&ConnectionEvent::new(connection, origin, kind()));
+        }
+    }
+
     /// The jitter of the connection with this id.
     pub(crate) fn jitter(&self, id: u64) -> Jitter {
         Jitter::of(id, self.shared.seed)
@@ -250,6 +268,7 @@ impl KeepAlive {
                 next_id: AtomicU64::new(0),
                 version: AtomicU32::new(0),
                 retire_before: AtomicI64::new(i64::MIN),
+                observer: settings.observer,
                 executor: settings.executor,
                 max_sentinels: settings.max_sentinels,
                 sentinels: AtomicUsize::new(0),

@@ -179,6 +179,7 @@ mod executor;
 #[cfg(feature = "rustls")]
 mod https;
 mod keep_alive;
+mod observe;
 mod origin;
 mod policy;
 mod pool_timeout;
@@ -200,9 +201,12 @@ pub use self::executor::Sentinel;
 #[cfg(feature = "rustls")]
 pub use self::https::{ClientBuilder, HttpsClient, HttpsClientConnector};
 pub use self::keep_alive::KeepAlive;
+pub use self::observe::{ConnectionEvent, EventKind, Observer};
 pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
-pub use self::proto::deadline::DeadlineBound;
+pub use self::proto::connection::CloseCause;
+pub use self::proto::deadline::{DeadlineBound, RetireReason};
+pub use self::proto::framing::OpaqueReason;
 pub use self::proto::hint::KeepAliveHint;
 pub use self::proto::provenance::{Extent, Provenance, RequestOutcome};
 #[cfg(feature = "reqwest")]

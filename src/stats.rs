@@ -1,16 +1,19 @@
 //! What happened so far, in numbers.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::proto::connection::End;
-use crate::proto::deadline::Reason;
-use crate::proto::framing::Opaque;
+use crate::proto::connection::CloseCause;
+use crate::proto::deadline::RetireReason;
+use crate::proto::framing::OpaqueReason;
 use crate::proto::hint::Parsed;
 
 /// What happened so far on all connections of a [`KeepAlive`](crate::KeepAlive), in numbers.
 ///
 /// A snapshot. Each number only grows. They are read one after the other, so an event in the meantime
 /// may count in one and not yet in another.
+///
+/// [`Display`](fmt::Display) writes a small table, a number to a line, without what never happened.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -38,6 +41,64 @@ pub struct Stats {
     pub clamped_hints: u64,
     /// Connections that are only forwarded, by reason.
     pub opaque: OpaqueConnections,
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            opened,
+            exchanges,
+            reused,
+            retired,
+            closed_while_idle,
+            stale_failures,
+            hints,
+            invalid_hints,
+            clamped_hints,
+            opaque,
+        } = *self;
+        let rows = [
+            ("connections opened", opened),
+            ("  retired", retired.total()),
+            ("    at the idle deadline", retired.idle_deadline),
+            ("    no idle time allowed", retired.no_idle_allowed),
+            ("    limit of requests of the server", retired.request_limit),
+            ("    limit of requests of the policy", retired.max_requests),
+            ("    lifetime", retired.max_lifetime),
+            ("    as asked", retired.requested),
+            ("    with another connection", retired.siblings),
+            ("    reuse is off", retired.reuse_disabled),
+            ("  closed by the server while idle", closed_while_idle),
+            ("  only forwarded", opaque.total()),
+            ("    HTTP/2", opaque.http2),
+            ("    upgraded", opaque.upgrade),
+            ("    tunnels", opaque.tunnel),
+            ("    unsolicited bytes", opaque.unsolicited),
+            ("    not understood", opaque.unrecognized),
+            ("    head too long", opaque.oversize_head),
+            ("requests", exchanges),
+            ("  on a reused connection", reused),
+            ("  failed stale", stale_failures),
+            ("hints", hints),
+            ("  above the ceiling", clamped_hints),
+            ("  invalid", invalid_hints),
+        ];
+        // These tell something by being zero.
+        let is_always_there = |name: &str| !name.starts_with(' ') || name == "  failed stale";
+        let rows = rows
+            .into_iter()
+            .filter(|&(name, number)| number > 0 || is_always_there(name));
+        let mut is_first = true;
+        for (name, number) in rows {
+            let end = if std::mem::take(&mut is_first) {
+                ""
+            } else {
+                "\n"
+            };
+            write!(f, "{end}{name:<36}{number:>12}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Connections that this crate retired, by reason: a part of [`Stats`].
@@ -230,33 +291,36 @@ impl Counters {
         self.shard().clamped_hints.add();
     }
 
-    pub(crate) fn on_opaque(&self, reason: Opaque) {
+    pub(crate) fn on_opaque(&self, reason: OpaqueReason) {
         let shard = self.shard();
         match reason {
-            Opaque::Http2 => &shard.http2,
-            Opaque::OversizeHead => &shard.oversize_head,
-            Opaque::Tunnel => &shard.tunnel,
-            Opaque::Unrecognized => &shard.unrecognized,
-            Opaque::Unsolicited => &shard.unsolicited,
-            Opaque::Upgrade => &shard.upgrade,
+            OpaqueReason::Http2 => &shard.http2,
+            OpaqueReason::OversizeHead => &shard.oversize_head,
+            OpaqueReason::Tunnel => &shard.tunnel,
+            OpaqueReason::Unrecognized => &shard.unrecognized,
+            OpaqueReason::Unsolicited => &shard.unsolicited,
+            OpaqueReason::Upgrade => &shard.upgrade,
         }
         .add();
     }
 
-    pub(crate) fn on_end(&self, end: End) {
+    pub(crate) fn on_end(&self, end: CloseCause) {
         let shard = self.shard();
         match end {
-            End::Client | End::Delimited | End::Opaque(_) | End::PeerBusy => return,
-            End::PeerIdle => &shard.closed_while_idle,
-            End::Stale => &shard.stale_failures,
-            End::Retired(Reason::Requested) => &shard.requested,
-            End::Retired(Reason::IdleDeadline) => &shard.idle_deadline,
-            End::Retired(Reason::MaxLifetime) => &shard.max_lifetime,
-            End::Retired(Reason::MaxRequests) => &shard.max_requests,
-            End::Retired(Reason::NoIdleAllowed) => &shard.no_idle_allowed,
-            End::Retired(Reason::RequestLimit) => &shard.request_limit,
-            End::Retired(Reason::ReuseDisabled) => &shard.reuse_disabled,
-            End::Retired(Reason::Sibling) => &shard.siblings,
+            CloseCause::Client
+            | CloseCause::Delimited
+            | CloseCause::Opaque(_)
+            | CloseCause::PeerBusy => return,
+            CloseCause::PeerIdle => &shard.closed_while_idle,
+            CloseCause::Stale => &shard.stale_failures,
+            CloseCause::Retired(RetireReason::Requested) => &shard.requested,
+            CloseCause::Retired(RetireReason::IdleDeadline) => &shard.idle_deadline,
+            CloseCause::Retired(RetireReason::MaxLifetime) => &shard.max_lifetime,
+            CloseCause::Retired(RetireReason::MaxRequests) => &shard.max_requests,
+            CloseCause::Retired(RetireReason::NoIdleAllowed) => &shard.no_idle_allowed,
+            CloseCause::Retired(RetireReason::RequestLimit) => &shard.request_limit,
+            CloseCause::Retired(RetireReason::ReuseDisabled) => &shard.reuse_disabled,
+            CloseCause::Retired(RetireReason::Sibling) => &shard.siblings,
         }
         .add();
     }

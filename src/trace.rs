@@ -1,7 +1,7 @@
 //! Log events, where the feature `tracing` is on; nothing otherwise.
 
 #[cfg(feature = "tracing")]
-pub(crate) use tracing::{debug, warn};
+pub(crate) use tracing::warn;
 
 #[cfg(not(feature = "tracing"))]
 macro_rules! discard {
@@ -14,4 +14,4 @@ macro_rules! discard {
 }
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use {discard as debug, discard as warn};
+pub(crate) use discard as warn;

@@ -73,7 +73,7 @@ impl Subscriber for Log {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_each_connection_is_logged_with_its_reason() {
+async fn what_happens_on_a_connection_is_logged_from_its_opening_to_its_end() {
     let (log, _guard) = Log::start();
     let server = Server::builder().build();
     let keep_alive = keep_alive(KeepAlivePolicy::default());
@@ -81,21 +81,23 @@ async fn the_end_of_each_connection_is_logged_with_its_reason() {
 
     exchange(&client, get("http://server.test/")).await.unwrap();
     exchange(&client, get("http://server.test/")).await.unwrap();
-    assert_eq!(log.events(), [""; 0], "nothing has ended");
     server.closed(1).await;
 
-    let [event] = &log.events()[..] else {
-        panic!("expected one event: {:?}", log.events());
-    };
-    for expected in [
-        "DEBUG",
-        "connection ended",
-        "http://server.test",
-        "requests=2",
-        "Retired(IdleDeadline)",
-    ] {
-        assert!(event.contains(expected), "{expected} is not in {event}");
-    }
+    const CONNECTION: &str = "connection=0 origin=http://server.test";
+    assert_eq!(
+        log.events(),
+        [
+            format!("DEBUG message=connection opened {CONNECTION} connecting=0ns"),
+            format!("TRACE message=request begun {CONNECTION} number=1 idle_before=0ns"),
+            format!("TRACE message=response ended {CONNECTION} elapsed=0ns"),
+            format!("TRACE message=request begun {CONNECTION} number=2 idle_before=0ns"),
+            format!("TRACE message=response ended {CONNECTION} elapsed=0ns"),
+            format!(
+                "DEBUG message=connection closed {CONNECTION} cause=Retired(IdleDeadline) idle=4.5s \
+                 age=4.5s requests=2"
+            ),
+        ]
+    );
 }
 
 #[test]

@@ -19,8 +19,8 @@ use super::{retire, sentinel};
 use crate::clock::Limit;
 use crate::connection::{Connection, ConnectionHandle, ReadDecision, Reusable, SentinelPermit};
 use crate::proto::connection::{Cause, Mode};
-use crate::proto::deadline::Reason;
-use crate::proto::framing::Opaque;
+use crate::proto::deadline::RetireReason;
+use crate::proto::framing::OpaqueReason;
 use crate::proto::time::Moment;
 
 /// A transport that closes when it has been idle for too long; made by
@@ -61,7 +61,7 @@ impl<T> IdleAwareIo<T> {
         T: Read + Write + connect::Connection + Unpin + Send + 'static,
     {
         let mode = if transport.connected().is_negotiated_h2() {
-            connection.on_opaque(Opaque::Http2);
+            connection.on_opaque(OpaqueReason::Http2);
             Mode::Opaque
         } else {
             Mode::Idle
@@ -183,7 +183,7 @@ impl<T: Read + Write> IdleAwareIo<T> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         now: Moment,
-    ) -> Result<Reusable, Reason> {
+    ) -> Result<Reusable, RetireReason> {
         self.as_mut().set_reader(cx);
         let this = self.as_mut().project();
         match this.connection.on_idle_read(now, cx.waker()) {

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::proto::deadline::Reason;
+use crate::proto::deadline::RetireReason;
 
 /// How often the thread yields its processor to a sender that may have been preempted. If no thread wants the
 /// processor, that takes some microseconds: enough for a running sender to execute some 50 instructions.
@@ -29,7 +29,7 @@ const YIELDS: usize = 16;
 const WAIT: Duration = Duration::from_micros(100);
 
 /// The error of a read on a retired connection: `ConnectionAborted`, with the reason.
-pub(super) fn error(reason: Reason) -> io::Error {
+pub(super) fn error(reason: RetireReason) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, Retired(reason))
 }
 
@@ -49,7 +49,7 @@ pub(super) fn yield_to_senders(clock: &Clock) {
 }
 
 #[derive(Debug)]
-struct Retired(Reason);
+struct Retired(RetireReason);
 
 impl fmt::Display for Retired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,8 @@ use crate::proto::time::Span;
 /// Releases the permit when it is dropped.
 #[derive(Debug)]
 pub(crate) struct SentinelPermit {
+    /// The connection's number.
+    connection: u64,
     /// Weak, since nobody could use what is learned for a `KeepAlive` that is gone.
     keep_alive: WeakKeepAlive,
     origin: Origin,
@@ -23,6 +25,7 @@ pub(crate) struct SentinelPermit {
 impl SentinelPermit {
     /// `None` if there are as many sentinels as there may be, or the origin has one.
     pub(super) fn acquire(
+        connection: u64,
         keep_alive: &KeepAlive,
         origin: &Origin,
         evidence_age: Span,
@@ -36,6 +39,7 @@ impl SentinelPermit {
             return None;
         }
         Some(Self {
+            connection,
             keep_alive: keep_alive.downgrade(),
             origin: origin.clone(),
             evidence_age,
@@ -72,7 +76,10 @@ impl SentinelPermit {
 
     fn observe(&self, observation: Observation) {
         let history = self.origin.history();
-        history.on_observation(observation, self.evidence_age);
+        let change = history.on_observation(observation, self.evidence_age);
+        if let (Some(change), Some(keep_alive)) = (change, self.keep_alive.upgrade()) {
+            keep_alive.tell(self.connection, Some(&self.origin), || change.into());
+        }
     }
 }
 

@@ -6,17 +6,17 @@ use std::task::Waker;
 
 use super::sentinel::SentinelPermit;
 use crate::keep_alive::KeepAlive;
+use crate::observe::EventKind;
 use crate::origin::{Origin, PolicyIndex, SharedHistory};
 use crate::policy::{KeepAlivePolicy, Learn};
 use crate::proto::connection::{
-    Advertised, Cause, Ended, Known, Lifecycle, Mode, Outcome, Request,
+    Advertised, BecameOpaque, Cause, Ended, Known, Lifecycle, Mode, Outcome, Request,
 };
-use crate::proto::deadline::{self, DeadlineBound, Reason, Verdict};
-use crate::proto::framing::Opaque;
+use crate::proto::deadline::{self, DeadlineBound, RetireReason, Verdict};
+use crate::proto::framing::OpaqueReason;
 use crate::proto::hint::{KeepAliveHint, Parsed};
 use crate::proto::learn::{Findings, Observation};
 use crate::proto::time::{Moment, Span};
-use crate::trace;
 
 /// One connection.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ const GONE: u8 = 2;
 pub(crate) enum ReadDecision {
     /// Report an error: the connection is not to be used again.
     Retire {
-        reason: Reason,
+        reason: RetireReason,
         /// The connection is to be left open as a sentinel once it is dropped.
         sentinel: Option<Box<SentinelPermit>>,
     },
@@ -97,7 +97,7 @@ impl Connection {
             .with_jitter(keep_alive.jitter(id))
             .with_advertised(&advertised.unwrap_or_default(), policy)
             .with_findings(findings(history));
-        Self {
+        let opened = Self {
             id,
             origin,
             keep_alive: keep_alive.clone(),
@@ -109,7 +109,17 @@ impl Connection {
                 seen_version,
                 waker: None,
             }),
-        }
+        };
+        opened.tell(|| EventKind::Opened {
+            connecting: connecting.duration(),
+        });
+        opened
+    }
+
+    /// Tells what happened, if somebody is told. To be called without a lock.
+    #[inline]
+    fn tell(&self, kind: impl FnOnce() -> EventKind) {
+        self.keep_alive.tell(self.id, self.origin.as_ref(), kind);
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -142,9 +152,9 @@ impl Connection {
     }
 
     /// The connection is not HTTP/1, for a reason that its bytes do not show.
-    pub(crate) fn on_opaque(&self, reason: Opaque) {
-        self.state().lifecycle.on_opaque(reason);
-        self.apply_opaque(reason);
+    pub(crate) fn on_opaque(&self, reason: OpaqueReason) {
+        let became = self.state().lifecycle.on_opaque(reason);
+        self.apply_opaque(became);
     }
 
     /// The idle transport is about to be read from, by the task of `waker`.
@@ -163,7 +173,13 @@ impl Connection {
                 });
                 drop(state);
                 let sentinel = origin.zip(schedule).and_then(|(origin, schedule)| {
-                    SentinelPermit::acquire(&self.keep_alive, origin, self.evidence_age(), schedule)
+                    SentinelPermit::acquire(
+                        self.id,
+                        &self.keep_alive,
+                        origin,
+                        self.evidence_age(),
+                        schedule,
+                    )
                 });
                 ReadDecision::Retire {
                     reason,
@@ -256,9 +272,6 @@ impl Connection {
     /// Counts what followed from bytes, and passes on what concerns other connections.
     #[inline]
     fn apply(&self, outcome: &Outcome, policy: &KeepAlivePolicy, request: Request, now: &Moment) {
-        if outcome.begun {
-            self.keep_alive.counters().on_exchange(request.number() > 1);
-        }
         if let Some(parsed) = &outcome.hint {
             self.count_hint(parsed, policy);
         }
@@ -273,8 +286,20 @@ impl Connection {
                 history.on_answered_by(self.id);
             }
         }
-        if let Some(reason) = outcome.opaque {
-            self.apply_opaque(reason);
+        if let Some(elapsed) = outcome.ended {
+            self.tell(|| EventKind::ResponseEnded {
+                elapsed: elapsed.duration(),
+            });
+        }
+        if outcome.begun {
+            self.keep_alive.counters().on_exchange(request.number() > 1);
+            self.tell(|| EventKind::RequestBegun {
+                number: request.number(),
+                idle_before: request.idle_before(),
+            });
+        }
+        if let Some(became) = outcome.opaque {
+            self.apply_opaque(became);
         }
     }
 
@@ -285,7 +310,10 @@ impl Connection {
             return;
         };
         if let Some(history) = history(self.origin.as_ref(), policy) {
-            history.on_observation(observation, Span::new(policy.evidence_age));
+            let change = history.on_observation(observation, Span::new(policy.evidence_age));
+            if let Some(change) = change {
+                self.tell(|| change.into());
+            }
         }
     }
 
@@ -296,11 +324,16 @@ impl Connection {
         if deadline::is_clamped(policy, timeout) {
             counters.on_clamped_hint();
         }
+        if let Some(hint) = parsed.hint {
+            self.tell(|| EventKind::HintHeard { hint });
+        }
     }
 
-    fn apply_opaque(&self, reason: Opaque) {
+    fn apply_opaque(&self, became: BecameOpaque) {
+        let BecameOpaque { reason, was_idle } = became;
         self.keep_alive.counters().on_opaque(reason);
         self.end_probe();
+        self.tell(|| EventKind::BecameOpaque { reason, was_idle });
     }
 
     /// The transport found the connection closed or broken. Only the first end counts.
@@ -327,19 +360,18 @@ impl Connection {
     }
 
     fn apply_end(&self, ended: Option<Ended>) {
-        let Some(Ended { end, observed }) = ended else {
+        let Some(ended) = ended else {
             return;
         };
-        self.observe(observed, self.policy());
+        self.observe(ended.observed, self.policy());
         self.end_probe();
-        self.keep_alive.counters().on_end(end);
-        trace::debug!(
-            connection = ?self.id,
-            origin = ?self.origin,
-            requests = ?self.look(|lifecycle| lifecycle.request().number()),
-            end = ?end,
-            "connection ended"
-        );
+        self.keep_alive.counters().on_end(ended.cause);
+        self.tell(|| EventKind::Closed {
+            cause: ended.cause,
+            idle: ended.idle.map(Span::duration),
+            age: ended.age.duration(),
+            requests: ended.requests,
+        });
     }
 
     /// A request that asked for a hint was answered.

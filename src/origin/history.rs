@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::proto::learn::{Findings, History, Observation};
+use crate::proto::learn::{Change, Findings, History, Observation};
 use crate::proto::skew::Quickest;
 use crate::proto::time::{Moment, Span};
 
@@ -70,37 +70,39 @@ impl SharedHistory {
         self.look(History::findings)
     }
 
-    /// Adds an observation of one of its connections, and removes what is older than `age`.
+    /// Adds an observation of one of its connections, and removes what is older than `age`. Returns how what is known
+    /// of the timeout changed with it.
     #[inline]
-    pub(crate) fn on_observation(&self, observation: Observation, age: Span) {
+    pub(crate) fn on_observation(&self, observation: Observation, age: Span) -> Option<Change> {
         if let Observation::Answer { evidence, request } = &observation {
             let worth = self.worth.load(Ordering::Relaxed);
             let worth_beyond = self.worth_beyond.load(Ordering::Relaxed);
             let refresh_at = self.refresh_at.load(Ordering::Relaxed);
             let is_recent = evidence.at.monotonic < refresh_at;
             if is_recent && evidence.idle.nanoseconds() <= worth && *request <= worth_beyond {
-                return;
+                return None;
             }
             let refresh_at = evidence.at.saturating_add(age.part(8));
             self.refresh_at
                 .store(refresh_at.monotonic, Ordering::Relaxed);
         }
-        let retired = self.update(|history| history.on_observation(observation, age));
+        let (retired, change) = self.update(|history| history.on_observation(observation, age));
         if let Some(since) = retired {
             self.retire_before_moment(&since);
         }
+        change
     }
 
     /// Adds what another process observed.
     pub(crate) fn remember(&self, remember: impl FnOnce(&mut History)) {
-        self.update(remember);
+        let ((), _) = self.update(remember);
     }
 
     /// Removes what is older than `age`.
     pub(crate) fn forget(&self, now: &Moment, age: Span) {
         let is_known = self.lock().is_some();
         if is_known {
-            self.update(|history| history.forget(now, age));
+            let ((), _) = self.update(|history| history.forget(now, age));
         }
     }
 
@@ -168,7 +170,7 @@ impl SharedHistory {
         self.has_sentinel.load(Ordering::Relaxed)
     }
 
-    fn update<R>(&self, update: impl FnOnce(&mut History) -> R) -> R {
+    fn update<R>(&self, update: impl FnOnce(&mut History) -> R) -> (R, Option<Change>) {
         let mut place = self.lock();
         let history = place.get_or_insert_default();
         let before = history.findings();
@@ -177,10 +179,11 @@ impl SharedHistory {
         self.worth.store(worth.nanoseconds(), Ordering::Relaxed);
         self.worth_beyond
             .store(history.worth_beyond(), Ordering::Relaxed);
-        if before != history.findings() {
+        let findings = history.findings();
+        if before != findings {
             self.version.fetch_add(1, Ordering::Release);
         }
-        result
+        (result, findings.change(&before))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<History>>> {

@@ -42,29 +42,33 @@ const FIRST_USE_WINDOW: Span = Span::new(Duration::from_secs(1));
 /// The longest timeout that a pool is given; one that is longer is left out.
 const LONGEST_POOL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why a connection is not reused.
+/// Why a connection is not used for another request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Reason {
-    /// It has been idle for as long as policy and hint allow.
+#[non_exhaustive]
+pub enum RetireReason {
+    /// It has been idle for as long as policy, hint and observations allow.
     IdleDeadline,
-    /// It is as old as policy allows.
+    /// It is as old as the policy allows ([`max_lifetime`](crate::KeepAlivePolicy::max_lifetime)).
     MaxLifetime,
-    /// It has served as many requests as policy allows.
+    /// It has served as many requests as the policy allows
+    /// ([`max_requests`](crate::KeepAlivePolicy::max_requests)).
     MaxRequests,
-    /// The margin, and what the last exchange took, leave nothing of the timeout that is expected.
+    /// The margin, and what the last exchange took, leave nothing of the expected timeout.
     NoIdleAllowed,
-    /// It was retired through the API.
+    /// [`ConnectionHandle::retire`](crate::ConnectionHandle::retire), or
+    /// [`CloseAfterResponse`](crate::CloseAfterResponse).
     Requested,
-    /// It has served as many requests as the server takes.
+    /// It has served as many requests as the server takes (`max=`, or learned).
     RequestLimit,
-    /// Policy switches reuse off.
+    /// The policy switches reuse off ([`reuse`](crate::KeepAlivePolicy::reuse)).
     ReuseDisabled,
-    /// Another connection to the origin that had been idle for no longer turned out to be closed, or
-    /// all idle connections were retired through the API.
+    /// Another connection to the same origin, idle for no longer, turned out to be closed; or
+    /// [`KeepAlive::retire_idle`](crate::KeepAlive::retire_idle),
+    /// [`KeepAlive::retire_all`](crate::KeepAlive::retire_all).
     Sibling,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RetireReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::IdleDeadline => "idle until its deadline",
@@ -137,7 +141,7 @@ pub(crate) enum Verdict {
     Reuse {
         until: Moment,
     },
-    Retire(Reason),
+    Retire(RetireReason),
 }
 
 impl Verdict {
@@ -166,7 +170,7 @@ impl Verdict {
 
     /// Reuse until `end`.
     #[inline]
-    fn until(end: Moment, now: &Moment, reason: Reason) -> Self {
+    fn until(end: Moment, now: &Moment, reason: RetireReason) -> Self {
         match now.until(&end) {
             Some(_) => Self::Reuse { until: end },
             None => Self::Retire(reason),
@@ -179,7 +183,7 @@ impl Verdict {
 pub(crate) enum Deadline {
     At(Moment),
     /// The connection is not used again.
-    Never(Reason),
+    Never(RetireReason),
 }
 
 impl Deadline {
@@ -187,7 +191,7 @@ impl Deadline {
     #[inline]
     pub(crate) fn verdict(self, now: &Moment) -> Verdict {
         match self {
-            Self::At(end) => Verdict::until(end, now, Reason::IdleDeadline),
+            Self::At(end) => Verdict::until(end, now, RetireReason::IdleDeadline),
             Self::Never(reason) => Verdict::Retire(reason),
         }
     }
@@ -207,7 +211,7 @@ pub(crate) fn deadline(
     }
     let allowance = allowance(policy, facts, findings);
     if allowance.is_zero() {
-        return Deadline::Never(Reason::NoIdleAllowed);
+        return Deadline::Never(RetireReason::NoIdleAllowed);
     }
     Deadline::At(idle_since.saturating_add(allowance))
 }
@@ -286,25 +290,29 @@ pub(crate) fn lifetime_verdict(
     };
     let lifetime_jitter = policy.lifetime_jitter.unwrap_or(Fraction::NONE);
     let lifetime = jitter.shorten(Span::new(lifetime), lifetime_jitter);
-    Verdict::until(connected.saturating_add(lifetime), now, Reason::MaxLifetime)
+    Verdict::until(
+        connected.saturating_add(lifetime),
+        now,
+        RetireReason::MaxLifetime,
+    )
 }
 
 /// Why a connection serves no request after so many, if so, whatever the time.
 #[inline]
-fn last_request(policy: &KeepAlivePolicy, service: &Service) -> Option<Reason> {
+fn last_request(policy: &KeepAlivePolicy, service: &Service) -> Option<RetireReason> {
     let requests = service.requests;
     if requests == 0 {
         // It was opened for a request.
         return None;
     }
     if !policy.reuse {
-        return Some(Reason::ReuseDisabled);
+        return Some(RetireReason::ReuseDisabled);
     }
     if service.is_at_request_limit() {
-        return Some(Reason::RequestLimit);
+        return Some(RetireReason::RequestLimit);
     }
     if policy.max_requests.is_some_and(|max| requests >= max) {
-        return Some(Reason::MaxRequests);
+        return Some(RetireReason::MaxRequests);
     }
     None
 }

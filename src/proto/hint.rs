@@ -75,7 +75,7 @@ use super::token::{is_name, is_token_byte};
 /// [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 /// [RFC 2068 §19.7.1.1]: https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1
 /// [draft-thomson-hybi-http-timeout-01]: https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout-01
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct KeepAliveHint {
     /// Whole seconds, as on the wire; zero if it did not say.
     timeout: u32,
@@ -177,6 +177,15 @@ impl KeepAliveHint {
             Parameter::Max => self.with_max(least(self.max())),
             Parameter::Timeout => self.with_seconds(least(self.seconds())),
         }
+    }
+}
+
+impl fmt::Debug for KeepAliveHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeepAliveHint")
+            .field("timeout", &self.timeout())
+            .field("max", &self.max())
+            .finish()
     }
 }
 

@@ -22,6 +22,7 @@ mod hop_by_hop;
 mod layer;
 mod learning;
 mod lifetimes;
+mod observer;
 mod origins;
 mod passthrough;
 mod policies;

@@ -9,6 +9,8 @@
 #[path = "../../src/proto/framing/tests/cases.rs"]
 mod cases;
 
+use http_keepalive::OpaqueReason;
+
 use self::cases::{Case, Hyper, Message, Payload};
 use super::{ALL_AT_ONCE, DELIVER, DELIVER_UP_TO, PLAIN, RAW, ROOM, SEND, UPLOAD, VECTORED};
 
@@ -17,21 +19,11 @@ const MAX_HEAD: usize = 512 * 1024;
 const MAX_LINE: usize = 1024;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Opaque {
-    Http2,
-    OversizeHead,
-    Tunnel,
-    Unrecognized,
-    Unsolicited,
-    Upgrade,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Outcome {
     Idle,
     Open,
     UntilEof,
-    Opaque(Opaque),
+    Opaque(OpaqueReason),
 }
 
 /// A row of the table.

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
-    CloseAfterResponse, Connecting, ConnectionHandle, DeadlineBound, Evidence, EvidenceKind,
-    Extent, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive, KeepAliveBuilder,
-    KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn, OpaqueConnections,
-    Origin, OriginMatcher, OriginSnapshot, PolicyError, Provenance, RequestOutcome, ResponseFuture,
-    Retired, SafetyMargin, Sentinel, Stats,
+    CloseAfterResponse, CloseCause, Connecting, ConnectionEvent, ConnectionHandle, DeadlineBound,
+    EventKind, Evidence, EvidenceKind, Extent, IdleAwareConnector, IdleAwareIo, IdleAwareLayer,
+    KeepAlive, KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService,
+    Learn, Observer, OpaqueConnections, OpaqueReason, Origin, OriginMatcher, OriginSnapshot,
+    PolicyError, Provenance, RequestOutcome, ResponseFuture, RetireReason, Retired, SafetyMargin,
+    Sentinel, Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -57,6 +58,16 @@ mod plain_data {
     assert_impl_all!(Provenance: Copy, Debug, Eq);
     assert_impl_all!(RequestOutcome: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(RequestOutcome: Copy, Debug, Eq, Hash);
+    assert_impl_all!(CloseCause: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(CloseCause: Copy, Debug, Eq);
+    assert_impl_all!(OpaqueReason: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(OpaqueReason: Copy, Debug, Eq);
+    assert_impl_all!(RetireReason: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(RetireReason: Copy, Debug, Display, Eq);
+    assert_impl_all!(EventKind: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(EventKind: Copy, Debug, PartialEq);
+    assert_impl_all!(ConnectionEvent<'_>: Send, Sync, Unpin, Copy, Debug);
+    assert_impl_all!(dyn Observer: Send, Sync);
     assert_impl_all!(Learn: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(Learn: Copy, Debug, Default, Eq);
     assert_impl_all!(OriginSnapshot: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
@@ -228,9 +239,14 @@ fn each_exported_type_has_its_auto_traits_asserted() {
 
     let here = include_str!("autotraits.rs");
     for name in types {
-        let is_asserted = [":", "<"]
+        let forms = [
+            format!("{name}:"),
+            format!("{name}<"),
+            format!("dyn {name}:"),
+        ];
+        let is_asserted = forms
             .iter()
-            .any(|next| here.contains(&format!("assert_impl_all!({name}{next}")));
+            .any(|form| here.contains(&format!("assert_impl_all!({form}")));
         assert!(is_asserted, "{name}");
     }
 }

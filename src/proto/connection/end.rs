@@ -1,28 +1,30 @@
 //! How a connection ends.
 
 use super::{Lifecycle, Phase};
-use crate::proto::deadline::{Deadline, Reason};
-use crate::proto::framing::Opaque;
+use crate::proto::deadline::{Deadline, RetireReason};
+use crate::proto::framing::OpaqueReason;
 use crate::proto::learn::Observation;
-use crate::proto::time::Moment;
+use crate::proto::time::{Moment, Span};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
+#[non_exhaustive]
+pub enum CloseCause {
     /// This side closed it: the pool, the caller, or a `Connection: close`.
     Client,
-    /// A response that lasts until EOF ended by it (RFC 9112 §6.3, rule 8).
+    /// A response that lasts until the connection ends was ended by that (RFC 9112 §6.3, rule 8).
     Delimited,
-    /// Nothing was known of it.
-    Opaque(Opaque),
-    /// The server closed it, or it broke, in an exchange.
+    /// It was only forwarded, and so nothing is known of its end.
+    Opaque(OpaqueReason),
+    /// The server closed it, or it broke, while a request or a response was under way, but for what
+    /// [`Stale`](Self::Stale) is.
     PeerBusy,
     /// The server closed it, or it broke, while it was idle.
     PeerIdle,
     /// This crate closed it.
-    Retired(Reason),
+    Retired(RetireReason),
     /// The server closed it, or it broke, after a request on a connection that had served others,
-    /// before the first byte of its response: the failure that this crate is there to prevent.
+    /// before the first byte of its response: the failure that this crate prevents.
     Stale,
 }
 
@@ -38,32 +40,39 @@ pub(crate) enum Cause {
 /// The end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
-    pub(crate) end: End,
+    pub(crate) cause: CloseCause,
+    /// For how long no exchange had been open; `None` if one was, or if nothing is known of that.
+    pub(crate) idle: Option<Span>,
+    pub(crate) age: Span,
+    /// How many requests had been begun.
+    pub(crate) requests: u64,
     /// Something to learn from.
     pub(crate) observed: Option<Observation>,
 }
 
 impl Lifecycle {
     /// The transport found the connection closed or broken. Returns how it ended, the first time.
-    pub(crate) fn on_end(&mut self, cause: Cause, now: Moment) -> Option<Ended> {
+    pub(crate) fn on_end(&mut self, found: Cause, now: Moment) -> Option<Ended> {
         if std::mem::replace(&mut self.is_ended, true) {
             return None;
         }
-        let end = match self.phase {
-            Phase::Opaque { reason, .. } => End::Opaque(reason),
+        let cause = match self.phase {
+            Phase::Opaque { reason, .. } => CloseCause::Opaque(reason),
             // A retired connection ends here if it could not be closed yet: not all was flushed.
-            Phase::Unused { .. } | Phase::Idle { .. } => End::PeerIdle,
-            Phase::Busy { .. } if cause == Cause::Eof && self.tracker.is_until_eof() => {
-                End::Delimited
+            Phase::Unused { .. } | Phase::Idle { .. } => CloseCause::PeerIdle,
+            Phase::Busy { .. } if found == Cause::Eof && self.tracker.is_until_eof() => {
+                CloseCause::Delimited
             }
-            Phase::Busy { .. } | Phase::Sending { .. } if self.is_unanswered_again() => End::Stale,
-            Phase::Busy { .. } | Phase::Sending { .. } => End::PeerBusy,
+            Phase::Busy { .. } | Phase::Sending { .. } if self.is_unanswered_again() => {
+                CloseCause::Stale
+            }
+            Phase::Busy { .. } | Phase::Sending { .. } => CloseCause::PeerBusy,
         };
         let observed = self.observed_end(&now);
-        if cause == Cause::Eof {
+        if found == Cause::Eof {
             self.tracker.on_eof();
         }
-        Some(Ended { end, observed })
+        Some(self.ended(cause, observed, &now))
     }
 
     /// This side dropped the connection. Returns how it ended, the first time.
@@ -72,10 +81,12 @@ impl Lifecycle {
             return None;
         }
         let observed = self.given_up(&now);
-        let end = match (&self.phase, self.retired) {
-            (&Phase::Opaque { reason, .. }, _) => End::Opaque(reason),
-            (Phase::Busy { .. } | Phase::Sending { .. }, _) => End::Client,
-            (Phase::Unused { .. } | Phase::Idle { .. }, Some(reason)) => End::Retired(reason),
+        let cause = match (&self.phase, self.retired) {
+            (&Phase::Opaque { reason, .. }, _) => CloseCause::Opaque(reason),
+            (Phase::Busy { .. } | Phase::Sending { .. }, _) => CloseCause::Client,
+            (Phase::Unused { .. } | Phase::Idle { .. }, Some(reason)) => {
+                CloseCause::Retired(reason)
+            }
             // Whoever dropped it knew as well that it is not to be used again.
             (
                 &Phase::Idle {
@@ -83,10 +94,21 @@ impl Lifecycle {
                     ..
                 },
                 None,
-            ) => End::Retired(reason),
-            (Phase::Unused { .. } | Phase::Idle { .. }, None) => End::Client,
+            ) => CloseCause::Retired(reason),
+            (Phase::Unused { .. } | Phase::Idle { .. }, None) => CloseCause::Client,
         };
-        Some(Ended { end, observed })
+        Some(self.ended(cause, observed, &now))
+    }
+
+    fn ended(&self, cause: CloseCause, observed: Option<Observation>, now: &Moment) -> Ended {
+        let is_idle = !matches!(self.phase, Phase::Busy { .. } | Phase::Opaque { .. });
+        Ended {
+            cause,
+            idle: is_idle.then(|| now.since(&self.idle_since())),
+            age: now.since(&self.connected),
+            requests: self.requests.into(),
+            observed,
+        }
     }
 
     /// Whether a request on a connection that had served others has no byte of its response.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Lifecycle, Phase};
 use crate::policy::{KeepAlivePolicy, Learn};
-use crate::proto::deadline::{self, Reason};
+use crate::proto::deadline::{self, RetireReason};
 use crate::proto::learn::{Evidence, Failure, Observation, SLOP};
 use crate::proto::sentinel::Schedule;
 use crate::proto::time::{Moment, Span};
@@ -150,7 +150,7 @@ impl Lifecycle {
     ) -> Option<Schedule> {
         let is_over = matches!(
             self.retired,
-            Some(Reason::IdleDeadline | Reason::NoIdleAllowed)
+            Some(RetireReason::IdleDeadline | RetireReason::NoIdleAllowed)
         );
         let is_idle = matches!(self.phase, Phase::Idle { .. });
         let is_hinted = deadline::is_hinted(policy, self.hints.advertised().timeout);

@@ -6,13 +6,14 @@ mod hints;
 
 use std::time::Duration;
 
-pub(crate) use self::end::{Cause, End, Ended};
+pub use self::end::CloseCause;
+pub(crate) use self::end::{Cause, Ended};
 pub(crate) use self::hints::Advertised;
 use self::hints::Hints;
 use super::deadline::{
-    self, Deadline, DeadlineBound, Facts, LEAST_BOUND_BY_CONNECTING, Reason, Service, Verdict,
+    self, Deadline, DeadlineBound, Facts, LEAST_BOUND_BY_CONNECTING, RetireReason, Service, Verdict,
 };
-use super::framing::{Opaque, Progress, Tracker};
+use super::framing::{OpaqueReason, Progress, Tracker};
 use super::hint::{KeepAliveHint, Parsed};
 use super::jitter::Jitter;
 use super::learn::{Findings, Observation, SLOP};
@@ -76,7 +77,7 @@ enum Phase {
         deadline: Deadline,
     },
     Opaque {
-        reason: Opaque,
+        reason: OpaqueReason,
         /// How much of the last request was written and answered then.
         last: Option<(Extent, Extent)>,
     },
@@ -125,8 +126,18 @@ pub(crate) struct Outcome {
     pub(crate) observed: Option<Observation>,
     /// The time from when the request was sent to the first byte of its response, with the end of the exchange.
     pub(crate) answer: Option<Span>,
-    /// Why nothing is known of the connection from here on.
-    pub(crate) opaque: Option<Opaque>,
+    /// An exchange ended: the time since its request was sent.
+    pub(crate) ended: Option<Span>,
+    /// Nothing is known of the connection from here on.
+    pub(crate) opaque: Option<BecameOpaque>,
+}
+
+/// Nothing is known of a connection any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct BecameOpaque {
+    pub(crate) reason: OpaqueReason,
+    /// Whether no exchange was open.
+    pub(crate) was_idle: bool,
 }
 
 /// One connection, from connecting to its end.
@@ -149,7 +160,7 @@ pub(crate) struct Lifecycle {
     jitter: Jitter,
     phase: Phase,
     /// Why it is not to be used again.
-    retired: Option<Reason>,
+    retired: Option<RetireReason>,
     is_ended: bool,
 }
 
@@ -194,14 +205,16 @@ impl Lifecycle {
     }
 
     /// `* => Opaque`, for a reason that the bytes do not show.
-    pub(crate) fn on_opaque(&mut self, reason: Opaque) {
+    pub(crate) fn on_opaque(&mut self, reason: OpaqueReason) -> BecameOpaque {
         let last = self.progress_of_last();
+        let was_idle = !matches!(self.phase, Phase::Busy { .. });
         if let Phase::Sending { .. } = self.phase {
             // The bytes to be written turned out to be no request.
             self.requests = self.requests.saturating_sub(1);
         }
         self.phase = Phase::Opaque { reason, last };
         self.tracker = Tracker::new();
+        BecameOpaque { reason, was_idle }
     }
 
     /// A write failed.
@@ -280,7 +293,7 @@ impl Lifecycle {
                 outcome.observed = self.close(&now);
             }
             // They answer no request either.
-            (Phase::Busy { .. }, Err(Opaque::Unrecognized)) => {
+            (Phase::Busy { .. }, Err(OpaqueReason::Unrecognized)) => {
                 outcome.observed = self.failure(&now);
             }
             _ => {}
@@ -311,7 +324,7 @@ impl Lifecycle {
     #[inline]
     fn on_progress(
         &mut self,
-        progress: Result<Progress, Opaque>,
+        progress: Result<Progress, OpaqueReason>,
         known: &Known<'_>,
         now: Moment,
         outcome: &mut Outcome,
@@ -321,8 +334,7 @@ impl Lifecycle {
         } = match progress {
             Ok(progress) => progress,
             Err(reason) => {
-                self.on_opaque(reason);
-                outcome.opaque = Some(reason);
+                outcome.opaque = Some(self.on_opaque(reason));
                 return;
             }
         };
@@ -333,7 +345,7 @@ impl Lifecycle {
                 .and_then(|hint| self.on_hint(hint, known.policy));
         }
         if ended {
-            outcome.answer = self.finish(known, now);
+            (outcome.ended, outcome.answer) = self.finish(known, now);
         }
         if begun {
             outcome.begun = true;
@@ -359,9 +371,10 @@ impl Lifecycle {
         idle_since
     }
 
-    /// The exchange ends. Returns how long its answer took, if that tells something of the server.
+    /// The exchange ends. Returns how long it took, and how long its answer did, if that tells something of the
+    /// server.
     #[inline]
-    fn finish(&mut self, known: &Known<'_>, now: Moment) -> Option<Span> {
+    fn finish(&mut self, known: &Known<'_>, now: Moment) -> (Option<Span>, Option<Span>) {
         let Known { policy, quickest } = *known;
         let mut answer = None;
         let (mut elapsed, mut skew, mut delay) = (Span::ZERO, Span::ZERO, Span::ZERO);
@@ -396,7 +409,7 @@ impl Lifecycle {
             delay,
             deadline: self.deadline(policy, &facts, &now),
         };
-        answer
+        (Some(elapsed), answer)
     }
 
     /// The deadline of the idle connection follows from something that has changed.
@@ -473,13 +486,13 @@ impl Lifecycle {
             _ => false,
         };
         if !awaits_first_request {
-            self.retired.get_or_insert(Reason::Sibling);
+            self.retired.get_or_insert(RetireReason::Sibling);
         }
     }
 
     /// The connection is not to be used again. Returns whether it is idle, and so to be closed now.
     pub(crate) fn retire(&mut self) -> bool {
-        self.retired.get_or_insert(Reason::Requested);
+        self.retired.get_or_insert(RetireReason::Requested);
         self.is_idle()
     }
 
@@ -587,7 +600,7 @@ impl Lifecycle {
 
     /// Why nothing is known of the connection, if so.
     #[inline]
-    pub(crate) fn opaque(&self) -> Option<Opaque> {
+    pub(crate) fn opaque(&self) -> Option<OpaqueReason> {
         match self.phase {
             Phase::Opaque { reason, .. } => Some(reason),
             _ => None,

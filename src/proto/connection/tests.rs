@@ -155,15 +155,15 @@ impl Life {
         self.lifecycle.rtt().duration().as_millis()
     }
 
-    fn end(&mut self, cause: Cause) -> Option<End> {
+    fn end(&mut self, cause: Cause) -> Option<CloseCause> {
         let ended = self.lifecycle.on_end(cause, self.now);
-        ended.map(|ended| ended.end)
+        ended.map(|ended| ended.cause)
     }
 
     /// This side drops the connection.
-    fn drop(&mut self) -> Option<End> {
+    fn drop(&mut self) -> Option<CloseCause> {
         let ended = self.lifecycle.on_drop(self.now);
-        ended.map(|ended| ended.end)
+        ended.map(|ended| ended.cause)
     }
 }
 
@@ -192,7 +192,7 @@ fn head(bytes: usize) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n")
 }
 
-const REQUESTED: Option<Verdict> = Some(Verdict::Retire(Reason::Requested));
+const REQUESTED: Option<Verdict> = Some(Verdict::Retire(RetireReason::Requested));
 
 // Phases.
 
@@ -339,7 +339,10 @@ fn the_deadline_of_an_unused_connection_counts_from_connecting() {
     assert_eq!(life.good_for(), ms(1));
 
     life.now = Moment::at(4_500);
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::IdleDeadline)));
+    assert_eq!(
+        life.look(),
+        Some(Verdict::Retire(RetireReason::IdleDeadline))
+    );
 }
 
 #[test]
@@ -353,7 +356,7 @@ fn to_have_been_asked_before_moves_no_deadline() {
         }
         life
     };
-    let retired = Some(Verdict::Retire(Reason::IdleDeadline));
+    let retired = Some(Verdict::Retire(RetireReason::IdleDeadline));
     for now in [
         Moment::at(4_500),
         Moment::at(4_500).wall_back(HOUR),
@@ -375,7 +378,10 @@ fn without_reuse_a_connection_serves_its_first_request_and_no_other() {
 
     life.exchange_at(10);
 
-    assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::ReuseDisabled)));
+    assert_eq!(
+        life.verdict(),
+        Some(Verdict::Retire(RetireReason::ReuseDisabled))
+    );
 }
 
 // Round trips.
@@ -530,7 +536,7 @@ fn a_response_that_is_read_late_leaves_what_is_certain() {
 
     life.write(GET, 10_000);
     life.read(OK, 16_000);
-    let never = Some(Verdict::Retire(Reason::NoIdleAllowed));
+    let never = Some(Verdict::Retire(RetireReason::NoIdleAllowed));
     assert_eq!(life.look(), never);
 }
 
@@ -832,7 +838,10 @@ fn what_a_later_hint_does_not_mention_stands() {
     life.exchange_at(0);
     assert_eq!(life.good_for(), secs(60));
     life.exchange_at(0);
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+    assert_eq!(
+        life.look(),
+        Some(Verdict::Retire(RetireReason::RequestLimit))
+    );
 }
 
 #[test]
@@ -859,7 +868,7 @@ fn max_counts_the_requests_after_that_whose_response_said_it() {
             }
         }
 
-        let exhausted = Some(Verdict::Retire(Reason::RequestLimit));
+        let exhausted = Some(Verdict::Retire(RetireReason::RequestLimit));
         assert_eq!(
             life.look(),
             exhausted,
@@ -1070,18 +1079,18 @@ fn a_connection_that_is_retired_while_busy_serves_its_exchange_to_the_end() {
 #[test]
 fn an_opaque_connection_is_not_retired() {
     let mut life = Life::connected();
-    life.lifecycle.on_opaque(Opaque::Http2);
+    life.lifecycle.on_opaque(OpaqueReason::Http2);
 
     assert!(!life.lifecycle.retire());
 
     assert_eq!(life.verdict(), None);
-    assert_eq!(life.drop(), Some(End::Opaque(Opaque::Http2)));
+    assert_eq!(life.drop(), Some(CloseCause::Opaque(OpaqueReason::Http2)));
 }
 
 #[test]
 fn what_is_retired_stays_so() {
     let mut life = Life::idle().with(KeepAlivePolicy::default());
-    let retired = Some(Verdict::Retire(Reason::IdleDeadline));
+    let retired = Some(Verdict::Retire(RetireReason::IdleDeadline));
 
     assert_ne!(life.verdict(), retired, "asked before");
     life.now = Moment::at(10).wall_forward(HOUR);
@@ -1111,13 +1120,16 @@ fn to_be_retired_by_hand_is_a_reason_that_stands() {
 fn only_to_look_retires_nothing() {
     let mut life = Life::idle().with(KeepAlivePolicy::default());
     life.now = Moment::at(10).wall_forward(HOUR);
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::IdleDeadline)));
+    assert_eq!(
+        life.look(),
+        Some(Verdict::Retire(RetireReason::IdleDeadline))
+    );
 
     life.now = Moment::at(10);
 
     assert_eq!(life.good_for(), ms(4_490));
     assert_eq!(life.verdict(), life.look());
-    assert_eq!(life.drop(), Some(End::Client));
+    assert_eq!(life.drop(), Some(CloseCause::Client));
 }
 
 // Ends.
@@ -1135,7 +1147,7 @@ impl Life {
     }
 
     fn opaque(mut self) -> Self {
-        self.lifecycle.on_opaque(Opaque::Tunnel);
+        self.lifecycle.on_opaque(OpaqueReason::Tunnel);
         self
     }
 
@@ -1169,27 +1181,27 @@ impl Life {
 }
 
 /// How a life ends: dropped, by EOF, by an error.
-type Ends = [End; 3];
+type Ends = [CloseCause; 3];
 
 /// A life of that name, and how it ends.
 type EndRow = (&'static str, fn() -> Life, Ends);
 
 #[test]
 fn every_end_is_called_by_its_name() {
-    use End::{Client, Delimited, PeerBusy, PeerIdle, Stale};
+    use CloseCause::{Client, Delimited, PeerBusy, PeerIdle, Stale};
 
     const CLIENT: Ends = [Client, PeerIdle, PeerIdle];
     const PEER: Ends = [Client, PeerBusy, PeerBusy];
     const STALE: Ends = [Client, Stale, Stale];
     const DELIMITED: Ends = [Client, Delimited, PeerBusy];
-    const UNKNOWN: Ends = [End::Opaque(Opaque::Tunnel); 3];
+    const UNKNOWN: Ends = [CloseCause::Opaque(OpaqueReason::Tunnel); 3];
     // It may be retired, and the server be quicker.
-    let by = |reason| [End::Retired(reason), PeerIdle, PeerIdle];
-    let requested = by(Reason::Requested);
-    let expired = by(Reason::IdleDeadline);
-    let once = by(Reason::ReuseDisabled);
-    let last = by(Reason::RequestLimit);
-    let no_time = by(Reason::NoIdleAllowed);
+    let by = |reason| [CloseCause::Retired(reason), PeerIdle, PeerIdle];
+    let requested = by(RetireReason::Requested);
+    let expired = by(RetireReason::IdleDeadline);
+    let once = by(RetireReason::ReuseDisabled);
+    let last = by(RetireReason::RequestLimit);
+    let no_time = by(RetireReason::NoIdleAllowed);
 
     // `exchange`: the first one is over, `again`: and another request is out.
     let rows: [EndRow; 31] = [
@@ -1338,7 +1350,10 @@ fn what_turns_out_to_be_no_request_is_not_counted_as_one() {
 
     let outcome = life.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0);
 
-    assert_eq!(outcome.opaque, Some(Opaque::Http2));
+    assert_eq!(
+        outcome.opaque.map(|became| became.reason),
+        Some(OpaqueReason::Http2)
+    );
     assert_eq!(life.lifecycle.request().number(), 0);
 }
 
@@ -1379,7 +1394,7 @@ fn an_unused_connection_that_was_looked_at_in_time_has_no_such_while() {
     ));
 
     let verdict = lifecycle.on_idle_read(&policy, Moment::at(4_500));
-    assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
+    assert_eq!(verdict, Some(Verdict::Retire(RetireReason::IdleDeadline)));
 }
 
 /// Connecting was slow, and so is the thread: it comes to send after two seconds.
@@ -1403,35 +1418,41 @@ fn an_unused_connection_is_good_for_a_while_whatever_the_margin() {
     let fresh = lifecycle.on_idle_read(&policy, Moment::at(0));
     assert!(matches!(fresh, Some(Verdict::Reuse { .. })));
     let verdict = lifecycle.on_idle_read(&policy, Moment::at(1_000));
-    assert_eq!(verdict, Some(Verdict::Retire(Reason::IdleDeadline)));
+    assert_eq!(verdict, Some(Verdict::Retire(RetireReason::IdleDeadline)));
 }
 
 // Opaque.
 
 /// Ways to be no HTTP/1 that is understood, as what is written or read on an idle connection.
-fn mysteries() -> Vec<(Opaque, Vec<Step>)> {
+fn mysteries() -> Vec<(OpaqueReason, Vec<Step>)> {
     use Step::{Read, Write};
     vec![
         (
-            Opaque::Upgrade,
+            OpaqueReason::Upgrade,
             vec![Write(GET), Read("HTTP/1.1 101 Switching Protocols\r\n\r\n")],
         ),
         (
-            Opaque::Tunnel,
+            OpaqueReason::Tunnel,
             vec![
                 Write("CONNECT a:1 HTTP/1.1\r\n\r\n"),
                 Read("HTTP/1.1 200 OK\r\n\r\n"),
             ],
         ),
         (
-            Opaque::Http2,
+            OpaqueReason::Http2,
             vec![Write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")],
         ),
-        (Opaque::Unrecognized, vec![Write("\0")]),
-        (Opaque::Unrecognized, vec![Write(GET), Write(GET)]),
-        (Opaque::Unrecognized, vec![Write(GET), Read("220 ftp\r\n")]),
-        (Opaque::Unsolicited, vec![Read(TIMED_OUT)]),
-        (Opaque::Unsolicited, vec![Write(GET), Read(OK), Read("x")]),
+        (OpaqueReason::Unrecognized, vec![Write("\0")]),
+        (OpaqueReason::Unrecognized, vec![Write(GET), Write(GET)]),
+        (
+            OpaqueReason::Unrecognized,
+            vec![Write(GET), Read("220 ftp\r\n")],
+        ),
+        (OpaqueReason::Unsolicited, vec![Read(TIMED_OUT)]),
+        (
+            OpaqueReason::Unsolicited,
+            vec![Write(GET), Read(OK), Read("x")],
+        ),
     ]
 }
 
@@ -1443,13 +1464,13 @@ enum Step {
 
 impl Life {
     /// Returns why nothing is known any more, if that came out now.
-    fn step(&mut self, step: Step) -> Option<Opaque> {
+    fn step(&mut self, step: Step) -> Option<OpaqueReason> {
         let now = self.now;
         let outcome = match step {
             Step::Write(bytes) => self.write_at(bytes, now),
             Step::Read(bytes) => self.read_at(bytes, now),
         };
-        outcome.opaque
+        outcome.opaque.map(|became| became.reason)
     }
 }
 
@@ -1471,7 +1492,11 @@ fn what_is_not_understood_is_opaque_for_ever_and_says_so_once() {
             }
             assert_eq!(life.lifecycle.opaque(), Some(reason), "{steps:?}");
             assert_eq!(life.lifecycle.request().number(), requests, "{steps:?}");
-            assert_eq!(life.end(Cause::Eof), Some(End::Opaque(reason)), "{steps:?}");
+            assert_eq!(
+                life.end(Cause::Eof),
+                Some(CloseCause::Opaque(reason)),
+                "{steps:?}"
+            );
         }
     }
 }
@@ -1490,12 +1515,12 @@ fn what_is_understood_says_nothing_of_being_opaque() {
 fn a_connection_can_be_opaque_for_a_reason_that_the_bytes_do_not_show() {
     let mut life = Life::connected();
 
-    life.lifecycle.on_opaque(Opaque::Http2);
+    life.lifecycle.on_opaque(OpaqueReason::Http2);
 
-    assert_eq!(life.lifecycle.opaque(), Some(Opaque::Http2));
+    assert_eq!(life.lifecycle.opaque(), Some(OpaqueReason::Http2));
     assert!(!life.write(GET, 0).begun);
     assert_eq!(life.lifecycle.request().number(), 0);
-    assert_eq!(life.drop(), Some(End::Opaque(Opaque::Http2)));
+    assert_eq!(life.drop(), Some(CloseCause::Opaque(OpaqueReason::Http2)));
 }
 
 #[test]
@@ -1597,7 +1622,7 @@ impl Life {
 }
 
 /// A verdict without its deadline.
-fn kind(verdict: Option<Verdict>) -> Option<Result<(), Reason>> {
+fn kind(verdict: Option<Verdict>) -> Option<Result<(), RetireReason>> {
     Some(match verdict? {
         Verdict::Reuse { .. } => Ok(()),
         Verdict::Retire(reason) => Err(reason),
@@ -1715,7 +1740,7 @@ mod lifetimes {
             .safety_margin(Duration::ZERO)
     }
 
-    fn retired(reason: Reason) -> Option<Verdict> {
+    fn retired(reason: RetireReason) -> Option<Verdict> {
         Some(Verdict::Retire(reason))
     }
 
@@ -1733,7 +1758,7 @@ mod lifetimes {
         life.now = Moment::at(9_999);
         assert_eq!(life.verdict(), until(10_000));
         life.now = Moment::at(10_000);
-        assert_eq!(life.verdict(), retired(Reason::MaxLifetime));
+        assert_eq!(life.verdict(), retired(RetireReason::MaxLifetime));
     }
 
     #[test]
@@ -1751,7 +1776,7 @@ mod lifetimes {
         life.now = Moment::at(5_000);
         assert_eq!(life.verdict(), None);
         life.read(OK, 5_000);
-        assert_eq!(life.verdict(), retired(Reason::MaxLifetime));
+        assert_eq!(life.verdict(), retired(RetireReason::MaxLifetime));
     }
 
     #[test]
@@ -1761,7 +1786,7 @@ mod lifetimes {
         life.now = Moment::at(5_000);
         assert!(matches!(life.verdict(), Some(Verdict::Reuse { .. })));
         life.now = Moment::at(10_000);
-        assert_eq!(life.verdict(), retired(Reason::MaxLifetime));
+        assert_eq!(life.verdict(), retired(RetireReason::MaxLifetime));
     }
 
     #[test]
@@ -1776,15 +1801,18 @@ mod lifetimes {
         assert_eq!(life.verdict(), None, "an exchange is open");
         life.read(OK, 0);
 
-        assert_eq!(life.verdict(), retired(Reason::MaxRequests));
-        assert_eq!(life.drop(), Some(End::Retired(Reason::MaxRequests)));
+        assert_eq!(life.verdict(), retired(RetireReason::MaxRequests));
+        assert_eq!(
+            life.drop(),
+            Some(CloseCause::Retired(RetireReason::MaxRequests))
+        );
     }
 
     #[test]
     fn a_server_that_takes_fewer_requests_is_heeded() {
         let mut life = Life::idle().with(policy().max_requests(3));
         life.hint(KeepAliveHint::new().with_max(0));
-        assert_eq!(life.verdict(), retired(Reason::RequestLimit));
+        assert_eq!(life.verdict(), retired(RetireReason::RequestLimit));
     }
 
     #[test]
@@ -1820,7 +1848,10 @@ mod lifetimes {
 fn left_open_for(policy: KeepAlivePolicy, is_concurrent: bool) -> Option<Duration> {
     let mut life = Life::idle().with(policy.safety_margin(Duration::ZERO));
     life.now = Moment::at(4_000);
-    assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::IdleDeadline)));
+    assert_eq!(
+        life.verdict(),
+        Some(Verdict::Retire(RetireReason::IdleDeadline))
+    );
     let mut schedule = life
         .lifecycle
         .sentinel(&life.policy, is_concurrent, &life.now)?;
@@ -1958,7 +1989,10 @@ fn a_request_limit_that_was_learned_is_one_that_the_server_named() {
     life.now = Moment::at(1_000);
     assert!(matches!(life.look(), Some(Verdict::Reuse { .. })));
     life.exchange_at(1_000);
-    assert_eq!(life.look(), Some(Verdict::Retire(Reason::RequestLimit)));
+    assert_eq!(
+        life.look(),
+        Some(Verdict::Retire(RetireReason::RequestLimit))
+    );
     assert_eq!(end_at(&life, 1_050), Shown::Nothing, "it is known");
 }
 
@@ -2027,7 +2061,7 @@ fn a_goodbye_that_crosses_a_request_is_no_answer() {
 fn a_request_that_its_caller_gave_up_shows_that() {
     let dropped = |life: &mut Life, millis: u64| {
         let ended = life.lifecycle.on_drop(Moment::at(millis)).unwrap();
-        assert_eq!(ended.end, End::Client);
+        assert_eq!(ended.cause, CloseCause::Client);
         shown(ended.observed)
     };
     let mut life = Life::idle();
@@ -2055,7 +2089,10 @@ fn what_drained_slowly_is_no_sentinel() {
         life.read(&head(300_000), 0);
         life.read(&body(300_000), slow);
         life.now = Moment::at(slow + 59_000);
-        assert_eq!(life.verdict(), Some(Verdict::Retire(Reason::IdleDeadline)));
+        assert_eq!(
+            life.verdict(),
+            Some(Verdict::Retire(RetireReason::IdleDeadline))
+        );
         let schedule = life.lifecycle.sentinel(&life.policy, true, &life.now);
         assert_eq!(schedule.is_some(), is_watched, "{slow} ms");
     }
@@ -2146,6 +2183,6 @@ fn what_became_of_the_last_request_is_known_where_the_connection_is_not_understo
     assert_eq!(progress(&life), Some((Extent::All, Extent::All)));
 
     let mut life = Life::connected();
-    life.lifecycle.on_opaque(Opaque::Http2);
+    life.lifecycle.on_opaque(OpaqueReason::Http2);
     assert_eq!(progress(&life), None);
 }

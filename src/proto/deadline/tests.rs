@@ -323,10 +323,10 @@ fn a_connection_serves_as_many_requests_as_the_server_takes() {
     for (requests, allowed, expected) in [
         (1, None, None),
         (1, Some(2), None),
-        (2, Some(2), Some(Reason::RequestLimit)),
-        (3, Some(2), Some(Reason::RequestLimit)),
+        (2, Some(2), Some(RetireReason::RequestLimit)),
+        (3, Some(2), Some(RetireReason::RequestLimit)),
         (1, Some(u64::MAX), None),
-        (1, Some(0), Some(Reason::RequestLimit)),
+        (1, Some(0), Some(RetireReason::RequestLimit)),
     ] {
         assert_eq!(
             last_request(&policy(), &served(requests, allowed)),
@@ -341,7 +341,7 @@ fn without_reuse_a_connection_serves_one_request() {
     assert_eq!(last_request(&once, &served(0, None)), None);
     assert_eq!(
         last_request(&once, &served(1, None)),
-        Some(Reason::ReuseDisabled)
+        Some(RetireReason::ReuseDisabled)
     );
 }
 
@@ -349,10 +349,10 @@ fn without_reuse_a_connection_serves_one_request() {
 fn of_several_reasons_the_one_that_stands_longest_is_named() {
     let all = policy().max_requests(1).safety_margin(HOUR);
     for (policy, allowed, expected) in [
-        (all.reuse(false), Some(1), Reason::ReuseDisabled),
-        (all, Some(1), Reason::RequestLimit),
-        (all, None, Reason::MaxRequests),
-        (all.max_requests(None), None, Reason::NoIdleAllowed),
+        (all.reuse(false), Some(1), RetireReason::ReuseDisabled),
+        (all, Some(1), RetireReason::RequestLimit),
+        (all, None, RetireReason::MaxRequests),
+        (all.max_requests(None), None, RetireReason::NoIdleAllowed),
     ] {
         let deadline = deadline(
             &policy,
@@ -405,7 +405,7 @@ fn an_unused_connection_is_good_for_a_second_after_it_was_first_read_from() {
     }
     for now in [until, until.after(HOUR), first.wall_forward(secs(1))] {
         let verdict = first_use_verdict(&connected, after, &now);
-        assert_eq!(verdict, Verdict::Retire(Reason::IdleDeadline));
+        assert_eq!(verdict, Verdict::Retire(RetireReason::IdleDeadline));
     }
 }
 
@@ -415,12 +415,12 @@ fn of_two_verdicts_the_later_one_stands_where_one_is_enough() {
         until: Moment::at(millis),
     };
     let ever = ENDLESS;
-    let retire = Verdict::Retire(Reason::IdleDeadline);
+    let retire = Verdict::Retire(RetireReason::IdleDeadline);
     for (one, other, expected) in [
         (until(1), until(2), until(2)),
         (until(1), ever, ever),
         (until(1), retire, until(1)),
-        (retire, Verdict::Retire(Reason::MaxLifetime), retire),
+        (retire, Verdict::Retire(RetireReason::MaxLifetime), retire),
     ] {
         assert_eq!(one.or(other), expected);
         if expected != retire {
@@ -474,7 +474,7 @@ fn the_deadline_is_counted_from_when_the_connection_became_idle() {
     for elapsed in [4_000, 4_001, 3_600_000] {
         assert_eq!(
             idle_verdict(Span::new(ms(4_000)), &since, &Moment::at(1_000 + elapsed)),
-            Verdict::Retire(Reason::IdleDeadline),
+            Verdict::Retire(RetireReason::IdleDeadline),
             "after {elapsed} ms"
         );
     }
@@ -496,7 +496,7 @@ fn a_sleep_that_the_monotonic_clock_did_not_see_counts() {
     let allowed = Span::new(ms(4_000));
 
     let hour = idle_verdict(allowed, &since, &Moment::at(10).wall_forward(HOUR));
-    assert_eq!(hour, Verdict::Retire(Reason::IdleDeadline));
+    assert_eq!(hour, Verdict::Retire(RetireReason::IdleDeadline));
 
     // By the monotonic clock, a second less is left: that is what timers go by.
     let now = Moment::at(10).wall_forward(secs(1));
@@ -506,7 +506,7 @@ fn a_sleep_that_the_monotonic_clock_did_not_see_counts() {
     assert_eq!(ends, Some(Moment::at(3_000).monotonic));
 
     let exactly = idle_verdict(allowed, &since, &Moment::at(0).wall_forward(secs(4)));
-    assert_eq!(exactly, Verdict::Retire(Reason::IdleDeadline));
+    assert_eq!(exactly, Verdict::Retire(RetireReason::IdleDeadline));
 }
 
 /// Too careful, as nothing tells it from a sleep: the price is one connection.
@@ -516,7 +516,7 @@ fn a_wall_clock_set_forward_retires() {
 
     let verdict = idle_verdict(Span::new(ms(4_000)), &Moment::at(0), &now);
 
-    assert_eq!(verdict, Verdict::Retire(Reason::IdleDeadline));
+    assert_eq!(verdict, Verdict::Retire(RetireReason::IdleDeadline));
 }
 
 #[test]
@@ -535,7 +535,7 @@ fn a_wall_clock_set_back_counts_as_nothing() {
         &since,
         &Moment::at(4_000).wall_back(HOUR),
     );
-    assert_eq!(late, Verdict::Retire(Reason::IdleDeadline));
+    assert_eq!(late, Verdict::Retire(RetireReason::IdleDeadline));
 }
 
 #[test]
@@ -868,7 +868,7 @@ proptest! {
         );
         prop_assert_eq!(
             idle_verdict(Span::new(idle), &since, &at(until)),
-            Verdict::Retire(Reason::IdleDeadline)
+            Verdict::Retire(RetireReason::IdleDeadline)
         );
     }
 
@@ -915,7 +915,7 @@ mod lifetimes {
         assert_eq!(verdict_at(&policy, &Moment::at(9_999)), end);
         for over in [10_000, 10_001, 1_000_000] {
             let verdict = verdict_at(&policy, &Moment::at(over));
-            assert_eq!(verdict, Verdict::Retire(Reason::MaxLifetime));
+            assert_eq!(verdict, Verdict::Retire(RetireReason::MaxLifetime));
         }
     }
 
@@ -927,7 +927,7 @@ mod lifetimes {
             wall: Moment::at(10_000).wall,
         };
         let verdict = verdict_at(&policy, &suspended);
-        assert_eq!(verdict, Verdict::Retire(Reason::MaxLifetime));
+        assert_eq!(verdict, Verdict::Retire(RetireReason::MaxLifetime));
     }
 
     #[test]
@@ -936,8 +936,8 @@ mod lifetimes {
         for (requests, expected) in [
             (0, None),
             (2, None),
-            (3, Some(Reason::MaxRequests)),
-            (4, Some(Reason::MaxRequests)),
+            (3, Some(RetireReason::MaxRequests)),
+            (4, Some(RetireReason::MaxRequests)),
         ] {
             assert_eq!(last_request(&policy, &served(requests, None)), expected);
         }
@@ -947,13 +947,13 @@ mod lifetimes {
     fn of_two_verdicts_the_one_that_ends_first_holds() {
         let [early, late] = [1, 2].map(|millis| until(Moment::at(millis)));
         let endless = ENDLESS;
-        let retired = Verdict::Retire(Reason::Requested);
+        let retired = Verdict::Retire(RetireReason::Requested);
         for (one, other, both) in [
             (early, late, early),
             (endless, late, late),
             (endless, endless, endless),
             (endless, retired, retired),
-            (retired, Verdict::Retire(Reason::MaxLifetime), retired),
+            (retired, Verdict::Retire(RetireReason::MaxLifetime), retired),
         ] {
             assert_eq!(one.and(other), both);
         }

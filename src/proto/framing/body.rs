@@ -1,6 +1,6 @@
 //! The end of a message body (RFC 9112 §6.3, §7.1).
 
-use super::Opaque;
+use super::OpaqueReason;
 
 /// Finds the end of a body, fed in any number of pieces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,7 +21,7 @@ impl Body {
     }
 
     /// Takes the next piece. Returns the bytes behind the body once its end is found, `None` before that.
-    pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+    pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, OpaqueReason> {
         match self {
             Self::Length(left) => Ok(skip(left, bytes)),
             Self::Chunked(chunked) => chunked.feed(bytes),
@@ -76,7 +76,7 @@ enum State {
 }
 
 impl Chunked {
-    fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+    fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, OpaqueReason> {
         while let Some((&byte, rest)) = bytes.split_first() {
             (self.state, bytes) = match self.state {
                 State::Data => match skip(&mut self.left, bytes) {
@@ -93,7 +93,7 @@ impl Chunked {
     /// The state after a byte that is not chunk data. As strict as hyper, which closes the connection on
     /// bytes that it refuses. Where parsers disagree, the connection is opaque.
     #[inline]
-    fn step(&mut self, byte: u8) -> Result<State, Opaque> {
+    fn step(&mut self, byte: u8) -> Result<State, OpaqueReason> {
         use State as S;
         Ok(match self.state {
             S::SizeStart => self.on_size_digit(byte)?,
@@ -102,11 +102,11 @@ impl Chunked {
                 b';' => S::Extension,
                 b'\r' => S::SizeLf,
                 _ if self.state == S::Size => self.on_size_digit(byte)?,
-                _ => return Err(Opaque::Unrecognized),
+                _ => return Err(OpaqueReason::Unrecognized),
             },
             S::Extension => match byte {
                 b'\r' => S::SizeLf,
-                b'\n' => return Err(Opaque::Unrecognized),
+                b'\n' => return Err(OpaqueReason::Unrecognized),
                 _ => S::Extension,
             },
             S::SizeLf if byte == b'\n' && self.left == 0 => S::LineStart,
@@ -117,17 +117,19 @@ impl Chunked {
             S::Trailer if byte == b'\r' => S::TrailerLf,
             S::LineStart | S::Trailer => S::Trailer,
             S::TrailerLf if byte == b'\n' => S::LineStart,
-            _ => return Err(Opaque::Unrecognized),
+            _ => return Err(OpaqueReason::Unrecognized),
         })
     }
 
-    fn on_size_digit(&mut self, byte: u8) -> Result<State, Opaque> {
-        let digit = (byte as char).to_digit(16).ok_or(Opaque::Unrecognized)?;
+    fn on_size_digit(&mut self, byte: u8) -> Result<State, OpaqueReason> {
+        let digit = (byte as char)
+            .to_digit(16)
+            .ok_or(OpaqueReason::Unrecognized)?;
         self.left = self
             .left
             .checked_mul(16)
             .map(|size| size | u64::from(digit))
-            .ok_or(Opaque::Unrecognized)?;
+            .ok_or(OpaqueReason::Unrecognized)?;
         Ok(State::Size)
     }
 }

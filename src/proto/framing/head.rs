@@ -4,7 +4,7 @@
 //! the first [`MAX_LINE`] bytes of a line are examined, in place if the line arrives whole. If it arrives in
 //! pieces, up to that many bytes are kept until its end; nothing else of the head is kept.
 
-use super::Opaque;
+use super::OpaqueReason;
 use crate::proto::hint::Parsed;
 use crate::proto::token::{is_name, is_token_byte};
 
@@ -124,7 +124,7 @@ impl Head {
     }
 
     /// Takes the next piece. Returns the bytes behind the head once its end is found, `None` before that.
-    pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Opaque> {
+    pub(super) fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, OpaqueReason> {
         let mut rest = bytes;
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, feed) = rest.split_at(end);
@@ -153,10 +153,10 @@ impl Head {
     }
 
     #[inline]
-    fn count(&mut self, bytes: usize) -> Result<(), Opaque> {
+    fn count(&mut self, bytes: usize) -> Result<(), OpaqueReason> {
         self.walked = self.walked.saturating_add(bytes);
         if self.walked > MAX_HEAD {
-            return Err(Opaque::OversizeHead);
+            return Err(OpaqueReason::OversizeHead);
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Head {
     }
 
     /// Rejects a partial start line that cannot become one: its end may never arrive.
-    fn recognize(&self) -> Result<(), Opaque> {
+    fn recognize(&self) -> Result<(), OpaqueReason> {
         if self.start.is_some() || self.partial.is_empty() {
             return Ok(());
         }
@@ -187,7 +187,7 @@ impl Head {
         if begins {
             Ok(())
         } else {
-            Err(Opaque::Unrecognized)
+            Err(OpaqueReason::Unrecognized)
         }
     }
 
@@ -195,7 +195,7 @@ impl Head {
     ///
     /// Most lines do not matter, which their first byte shows.
     #[inline]
-    fn on_line(&mut self, line: &[u8], is_truncated: bool) -> Result<bool, Opaque> {
+    fn on_line(&mut self, line: &[u8], is_truncated: bool) -> Result<bool, OpaqueReason> {
         match (line, self.start) {
             // Empty lines before a start line are skipped (RFC 9112 §2.2). A bare line feed ends a line too, as
             // in hyper's parser.
@@ -212,13 +212,13 @@ impl Head {
                 self.on_keep_alive(line, is_truncated);
             }
             // A folded line (RFC 9112 §5.2) may continue a field that matters.
-            ([b' ' | b'\t', ..], _) => return Err(Opaque::Unrecognized),
+            ([b' ' | b'\t', ..], _) => return Err(OpaqueReason::Unrecognized),
             _ => {}
         }
         Ok(false)
     }
 
-    fn on_start_line(&mut self, line: &[u8], is_truncated: bool) -> Result<(), Opaque> {
+    fn on_start_line(&mut self, line: &[u8], is_truncated: bool) -> Result<(), OpaqueReason> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.start = Some(match self.kind {
             Kind::Request => Start::Request(request_line(line, is_truncated)?),
@@ -227,7 +227,7 @@ impl Head {
         Ok(())
     }
 
-    fn on_content_length(&mut self, line: &[u8], is_truncated: bool) -> Result<(), Opaque> {
+    fn on_content_length(&mut self, line: &[u8], is_truncated: bool) -> Result<(), OpaqueReason> {
         let Some(value) = value_of(line, CONTENT_LENGTH, is_truncated)? else {
             return Ok(());
         };
@@ -235,19 +235,23 @@ impl Head {
             self.length = match (digits(trim(element)), self.length) {
                 (Some(length), Length::Absent) => Length::Of(length),
                 (Some(length), Length::Of(known)) if length == known => Length::Of(known),
-                (None, _) if has_control(value) => return Err(Opaque::Unrecognized),
+                (None, _) if has_control(value) => return Err(OpaqueReason::Unrecognized),
                 _ => Length::Invalid,
             };
         }
         Ok(())
     }
 
-    fn on_transfer_encoding(&mut self, line: &[u8], is_truncated: bool) -> Result<(), Opaque> {
+    fn on_transfer_encoding(
+        &mut self,
+        line: &[u8],
+        is_truncated: bool,
+    ) -> Result<(), OpaqueReason> {
         let Some(value) = value_of(line, TRANSFER_ENCODING, is_truncated)? else {
             return Ok(());
         };
         if has_control(value) {
-            return Err(Opaque::Unrecognized);
+            return Err(OpaqueReason::Unrecognized);
         }
         let last = value.rsplit(|&b| b == b',').next().unwrap_or_default();
         self.coding = if trim(last).eq_ignore_ascii_case(b"chunked") && value.is_ascii() {
@@ -284,7 +288,7 @@ fn value_of<'a, const N: usize>(
     line: &'a [u8],
     name: &[u8; N],
     is_truncated: bool,
-) -> Result<Option<&'a [u8]>, Opaque> {
+) -> Result<Option<&'a [u8]>, OpaqueReason> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let Some((field, [next, value @ ..])) = line.split_first_chunk() else {
         return Ok(None);
@@ -295,7 +299,7 @@ fn value_of<'a, const N: usize>(
     match *next {
         b':' if !is_truncated => Ok(Some(value)),
         next if is_token_byte(next) => Ok(None),
-        _ => Err(Opaque::Unrecognized),
+        _ => Err(OpaqueReason::Unrecognized),
     }
 }
 
@@ -314,20 +318,20 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3).
-fn request_line(line: &[u8], is_truncated: bool) -> Result<Method, Opaque> {
+fn request_line(line: &[u8], is_truncated: bool) -> Result<Method, OpaqueReason> {
     let Some(space) = line.iter().position(|&b| b == b' ') else {
-        return Err(Opaque::Unrecognized);
+        return Err(OpaqueReason::Unrecognized);
     };
     let (method, target) = line.split_at(space);
     let is_http_1 = target.ends_with(b" HTTP/1.1") || target.ends_with(b" HTTP/1.0");
     if method == b"PRI" && target == b" * HTTP/2.0" {
-        return Err(Opaque::Http2);
+        return Err(OpaqueReason::Http2);
     }
     if method.is_empty()
         || !method.iter().all(|&b| is_token_byte(b))
         || !(is_truncated || is_http_1)
     {
-        return Err(Opaque::Unrecognized);
+        return Err(OpaqueReason::Unrecognized);
     }
     // Methods are case-sensitive (RFC 9110 §9.1).
     Ok(match method {
@@ -338,7 +342,7 @@ fn request_line(line: &[u8], is_truncated: bool) -> Result<Method, Opaque> {
 }
 
 /// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112 §4).
-fn status_line(line: &[u8]) -> Result<Start, Opaque> {
+fn status_line(line: &[u8]) -> Result<Start, OpaqueReason> {
     let [
         b'H',
         b'T',
@@ -355,10 +359,10 @@ fn status_line(line: &[u8]) -> Result<Start, Opaque> {
         rest @ ..,
     ] = line
     else {
-        return Err(Opaque::Unrecognized);
+        return Err(OpaqueReason::Unrecognized);
     };
     if !matches!(rest.first(), None | Some(b' ')) {
-        return Err(Opaque::Unrecognized);
+        return Err(OpaqueReason::Unrecognized);
     }
     let status = [a, b, c].into_iter().fold(0_u16, |status, digit| {
         status

@@ -4,7 +4,7 @@
 //!
 //! 1. Responses to HEAD, and 204 and 304, have no body, whatever their fields say.
 //! 2. 1xx other than 101 are interim: another response follows.
-//! 3. 101, and a 2xx to CONNECT, end HTTP on the connection: [`Opaque`].
+//! 3. 101, and a 2xx to CONNECT, end HTTP on the connection: [`OpaqueReason`].
 //! 4. `Transfer-Encoding` ending in `chunked` overrides `Content-Length`; with another last coding, a
 //!    response lasts until EOF.
 //! 5. Several `Content-Length` values must be equal.
@@ -12,7 +12,7 @@
 //!
 //! An exchange has ended when its request was completely written *and* its final response
 //! completely read, in either order. Bytes that are not understood, or that parsers understand differently,
-//! make the connection [`Opaque`] for good. The `Keep-Alive` fields of a final response, and whether it says
+//! make the connection [`OpaqueReason`] for good. The `Keep-Alive` fields of a final response, and whether it says
 //! that its connection ends, are found on the same walk over its head.
 //!
 //! Memory: in each direction at most [`MAX_LINE`] bytes of an unfinished line of a head, and nothing of
@@ -27,4 +27,5 @@ mod head;
 mod tests;
 mod tracker;
 
-pub(crate) use self::tracker::{Opaque, Progress, Tracker};
+pub use self::tracker::OpaqueReason;
+pub(crate) use self::tracker::{Progress, Tracker};

@@ -5,20 +5,21 @@ use super::head::{Coding, Head, Kind, Length, Method, Start};
 use crate::proto::hint::Parsed;
 use crate::proto::provenance::Extent;
 
-/// Why a connection is only forwarded.
+/// Why a connection is only forwarded: nothing is known of its requests from then on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Opaque {
+#[non_exhaustive]
+pub enum OpaqueReason {
     /// HTTP/2, by ALPN or by its preface.
     Http2,
-    /// A head longer than the bound.
+    /// A message head longer than 512 KiB.
     OversizeHead,
-    /// A 2xx to CONNECT.
+    /// A tunnel: a 2xx response to CONNECT.
     Tunnel,
     /// Bytes that are not HTTP/1, or in a form in which parsers disagree.
     Unrecognized,
-    /// Bytes from the server that answer no request.
+    /// Bytes from the server that answer no request, such as a 408 on an idle connection.
     Unsolicited,
-    /// A 101 response.
+    /// Another protocol, after a 101 response (WebSocket, for one).
     Upgrade,
 }
 
@@ -132,7 +133,7 @@ impl Tracker {
 
     /// The transport accepted these bytes.
     #[inline]
-    pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
+    pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, OpaqueReason> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
             let rest = match &mut self.request {
@@ -152,7 +153,7 @@ impl Tracker {
                     rest
                 }
                 // A second request before the first was answered: hyper does not pipeline.
-                Side::Done => return Err(Opaque::Unrecognized),
+                Side::Done => return Err(OpaqueReason::Unrecognized),
             };
             let Some(rest) = rest else { break };
             bytes = rest;
@@ -165,12 +166,12 @@ impl Tracker {
 
     /// These bytes were read from the transport.
     #[inline]
-    pub(crate) fn on_read(&mut self, mut bytes: &[u8]) -> Result<Progress, Opaque> {
+    pub(crate) fn on_read(&mut self, mut bytes: &[u8]) -> Result<Progress, OpaqueReason> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
             let rest = match &mut self.response {
                 Side::Waiting if matches!(self.request, Side::Waiting) => {
-                    return Err(Opaque::Unsolicited);
+                    return Err(OpaqueReason::Unsolicited);
                 }
                 Side::Waiting => {
                     progress.answered = true;
@@ -187,7 +188,7 @@ impl Tracker {
                     }
                     rest
                 }
-                Side::Done => return Err(Opaque::Unsolicited),
+                Side::Done => return Err(OpaqueReason::Unsolicited),
             };
             let Some(rest) = rest else { break };
             bytes = rest;
@@ -203,7 +204,7 @@ impl Tracker {
         &mut self,
         mut head: Head,
         bytes: &'a [u8],
-    ) -> Result<Option<&'a [u8]>, Opaque> {
+    ) -> Result<Option<&'a [u8]>, OpaqueReason> {
         let rest = head.feed(bytes)?;
         if let (None, Some(Start::Request(method))) = (self.method, head.start()) {
             self.method = Some(method);
@@ -222,7 +223,7 @@ impl Tracker {
         mut head: Head,
         bytes: &'a [u8],
         progress: &mut Progress,
-    ) -> Result<Option<&'a [u8]>, Opaque> {
+    ) -> Result<Option<&'a [u8]>, OpaqueReason> {
         let rest = head.feed(bytes)?;
         if rest.is_none() {
             keep(&mut self.response, head);
@@ -261,36 +262,36 @@ fn keep(side: &mut Side, head: Head) {
 }
 
 /// What follows a request head (RFC 9112 §6.3, rules 4 to 7).
-fn body_of_request(head: &Head) -> Result<Side, Opaque> {
+fn body_of_request(head: &Head) -> Result<Side, OpaqueReason> {
     match (head.coding(), head.length()) {
         (Coding::Chunked, _) => Ok(Side::Body(Body::chunked())),
         (Coding::Absent, Length::Of(length)) => Ok(of_length(length)),
         (Coding::Absent, Length::Absent) => Ok(Side::Done),
-        (Coding::Other, _) | (Coding::Absent, Length::Invalid) => Err(Opaque::Unrecognized),
+        (Coding::Other, _) | (Coding::Absent, Length::Invalid) => Err(OpaqueReason::Unrecognized),
     }
 }
 
 /// What follows a response head (RFC 9112 §6.3, rules 1 to 8).
-fn body_of_response(head: &Head, method: Option<Method>) -> Result<Side, Opaque> {
+fn body_of_response(head: &Head, method: Option<Method>) -> Result<Side, OpaqueReason> {
     let Some(Start::Response { status, http_10 }) = head.start() else {
-        return Err(Opaque::Unrecognized);
+        return Err(OpaqueReason::Unrecognized);
     };
     match (status, method) {
-        (101, _) => return Err(Opaque::Upgrade),
+        (101, _) => return Err(OpaqueReason::Upgrade),
         (100..=199, _) => return Ok(Side::Waiting),
         (204 | 304, _) | (_, Some(Method::Head)) => return Ok(Side::Done),
-        (200..=299, Some(Method::Connect)) => return Err(Opaque::Tunnel),
+        (200..=299, Some(Method::Connect)) => return Err(OpaqueReason::Tunnel),
         // A response before the request line was written: the method is unknown.
-        (_, None) => return Err(Opaque::Unrecognized),
+        (_, None) => return Err(OpaqueReason::Unrecognized),
         _ => {}
     }
     match (head.coding(), head.length()) {
         // RFC 9112 §6.1: HTTP/1.0 has no transfer codings; hyper refuses them.
-        (Coding::Chunked | Coding::Other, _) if http_10 => Err(Opaque::Unrecognized),
+        (Coding::Chunked | Coding::Other, _) if http_10 => Err(OpaqueReason::Unrecognized),
         (Coding::Chunked, _) => Ok(Side::Body(Body::chunked())),
         (Coding::Other, _) | (Coding::Absent, Length::Absent) => Ok(Side::Body(Body::UntilEof)),
         (Coding::Absent, Length::Of(length)) => Ok(of_length(length)),
-        (Coding::Absent, Length::Invalid) => Err(Opaque::Unrecognized),
+        (Coding::Absent, Length::Invalid) => Err(OpaqueReason::Unrecognized),
     }
 }
 

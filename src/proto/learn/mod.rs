@@ -48,6 +48,26 @@ pub(crate) struct Findings {
     pub(crate) requests: Option<u32>,
 }
 
+/// How what is known of a server's timeout changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// It seems not to be longer than this.
+    Learned(Span),
+    /// It seemed not to be longer than this, and may be.
+    Contradicted(Span),
+}
+
+impl Findings {
+    /// How they differ from those before.
+    pub(crate) fn change(&self, before: &Self) -> Option<Change> {
+        match (before.bound, self.bound) {
+            (before, Some(now)) if before != Some(now) => Some(Change::Learned(now)),
+            (Some(before), None) => Some(Change::Contradicted(before)),
+            _ => None,
+        }
+    }
+}
+
 /// What was observed of one origin: a bounded number of facts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {

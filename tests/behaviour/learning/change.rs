@@ -1,8 +1,9 @@
 //! A server whose timeout is changed while it runs.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http_keepalive::{KeepAlive, Learn};
+use http_keepalive::{ConnectionEvent, EventKind, KeepAlive, Learn};
 use tokio::time::{Instant, sleep_until};
 
 use super::load::{Asking, Load};
@@ -137,4 +138,38 @@ async fn without_sentinels_a_longer_timeout_is_not_known_before() {
         assert!(change.last.requests() > 100, "{change:?}");
         assert!(change.last.percent() < 20.0, "{change:?}");
     }
+}
+
+/// What an observer is told.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_is_learned_is_told_and_one_that_does_not_hold_any_more() {
+    let told: Arc<Mutex<Vec<(bool, Duration)>>> = Arc::default();
+    let observer = {
+        let told = Arc::clone(&told);
+        move |event: &ConnectionEvent<'_>| {
+            let now = match event.kind {
+                EventKind::TimeoutLearned { timeout, .. } => (true, timeout),
+                EventKind::TimeoutContradicted { timeout, .. } => (false, timeout),
+                _ => return,
+            };
+            told.lock().unwrap().push(now);
+        }
+    };
+    let builder = builder().policy(full()).observer(observer);
+
+    let change = change(&builder.build().unwrap(), [SHORT, LONG], 0).await;
+
+    let told = told.lock().unwrap();
+    println!("{told:?}, {change:?}");
+    let is_near = |of: Duration| move |told: &Duration| told.abs_diff(of) < of / 20;
+    let [(true, first), .., (true, last)] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(is_near(SHORT)(&first) && is_near(LONG)(&last), "{told:?}");
+    let contradicted: Vec<_> = told
+        .iter()
+        .filter_map(|(is_learned, timeout)| (!is_learned).then_some(*timeout))
+        .collect();
+    assert!(!contradicted.is_empty());
+    assert!(contradicted.iter().all(is_near(SHORT)), "{told:?}");
 }

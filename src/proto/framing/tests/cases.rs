@@ -4,7 +4,7 @@
 
 use http::Version;
 
-use super::{MAX_HEAD, MAX_LINE, Opaque, Outcome};
+use super::{MAX_HEAD, MAX_LINE, OpaqueReason, Outcome};
 
 /// What hyper's client does once everything was delivered and the transport stays open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -200,7 +200,7 @@ impl Case {
     /// What is to be known after everything has passed.
     pub(super) fn outcome_in_the_end(&self) -> Outcome {
         match self.outcome {
-            Outcome::Idle if !self.behind.is_empty() => Outcome::Opaque(Opaque::Unsolicited),
+            Outcome::Idle if !self.behind.is_empty() => Outcome::Opaque(OpaqueReason::Unsolicited),
             outcome => outcome,
         }
     }
@@ -243,7 +243,7 @@ fn until_eof(
 
 /// Nothing is known from the last byte on.
 fn opaque(
-    reason: Opaque,
+    reason: OpaqueReason,
     name: impl Into<String>,
     request: Request,
     response: impl AsRef<[u8]>,
@@ -258,7 +258,7 @@ fn unrecognized(
     response: impl AsRef<[u8]>,
     hyper: Hyper,
 ) -> Case {
-    opaque(Opaque::Unrecognized, name, request, response, hyper)
+    opaque(OpaqueReason::Unrecognized, name, request, response, hyper)
 }
 
 /// A request that is too long to be written down.
@@ -552,7 +552,7 @@ fn raw_requests() -> Vec<Case> {
         ));
     }
     cases.push(opaque(
-        Opaque::Http2,
+        OpaqueReason::Http2,
         "request: the preface of HTTP/2",
         Request::raw(b"PRI * HTTP/2.0\r\n"),
         "",
@@ -1350,21 +1350,21 @@ fn long_heads() -> Vec<Case> {
         // hyper takes up to 408 KiB, or somewhat more where it happens to have the room.
         ends("a head as long as is followed", GET, of(MAX_HEAD), Closed),
         opaque(
-            Opaque::OversizeHead,
+            OpaqueReason::OversizeHead,
             "a head of one long line, longer than is followed",
             GET,
             &of(MAX_HEAD + 100)[..MAX_HEAD + 1],
             Closed,
         ),
         opaque(
-            Opaque::OversizeHead,
+            OpaqueReason::OversizeHead,
             "a head of empty lines, longer than is followed",
             GET,
             "\r\n".repeat(MAX_HEAD / 2) + "\r",
             Closed,
         ),
         opaque(
-            Opaque::OversizeHead,
+            OpaqueReason::OversizeHead,
             "a head of short lines, longer than is followed",
             GET,
             format!(
@@ -1497,7 +1497,7 @@ fn ends_of_http() -> Vec<Case> {
         ("an upgrade of HTTP/1.0", UPGRADE, "HTTP/1.0 101 X\r\n\r\n"),
     ] {
         // With a body in the request hyper writes that out first, and then it is done.
-        cases.push(opaque(Opaque::Upgrade, name, request, response, Closed).then("bytes"));
+        cases.push(opaque(OpaqueReason::Upgrade, name, request, response, Closed).then("bytes"));
     }
     for response in [
         "HTTP/1.1 200 OK\r\n\r\n",
@@ -1509,7 +1509,7 @@ fn ends_of_http() -> Vec<Case> {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
         let name = format!("a tunnel: {response:?}");
-        cases.push(opaque(Opaque::Tunnel, name, CONNECT, response, Closed).then("bytes"));
+        cases.push(opaque(OpaqueReason::Tunnel, name, CONNECT, response, Closed).then("bytes"));
     }
     for response in [
         "HTTP/1.1 300 X\r\nContent-Length: 5\r\n\r\nhello",
@@ -1583,7 +1583,7 @@ fn not_http() -> Vec<Case> {
 fn unsolicited() -> Vec<Case> {
     let mut cases = vec![
         opaque(
-            Opaque::Unsolicited,
+            OpaqueReason::Unsolicited,
             "408 on an unused connection",
             NOTHING,
             "H",
@@ -1591,7 +1591,7 @@ fn unsolicited() -> Vec<Case> {
         )
         .then("TTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"),
         opaque(
-            Opaque::Unsolicited,
+            OpaqueReason::Unsolicited,
             "a line end on an unused connection",
             NOTHING,
             "\r",
@@ -1599,7 +1599,7 @@ fn unsolicited() -> Vec<Case> {
         )
         .then("\n"),
         opaque(
-            Opaque::Unsolicited,
+            OpaqueReason::Unsolicited,
             "TLS on an unused connection",
             NOTHING,
             "\x15",

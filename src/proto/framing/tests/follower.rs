@@ -1,7 +1,7 @@
 //! Drives a tracker as `Lifecycle` does, and keeps account of what it said.
 
 use crate::proto::framing::head::MAX_LINE;
-use crate::proto::framing::{Opaque, Progress, Tracker};
+use crate::proto::framing::{OpaqueReason, Progress, Tracker};
 
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,7 +11,7 @@ pub(super) enum Outcome {
     Open,
     /// Open, and only the peer's closing ends it.
     UntilEof,
-    Opaque(Opaque),
+    Opaque(OpaqueReason),
 }
 
 /// A tracker, and what it said so far.
@@ -20,7 +20,7 @@ pub(super) struct Follower {
     tracker: Tracker,
     begun: usize,
     ended: usize,
-    opaque: Option<Opaque>,
+    opaque: Option<OpaqueReason>,
 }
 
 impl Follower {
@@ -49,7 +49,7 @@ impl Follower {
         self.account(progress)
     }
 
-    fn account(&mut self, progress: Result<Progress, Opaque>) -> Progress {
+    fn account(&mut self, progress: Result<Progress, OpaqueReason>) -> Progress {
         assert!(
             self.tracker.kept() <= 2 * (2 * MAX_LINE),
             "of each of the two heads no more than a line may be kept (a Vec may double)"

@@ -22,5 +22,5 @@ mod sequences;
 mod table;
 
 use self::follower::Outcome;
-use super::Opaque;
+use super::OpaqueReason;
 use super::head::{MAX_HEAD, MAX_LINE};

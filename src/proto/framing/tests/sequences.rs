@@ -6,7 +6,7 @@ use super::cases::{GET, HEAD, Hyper, Request, SIZED, STREAMED};
 use super::follower::{Follower, Outcome};
 use super::rig::{Rig, Upload, Writes};
 use crate::proto::framing::head::{MAX_HEAD, MAX_LINE};
-use crate::proto::framing::{Opaque, Progress, Tracker};
+use crate::proto::framing::{OpaqueReason, Progress, Tracker};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const OK_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
@@ -137,11 +137,14 @@ fn three_exchanges_may_be_written_in_two_pieces_that_join_them() {
 #[test]
 fn a_response_to_what_is_not_known_yet_is_opaque_unless_it_has_no_body_in_any_case() {
     for (response, outcome) in [
-        (OK, Outcome::Opaque(Opaque::Unrecognized)),
-        (OK_HEAD, Outcome::Opaque(Opaque::Unrecognized)),
+        (OK, Outcome::Opaque(OpaqueReason::Unrecognized)),
+        (OK_HEAD, Outcome::Opaque(OpaqueReason::Unrecognized)),
         (CONTINUE, Outcome::Open),
         (NOT_MODIFIED, Outcome::Open),
-        (b"HTTP/1.1 101 X\r\n\r\n", Outcome::Opaque(Opaque::Upgrade)),
+        (
+            b"HTTP/1.1 101 X\r\n\r\n",
+            Outcome::Opaque(OpaqueReason::Upgrade),
+        ),
     ] {
         let mut follower = Follower::new();
         follower.on_written(b"GET / HTTP/1.1");
@@ -164,7 +167,7 @@ fn what_is_no_request_is_known_from_its_first_byte_however_it_comes() {
         for at in 1..=wire.len() {
             let mut follower = Follower::new();
             follower.on_written(&wire[..at]);
-            let opaque = Outcome::Opaque(Opaque::Unrecognized);
+            let opaque = Outcome::Opaque(OpaqueReason::Unrecognized);
             assert_eq!(follower.outcome(), opaque, "{}", wire[..at].escape_ascii());
         }
     }
@@ -177,7 +180,7 @@ fn a_field_is_no_start_line_however_it_comes() {
         let mut asking = Follower::new();
         asking.on_written(&wire[..at]);
         asking.on_written(&wire[at..]);
-        let opaque = Outcome::Opaque(Opaque::Unrecognized);
+        let opaque = Outcome::Opaque(OpaqueReason::Unrecognized);
         assert_eq!(asking.outcome(), opaque, "request, split at {at}");
 
         let mut answered = Follower::new();
@@ -279,8 +282,14 @@ fn of_an_endless_line_no_more_is_kept_than_is_looked_at() {
         (MAX_LINE..=4 * MAX_LINE).contains(&most),
         "{most} bytes kept"
     );
-    assert_eq!(tracker.on_written(&[b'x'; 200]), Err(Opaque::OversizeHead));
-    assert_eq!(tracker.on_read(&[b'x'; 200]), Err(Opaque::OversizeHead));
+    assert_eq!(
+        tracker.on_written(&[b'x'; 200]),
+        Err(OpaqueReason::OversizeHead)
+    );
+    assert_eq!(
+        tracker.on_read(&[b'x'; 200]),
+        Err(OpaqueReason::OversizeHead)
+    );
 }
 
 #[test]
@@ -327,7 +336,10 @@ fn a_head_may_be_as_long_as_the_bound_in_each_direction_and_in_each_exchange() {
         assert_eq!(follower.ended(), n);
     }
     follower.on_written(&[&request[..4], b"/", &request[4..]].concat());
-    assert_eq!(follower.outcome(), Outcome::Opaque(Opaque::OversizeHead));
+    assert_eq!(
+        follower.outcome(),
+        Outcome::Opaque(OpaqueReason::OversizeHead)
+    );
 }
 
 const WRITES: Writes = Writes {

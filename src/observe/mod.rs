@@ -1,0 +1,84 @@
+//! What happens on connections, told to an observer and to the log.
+
+mod event;
+#[cfg(feature = "tracing")]
+mod log;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::{fmt, mem};
+
+pub use self::event::{ConnectionEvent, EventKind};
+
+/// Is told what happens on connections; set by [`KeepAliveBuilder::observer`](crate::KeepAliveBuilder::observer).
+///
+/// Any closure of this form is one:
+///
+/// ```
+/// use http_keepalive::{ConnectionEvent, EventKind, KeepAlive};
+///
+/// let keep_alive = KeepAlive::builder()
+///     .observer(|event: &ConnectionEvent<'_>| {
+///         if let EventKind::Closed { cause, .. } = event.kind {
+///             println!("connection {}: {cause:?}", event.connection);
+///         }
+///     })
+///     .build()?;
+/// # let _ = keep_alive;
+/// # Ok::<(), http_keepalive::PolicyError>(())
+/// ```
+///
+/// It is called on the thread on which the event happens, in the midst of an exchange: what takes long belongs elsewhere.
+/// No lock of this crate is held meanwhile. The events of one connection come in their order; those of several may
+/// come at once, on several threads. A panic is caught, and harms no connection; that it happened is for the
+/// panic hook to say.
+pub trait Observer: Send + Sync {
+    /// Something happened on a connection.
+    fn on_event(&self, event: &ConnectionEvent<'_>);
+}
+
+impl<F: Fn(&ConnectionEvent<'_>) + Send + Sync> Observer for F {
+    fn on_event(&self, event: &ConnectionEvent<'_>) {
+        self(event);
+    }
+}
+
+/// The observer, if there is one.
+#[derive(Clone, Default)]
+pub(crate) struct SharedObserver(Option<Arc<dyn Observer>>);
+
+impl SharedObserver {
+    pub(crate) fn new(observer: impl Observer + 'static) -> Self {
+        Self(Some(Arc::new(observer)))
+    }
+
+    /// Whether somebody is told of events.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        #[cfg(feature = "tracing")]
+        if log::is_logged() {
+            return true;
+        }
+        self.0.is_some()
+    }
+
+    /// Tells the log, and the observer. To be called without a lock.
+    #[cold]
+    pub(crate) fn tell(&self, event: &ConnectionEvent<'_>) {
+        #[cfg(feature = "tracing")]
+        log::log(event);
+        let Some(observer) = &self.0 else { return };
+        let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
+        if let Err(payload) = told {
+            // Dropping what was thrown may panic, too.
+            mem::forget(payload);
+        }
+    }
+}
+
+impl fmt::Debug for SharedObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_set = self.0.is_some();
+        f.debug_tuple("SharedObserver").field(&is_set).finish()
+    }
+}
