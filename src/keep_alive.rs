@@ -233,10 +233,16 @@ impl KeepAlive {
         origin: Option<&Origin>,
         kind: impl FnOnce() -> EventKind,
     ) {
-        let observer = &self.shared.observer;
-        if observer.is_told() {
-            observer.tell(&ConnectionEvent::new(connection, origin, kind()));
+        if self.is_told() {
+            let event = ConnectionEvent::new(connection, origin, kind());
+            self.shared.observer.tell(&event);
         }
+    }
+
+    /// Whether somebody is told what happens on connections.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.shared.observer.is_told()
     }
 
     /// The jitter of the connection with this id.

@@ -10,12 +10,12 @@ use crate::observe::EventKind;
 use crate::origin::{Origin, PolicyIndex, SharedHistory};
 use crate::policy::{KeepAlivePolicy, Learn};
 use crate::proto::connection::{
-    Advertised, BecameOpaque, Cause, Ended, Known, Lifecycle, Mode, Outcome, Request,
+    Advertised, Cause, Ended, Known, Lifecycle, Mode, Outcome, Request,
 };
 use crate::proto::deadline::{self, DeadlineBound, RetireReason, Verdict};
 use crate::proto::framing::OpaqueReason;
 use crate::proto::hint::{KeepAliveHint, Parsed};
-use crate::proto::learn::{Findings, Observation};
+use crate::proto::learn::{Change, Findings, Observation};
 use crate::proto::time::{Moment, Span};
 
 /// One connection.
@@ -154,7 +154,8 @@ impl Connection {
     /// The connection is not HTTP/1, for a reason that its bytes do not show.
     pub(crate) fn on_opaque(&self, reason: OpaqueReason) {
         let became = self.state().lifecycle.on_opaque(reason);
-        self.apply_opaque(became);
+        self.apply_opaque(became.reason);
+        self.tell(|| became.into());
     }
 
     /// The idle transport is about to be read from, by the task of `waker`.
@@ -272,13 +273,16 @@ impl Connection {
     /// Counts what followed from bytes, and passes on what concerns other connections.
     #[inline]
     fn apply(&self, outcome: &Outcome, policy: &KeepAlivePolicy, request: Request, now: &Moment) {
+        if outcome.begun {
+            self.keep_alive.counters().on_exchange(request.number() > 1);
+        }
         if let Some(parsed) = &outcome.hint {
             self.count_hint(parsed, policy);
         }
         if let (Some(advertised), Some(origin)) = (outcome.advertised, &self.origin) {
             self.keep_alive.store().on_advertised(origin, advertised);
         }
-        self.observe(outcome.observed, policy);
+        let change = self.observe(outcome.observed, policy);
         if let (Some(answer), Some(origin)) = (outcome.answer, &self.origin) {
             let history = origin.history();
             history.on_answer(answer, now, Span::new(policy.evidence_age));
@@ -286,35 +290,45 @@ impl Connection {
                 history.on_answered_by(self.id);
             }
         }
-        if let Some(elapsed) = outcome.ended {
-            self.tell(|| EventKind::ResponseEnded {
-                elapsed: elapsed.duration(),
-            });
-        }
-        if outcome.begun {
-            self.keep_alive.counters().on_exchange(request.number() > 1);
-            self.tell(|| EventKind::RequestBegun {
-                number: request.number(),
-                idle_before: request.idle_before(),
-            });
-        }
         if let Some(became) = outcome.opaque {
-            self.apply_opaque(became);
+            self.apply_opaque(became.reason);
+        }
+        if self.keep_alive.is_told() {
+            self.tell_outcome(outcome, change, request);
         }
     }
 
-    /// Adds what was seen to the origin's history, if policy wants to learn.
-    #[inline]
-    fn observe(&self, observation: Option<Observation>, policy: &KeepAlivePolicy) {
-        let Some(observation) = observation else {
-            return;
-        };
-        if let Some(history) = history(self.origin.as_ref(), policy) {
-            let change = history.on_observation(observation, Span::new(policy.evidence_age));
-            if let Some(change) = change {
-                self.tell(|| change.into());
+    /// Tells what followed from bytes, in the order in which it did.
+    #[cold]
+    fn tell_outcome(&self, outcome: &Outcome, change: Option<Change>, request: Request) {
+        let tell = |kind: Option<EventKind>| {
+            if let Some(kind) = kind {
+                self.tell(|| kind);
             }
-        }
+        };
+        let hint = outcome.hint.and_then(|parsed| parsed.hint);
+        tell(hint.map(|hint| EventKind::HintHeard { hint }));
+        tell(change.map(EventKind::from));
+        tell(outcome.ended.map(|elapsed| EventKind::ResponseEnded {
+            elapsed: elapsed.duration(),
+        }));
+        tell(outcome.begun.then(|| EventKind::RequestBegun {
+            number: request.number(),
+            idle_before: request.idle_before(),
+        }));
+        tell(outcome.opaque.map(EventKind::from));
+    }
+
+    /// Adds what was seen to the origin's history, if policy wants to learn. Returns what was learned of the timeout.
+    #[inline]
+    fn observe(
+        &self,
+        observation: Option<Observation>,
+        policy: &KeepAlivePolicy,
+    ) -> Option<Change> {
+        let observation = observation?;
+        let history = history(self.origin.as_ref(), policy)?;
+        history.on_observation(observation, Span::new(policy.evidence_age))
     }
 
     fn count_hint(&self, parsed: &Parsed, policy: &KeepAlivePolicy) {
@@ -324,16 +338,11 @@ impl Connection {
         if deadline::is_clamped(policy, timeout) {
             counters.on_clamped_hint();
         }
-        if let Some(hint) = parsed.hint {
-            self.tell(|| EventKind::HintHeard { hint });
-        }
     }
 
-    fn apply_opaque(&self, became: BecameOpaque) {
-        let BecameOpaque { reason, was_idle } = became;
+    fn apply_opaque(&self, reason: OpaqueReason) {
         self.keep_alive.counters().on_opaque(reason);
         self.end_probe();
-        self.tell(|| EventKind::BecameOpaque { reason, was_idle });
     }
 
     /// The transport found the connection closed or broken. Only the first end counts.
@@ -363,9 +372,12 @@ impl Connection {
         let Some(ended) = ended else {
             return;
         };
-        self.observe(ended.observed, self.policy());
+        let change = self.observe(ended.observed, self.policy());
         self.end_probe();
         self.keep_alive.counters().on_end(ended.cause);
+        if let Some(change) = change {
+            self.tell(|| change.into());
+        }
         self.tell(|| EventKind::Closed {
             cause: ended.cause,
             idle: ended.idle.map(Span::duration),

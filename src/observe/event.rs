@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::origin::Origin;
-use crate::proto::connection::CloseCause;
+use crate::proto::connection::{BecameOpaque, CloseCause};
 use crate::proto::framing::OpaqueReason;
 use crate::proto::hint::KeepAliveHint;
 use crate::proto::learn::Change;
@@ -96,6 +96,13 @@ pub enum EventKind {
         /// How many requests had been begun on it.
         requests: u64,
     },
+}
+
+impl From<BecameOpaque> for EventKind {
+    fn from(became: BecameOpaque) -> Self {
+        let BecameOpaque { reason, was_idle } = became;
+        Self::BecameOpaque { reason, was_idle }
+    }
 }
 
 impl From<Change> for EventKind {
