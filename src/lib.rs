@@ -160,10 +160,11 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `metrics` | off | `MetricsObserver`: connections in numbers, by the facade `metrics`, under OpenTelemetry's names |
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
 //! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
 //! | `serde` | off | [`OriginSnapshot`] can be saved for the next process |
-//! | `tracing` | off | a `debug` event for each connection's end, with its reason; a `warn` event for a policy that can never allow reuse |
+//! | `tracing` | off | [events](guide::observing#the-log) of connections, `debug` and `trace`; a `warn` event for a policy that can never allow reuse |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -201,6 +202,9 @@ pub use self::executor::Sentinel;
 #[cfg(feature = "rustls")]
 pub use self::https::{ClientBuilder, HttpsClient, HttpsClientConnector};
 pub use self::keep_alive::KeepAlive;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use self::observe::MetricsObserver;
 pub use self::observe::{ConnectionEvent, EventKind, Observer};
 pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};

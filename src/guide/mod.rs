@@ -11,6 +11,7 @@
 //! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
 //! | a request that is never answered, and never fails | [`lost_requests`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
+//! | a wish to see what connections do: events, log, metrics | [`observing`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
 //! | a doubt whether it helps, and what it costs | [`evidence`] |
 //! | a question why the crate is built as it is, or a change to make | [`design`] |
@@ -37,6 +38,9 @@ pub mod lost_requests {}
 
 #[doc = include_str!("moving_over.md")]
 pub mod moving_over {}
+
+#[doc = include_str!("observing.md")]
+pub mod observing {}
 
 #[doc = include_str!("pools.md")]
 pub mod pools {}

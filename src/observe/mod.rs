@@ -3,12 +3,16 @@
 mod event;
 #[cfg(feature = "tracing")]
 mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::{fmt, mem};
 
 pub use self::event::{ConnectionEvent, EventKind};
+#[cfg(feature = "metrics")]
+pub use self::metrics::MetricsObserver;
 
 /// Is told what happens on connections; set by [`KeepAliveBuilder::observer`](crate::KeepAliveBuilder::observer).
 ///

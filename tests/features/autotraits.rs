@@ -214,6 +214,15 @@ mod for_reqwest {
     );
 }
 
+#[cfg(feature = "metrics")]
+mod metrics {
+    use http_keepalive::MetricsObserver;
+
+    use super::*;
+
+    assert_impl_all!(MetricsObserver: Send, Sync, Unpin, Debug, Default, Observer);
+}
+
 mod controls {
     use super::*;
 
