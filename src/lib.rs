@@ -177,6 +177,7 @@ mod connect;
 mod connection;
 mod error;
 mod executor;
+mod http1;
 #[cfg(feature = "rustls")]
 mod https;
 mod keep_alive;
@@ -199,6 +200,9 @@ pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLa
 pub use self::connection::ConnectionHandle;
 pub use self::error::PolicyError;
 pub use self::executor::Sentinel;
+pub use self::http1::{
+    Http1Connecting, Http1Connection, Http1Layer, Http1ResponseFuture, MakeHttp1, NotReusable,
+};
 #[cfg(feature = "rustls")]
 pub use self::https::{ClientBuilder, HttpsClient, HttpsClientConnector};
 pub use self::keep_alive::KeepAlive;

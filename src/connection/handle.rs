@@ -145,6 +145,14 @@ impl ConnectionHandle {
         }
     }
 
+    /// Whether the connection may be used for another request now, as its
+    /// [`deadline`](Self::deadline) says. `true` also while a request or a response is under way, and on
+    /// connections that are only forwarded.
+    pub fn is_reusable(&self) -> bool {
+        let now = self.connection.keep_alive().clock().now();
+        !matches!(self.connection.verdict(&now), Some(Verdict::Retire(_)))
+    }
+
     /// Which of the two bounds of [the rule](crate::KeepAlivePolicy#the-rule) the idle deadline follows from.
     ///
     /// `None` while a request or a response is under way, before the first request, and where no idle time is

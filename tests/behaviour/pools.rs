@@ -2,12 +2,14 @@
 //! composable pools. Each promise stands beside the same scenario without this crate, failing.
 
 mod cache;
+mod http1;
 mod map;
 mod negotiate;
 mod no_pool;
 mod senders;
 mod singleton;
 
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::time::Duration;
 
@@ -93,7 +95,7 @@ pub enum Second {
 pub async fn two_requests<P, D>(server: &Server, pool: &mut P, destination: D) -> Second
 where
     P: Service<D, Error: Into<BoxError>>,
-    P::Response: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = hyper::Error>,
+    P::Response: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error: Debug>,
     D: Clone,
 {
     let (mut connection, _) = ready(pool, &destination).await;

@@ -14,11 +14,12 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
     CloseAfterResponse, CloseCause, Connecting, ConnectionEvent, ConnectionHandle, DeadlineBound,
-    EventKind, Evidence, EvidenceKind, Extent, IdleAwareConnector, IdleAwareIo, IdleAwareLayer,
-    KeepAlive, KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService,
-    Learn, Observer, OpaqueConnections, OpaqueReason, Origin, OriginMatcher, OriginSnapshot,
-    PolicyError, Provenance, RequestOutcome, ResponseFuture, RetireReason, Retired, SafetyMargin,
-    Sentinel, Stats,
+    EventKind, Evidence, EvidenceKind, Extent, Http1Connecting, Http1Connection, Http1Layer,
+    Http1ResponseFuture, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive,
+    KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn,
+    MakeHttp1, NotReusable, Observer, OpaqueConnections, OpaqueReason, Origin, OriginMatcher,
+    OriginSnapshot, PolicyError, Provenance, RequestOutcome, ResponseFuture, RetireReason, Retired,
+    SafetyMargin, Sentinel, Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -221,6 +222,17 @@ mod metrics {
     use super::*;
 
     assert_impl_all!(MetricsObserver: Send, Sync, Unpin, Debug, Default, Observer);
+}
+
+mod pools {
+    use super::*;
+
+    assert_impl_all!(NotReusable: Send, Sync, Unpin, Copy, Debug, Display, Eq, std::error::Error);
+    assert_impl_all!(Http1Layer<Full<Bytes>>: Send, Sync, Unpin, Clone, Debug, Default);
+    assert_impl_all!(MakeHttp1<HttpConnector, Full<Bytes>>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(Http1Connecting<Full<Bytes>>: Send, Unpin, Debug);
+    assert_impl_all!(Http1Connection<Full<Bytes>>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(Http1ResponseFuture: Send, Unpin, Debug);
 }
 
 mod controls {

@@ -1,0 +1,9 @@
+//! HTTP/1 connections as services, for pools that are composed of layers.
+
+mod connection;
+mod error;
+mod make;
+
+pub use self::connection::{Http1Connection, Http1ResponseFuture};
+pub use self::error::NotReusable;
+pub use self::make::{Http1Connecting, Http1Layer, MakeHttp1};
