@@ -15,6 +15,8 @@ mod autotraits;
 #[cfg(feature = "serde")]
 #[path = "../behaviour/origins.rs"]
 mod origins;
+#[cfg(any(feature = "reqwest", feature = "rustls"))]
+mod provenance;
 #[cfg(feature = "rustls")]
 mod ready;
 #[cfg(feature = "reqwest")]
