@@ -12,6 +12,7 @@ use crate::origin::{CAPACITY, Origin, OriginSnapshot, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
 use crate::proto::deadline;
 use crate::proto::jitter::Jitter;
+use crate::proto::time::Moment;
 use crate::stats::{Counters, Stats};
 use crate::trace;
 
@@ -146,22 +147,29 @@ impl KeepAlive {
     /// connections go through an HTTP forward proxy and others do not, the connections to all origins may be retired;
     /// if they go through a proxy, those to all origins behind it are.
     pub fn retire_idle(&self, origin: &Origin) {
-        let now = self.clock().now();
-        // Some of its connections may have another history than the origin in the store.
-        if self.store().has_lost() {
-            self.retire_all();
-        } else if let Some(origin) = self.store().kept(origin) {
-            origin.history().retire_before_moment(&now);
-        }
+        self.retire_idle_since(origin, &self.clock().now());
     }
 
     /// Retires the connections to all origins that are idle now, as [`retire_idle`](Self::retire_idle) does
     /// for one: after a change of networks.
     pub fn retire_all(&self) {
-        let now = self.clock().now();
+        self.retire_all_since(&self.clock().now());
+    }
+
+    /// Retires the connections to an origin that have been idle since `moment`.
+    pub(crate) fn retire_idle_since(&self, origin: &Origin, moment: &Moment) {
+        // Some of its connections may have another history than the origin in the store.
+        if self.store().has_lost() {
+            self.retire_all_since(moment);
+        } else if let Some(origin) = self.store().kept(origin) {
+            origin.history().retire_before_moment(moment);
+        }
+    }
+
+    fn retire_all_since(&self, moment: &Moment) {
         self.shared
             .retire_before
-            .fetch_max(now.monotonic, Ordering::Relaxed);
+            .fetch_max(moment.monotonic, Ordering::Relaxed);
         self.shared.version.fetch_add(1, Ordering::Release);
     }
 

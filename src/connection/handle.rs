@@ -168,6 +168,24 @@ impl ConnectionHandle {
         self.connection.retire();
     }
 
+    /// Retires the connections to the same origin that are idle and have been so for as long as this one had been
+    /// before its request, less a round trip: a server that had closed this one has closed those, or is about to.
+    ///
+    /// For code that sends a request again whose outcome is [`Stale`](crate::RequestOutcome::Stale), before it does so.
+    /// Learning retires them too, but not after a failure that may have another cause, nor with
+    /// [`Learn::Off`](crate::Learn::Off).
+    ///
+    /// Otherwise as [`KeepAlive::retire_idle`]. [`Retired::siblings`](crate::Retired::siblings) counts them.
+    pub fn retire_siblings(&self) {
+        let Some(origin) = self.origin() else { return };
+        let (keep_alive, request) = (self.connection.keep_alive(), self.request());
+        let now = keep_alive.clock().now();
+        let since = self
+            .connection
+            .look(|lifecycle| lifecycle.as_idle_since(request, &now));
+        keep_alive.retire_idle_since(origin, &since);
+    }
+
     /// Whether nothing is known of the connection.
     pub(super) fn is_opaque(&self) -> bool {
         self.connection

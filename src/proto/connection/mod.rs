@@ -621,6 +621,15 @@ impl Lifecycle {
         }
     }
 
+    /// Since when connections are idle that met the server's close, too, if this one met it with `request`: those
+    /// that are idle at `now` for as long as this one was. The server had closed within the round trip after this one's
+    /// idle time, so it may have closed a connection that has been idle for a round trip less.
+    pub(crate) fn as_idle_since(&self, request: Request, now: &Moment) -> Moment {
+        let idle = request.idle_before.saturating_sub(self.rtt);
+        // A suspended machine's idle time is longer than its monotonic clock shows.
+        now.saturating_sub(idle).max(self.idle_since())
+    }
+
     /// How much of a request was written and answered; `None` if nothing is known of it.
     pub(crate) fn progress(&self, request: Request) -> Option<(Extent, Extent)> {
         match request.number {

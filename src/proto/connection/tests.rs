@@ -2186,3 +2186,52 @@ fn what_became_of_the_last_request_is_known_where_the_connection_is_not_understo
     life.lifecycle.on_opaque(OpaqueReason::Http2);
     assert_eq!(progress(&life), None);
 }
+
+#[test]
+fn connections_have_idled_as_long_as_one_that_failed_after_its_idle_time_less_a_round_trip() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(OK, 20);
+    life.write(GET, 1_020);
+    let since = |now: Moment| {
+        let request = life.lifecycle.request();
+        life.lifecycle.as_idle_since(request, &now)
+    };
+
+    assert_eq!(since(Moment::at(1_030)), Moment::at(50));
+    assert_eq!(since(Moment::at(1_500)), Moment::at(520));
+    let asleep = |moment: Moment| Moment {
+        wall: moment.wall + Span::new(HOUR).nanoseconds() as i64,
+        ..moment
+    };
+    assert_eq!(
+        since(asleep(Moment::at(1_030))).monotonic,
+        Moment::at(50).monotonic
+    );
+
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(OK, 20);
+    life.write_at(GET, asleep(Moment::at(1_020)));
+    let request = life.lifecycle.request();
+    let since = life
+        .lifecycle
+        .as_idle_since(request, &asleep(Moment::at(1_030)));
+    assert_eq!(
+        since.monotonic,
+        Moment::at(20).monotonic,
+        "it was idle since then"
+    );
+}
+
+#[test]
+fn all_idle_connections_have_idled_as_long_as_one_that_failed_after_less_than_a_round_trip() {
+    let mut life = Life::connected();
+    life.write(GET, 0);
+    life.read(OK, 20);
+    life.write(GET, 30);
+    let request = life.lifecycle.request();
+    let now = Moment::at(50);
+
+    assert_eq!(life.lifecycle.as_idle_since(request, &now), now);
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn, Origin as Key};
+use hyper_util::client::legacy::Error;
 use tokio::time::{Instant, sleep};
 
 use super::load::{Outcome, number, outcome};
@@ -141,6 +143,73 @@ async fn connections_that_have_idled_for_less_are_used_on() {
         "the one that closed, and the one that was idle beside it"
     );
     assert!(used[2..IDLE].iter().all(|used| *used >= 3), "{used:?}");
+    assert_eq!(keep_alive.stats().retired.siblings, 1);
+}
+
+/// Makes so many requests at once. Returns the handles of those that failed.
+async fn handles_of_failures(
+    client: &Guarded<Connector>,
+    requests: usize,
+) -> Vec<ConnectionHandle> {
+    let exchanges = (0..requests).map(|_| exchange(client, post(URI, "")));
+    let answers = join_all(exchanges).await.into_iter();
+    let errors = answers.filter_map(Result::err);
+    errors
+        .map(|error| {
+            let error: Box<Error> = error.downcast().unwrap();
+            let mut extras = http::Extensions::new();
+            error.connect_info().unwrap().get_extras(&mut extras);
+            extras.remove().unwrap()
+        })
+        .collect()
+}
+
+/// Nothing is learned: the caller knows that the request failed on a connection that was closed.
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_as_old_as_one_that_failed_are_retired_on_request() {
+    for (retires, losses) in [(false, IDLE), (true, 1)] {
+        let keep_alive = keep_alive(policy(Learn::Off));
+        let origin = Origin::new(|| Plan::silence(10 * SECOND));
+        let client = guarded(&keep_alive, origin.connector());
+        fill(&client, URI, IDLE).await;
+        sleep(20 * SECOND).await;
+
+        let failed_first = handles_of_failures(&client, 1).await;
+        if retires {
+            failed_first[0].retire_siblings();
+        }
+        let outcomes = ask_all(&client).await;
+
+        assert_eq!(1 + failed(&outcomes), losses, "retires: {retires}");
+        let strays: usize = origin.seen().iter().map(|it| it.strays).sum();
+        assert_eq!(strays, losses);
+        let siblings = if retires { IDLE - 1 } else { 0 };
+        assert_eq!(keep_alive.stats().retired.siblings, siblings as u64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_younger_than_one_that_failed_are_not_retired_on_request() {
+    let keep_alive = keep_alive(policy(Learn::Off));
+    let origin = Origin::new(|| Plan::silence(10 * SECOND));
+    let client = guarded(&keep_alive, origin.connector());
+    fill(&client, URI, IDLE).await;
+    sleep(8 * SECOND).await;
+    // They are used anew, all but two.
+    fill(&client, URI, IDLE - 2).await;
+    sleep(6 * SECOND).await;
+
+    // The pool gives out the newest first.
+    let failed = handles_of_failures(&client, IDLE - 1).await;
+    assert_eq!(failed.len(), 1);
+    failed[0].retire_siblings();
+    // All are back in the pool.
+    sleep(RTT).await;
+    fill(&client, URI, IDLE).await;
+
+    let seen = origin.seen();
+    let used = seen[..IDLE].iter().map(|it| it.requests.len());
+    assert_eq!(used.filter(|used| *used >= 4).count(), IDLE - 2);
     assert_eq!(keep_alive.stats().retired.siblings, 1);
 }
 
