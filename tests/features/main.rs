@@ -11,11 +11,11 @@
 )]
 
 mod autotraits;
+mod clients;
 // With what is written down of them.
 #[cfg(feature = "serde")]
 #[path = "../behaviour/origins.rs"]
 mod origins;
-#[cfg(any(feature = "reqwest", feature = "rustls"))]
 mod provenance;
 #[cfg(feature = "rustls")]
 mod ready;
