@@ -114,10 +114,10 @@
 //!
 //! [`KeepAlivePolicy`] and [`KeepAliveBuilder`] document each setting, and the rule that they go into.
 //!
-//! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, reverse
-//! proxies, tower-http's layers, other pools, reqwest, machines and processes that sleep, on replacing
-//! `pool_idle_timeout` or retries, on [what was measured](guide::evidence), and on [why the crate is built
-//! so](guide::design).
+//! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, requests
+//! that are sent again, reverse proxies, tower-http's layers, other pools, reqwest, machines and processes
+//! that sleep, on replacing `pool_idle_timeout` or retries, on [what was measured](guide::evidence), and on
+//! [why the crate is built so](guide::design).
 //!
 //! # More to set
 //!
@@ -139,7 +139,7 @@
 //! |---|---|
 //! | A server restarts, crashes, or closes for a reason of its own | The request fails, as before. [`Stats::stale_failures`] counts it, and [`Provenance::of_error`] tells whether it is safe to send the request again. |
 //! | A server closes sooner than its hint, or than `max_idle` | One request may fail before that is known, or two ([`Learn::Shorten`]). Set `max_idle` to the server's timeout; with [`hints(false)`](KeepAlivePolicy::hints) if its hint is wrong. |
-//! | Requests sent again | Only those that hyper returns unsent. |
+//! | Requests sent again | Only those that hyper returns unsent. With feature `replay`, `ReplayPolicy` for tower's retry sends again what is safe: [`guide::replay`]. |
 //! | HTTP/2 and HTTP/3 | HTTP/2 is only forwarded. Both announce the end of a connection themselves. |
 //! | reqwest | Its connector cannot be wrapped: the connection type is sealed. [`guide::reqwest`] has the alternatives. |
 //! | A packet of the next request is lost, and sent again later than the margin | The request may fail. |
@@ -154,13 +154,14 @@
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
 //! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only; with feature
-//! `rustls` of `hyper-rustls` too, with `reqwest` of that, with `serde` its traits.
+//! `rustls` of `hyper-rustls` too, with `reqwest` of that, with `serde` its traits, with `replay` those of `tower`.
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `metrics` | off | `MetricsObserver`: connections in numbers, by the facade `metrics`, under OpenTelemetry's names |
+//! | `replay` | off | `ReplayPolicy`: a policy for tower's retry that sends again what is safe to send again; `ReplayBody` for streams |
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
 //! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
 //! | `serde` | off | [`OriginSnapshot`] can be saved for the next process |
@@ -186,6 +187,8 @@ mod origin;
 mod policy;
 mod pool_timeout;
 mod proto;
+#[cfg(feature = "replay")]
+mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod stats;
@@ -217,6 +220,11 @@ pub use self::proto::deadline::{DeadlineBound, RetireReason};
 pub use self::proto::framing::OpaqueReason;
 pub use self::proto::hint::KeepAliveHint;
 pub use self::proto::provenance::{Extent, Provenance, RequestOutcome};
+#[cfg(feature = "replay")]
+#[cfg_attr(docsrs, doc(cfg(feature = "replay")))]
+pub use self::replay::{
+    AsError, Attempts, Repeatable, ReplayBody, ReplayError, ReplayPolicy, ReplayPolicyBuilder,
+};
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};

@@ -13,5 +13,7 @@ mod sentinel;
 mod state;
 
 pub use self::handle::ConnectionHandle;
+#[cfg(feature = "replay")]
+pub(crate) use self::provenance::of_error;
 pub(crate) use self::sentinel::SentinelPermit;
 pub(crate) use self::state::{Connection, ReadDecision, Reusable};

@@ -28,7 +28,7 @@ impl Provenance {
     /// `None` if there is none, if the client gave the request up for another reason than its connection, or if
     /// that was not made by an [`IdleAwareConnector`](crate::IdleAwareConnector), or is HTTP/2.
     pub fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {
-        find(error).and_then(Self::of_client_error)
+        of_error(error).map(|(provenance, _)| provenance)
     }
 
     /// Of a request on the connection that the handle follows, whose error hyper has returned.
@@ -55,19 +55,26 @@ impl Provenance {
         }
         connection.provenance()
     }
+}
 
-    fn of_client_error(error: &legacy::Error) -> Option<Self> {
-        let Some(connected) = error.connect_info() else {
-            return error.is_connect().then_some(Self::UNCONNECTED);
-        };
-        let mut extensions = http::Extensions::new();
-        connected.get_extras(&mut extensions);
-        let connection = extensions.get::<ConnectionHandle>()?;
-        match error.source().and_then(|source| source.downcast_ref()) {
-            Some(error) => Self::of_hyper_error(error, connection),
-            None => connection.provenance(),
-        }
-    }
+/// See [`Provenance::of_error`]; and the connection, unless connecting failed.
+pub(crate) fn of_error(
+    error: &(dyn Error + 'static),
+) -> Option<(Provenance, Option<ConnectionHandle>)> {
+    let error = find(error)?;
+    let Some(connected) = error.connect_info() else {
+        return error
+            .is_connect()
+            .then_some((Provenance::UNCONNECTED, None));
+    };
+    let mut extensions = http::Extensions::new();
+    connected.get_extras(&mut extensions);
+    let connection: ConnectionHandle = extensions.remove()?;
+    let provenance = match error.source().and_then(|source| source.downcast_ref()) {
+        Some(error) => Provenance::of_hyper_error(error, &connection),
+        None => connection.provenance(),
+    };
+    Some((provenance?, Some(connection)))
 }
 
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a legacy::Error> {

@@ -6,6 +6,7 @@
 //! | a server or a load balancer, and want its timeout | [`servers`] |
 //! | a server that sends no hint, and a timeout that you do not know | [`learning`] |
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
+//! | a request that failed, and want to send it again | [`replay`] |
 //! | a pool other than hyper-util's own, or code that drives connections itself | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
@@ -44,6 +45,9 @@ pub mod observing {}
 
 #[doc = include_str!("pools.md")]
 pub mod pools {}
+
+#[doc = include_str!("replay.md")]
+pub mod replay {}
 
 #[doc = include_str!("reqwest.md")]
 pub mod reqwest {}

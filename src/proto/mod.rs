@@ -24,6 +24,8 @@ pub(crate) mod hint;
 pub(crate) mod jitter;
 pub(crate) mod learn;
 pub(crate) mod provenance;
+#[cfg(feature = "replay")]
+pub(crate) mod replay;
 pub(crate) mod sentinel;
 pub(crate) mod skew;
 pub(crate) mod time;

@@ -235,6 +235,59 @@ mod pools {
     assert_impl_all!(Http1ResponseFuture: Send, Unpin, Debug);
 }
 
+#[cfg(feature = "replay")]
+mod for_retries {
+    use http_keepalive::{
+        AsError, Attempts, Repeatable, ReplayBody, ReplayError, ReplayPolicy, ReplayPolicyBuilder,
+    };
+    use tower::BoxError;
+    use tower::retry::{Policy, Retry};
+
+    use super::*;
+
+    // It holds a closure of the user's, of which nothing is known.
+    assert_impl_all!(ReplayPolicy: Send, Sync, Unpin, Clone, Debug, Default);
+    assert_impl_all!(ReplayPolicyBuilder: Send, Sync, Unpin, Debug, Default);
+    assert_impl_all!(ReplayError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(ReplayError: Clone, std::error::Error, Eq);
+    assert_impl_all!(Attempts: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(Attempts: Copy, Debug, Eq);
+
+    assert_impl_all!(ReplayBody<()>: Send, Sync, Unpin, Debug, Repeatable);
+    assert_impl_all!(ReplayBody<Plain>: Debug, Repeatable);
+    assert_not_impl_any!(ReplayBody<Plain>: Send, Sync);
+    assert_impl_all!(ReplayBody<Sendable>: Send, Sync, Unpin, Debug);
+    // A clone might be one of what is not known any more.
+    assert_not_impl_any!(ReplayBody<()>: Clone);
+    assert_impl_all!(ReplayBody<Full<Bytes>>: hyper::body::Body);
+    assert_impl_all!(Full<Bytes>: Repeatable);
+    assert_not_impl_any!(Incoming: Repeatable);
+
+    assert_impl_all!(legacy::Error: AsError);
+    assert_impl_all!(BoxError: AsError);
+    type Request<B> = http::Request<B>;
+    type Response = http::Response<Incoming>;
+    assert_impl_all!(ReplayPolicy: Policy<Request<Full<Bytes>>, Response, legacy::Error>);
+    assert_impl_all!(ReplayPolicy: Policy<Request<ReplayBody<Incoming>>, Response, BoxError>);
+    assert_not_impl_any!(ReplayPolicy: Policy<Request<Incoming>, Response, BoxError>);
+
+    type Client<B> = KeepAliveService<legacy::Client<IdleAwareConnector<HttpConnector>, B>>;
+    assert_impl_all!(
+        Retry<ReplayPolicy, Client<Full<Bytes>>>: Clone, Send, Sync, Unpin, Service<
+            Request<Full<Bytes>>,
+            Response = Response,
+            Error = legacy::Error,
+            Future: Send,
+        >
+    );
+    assert_impl_all!(
+        Retry<ReplayPolicy, Client<ReplayBody<Incoming>>>: Service<
+            Request<ReplayBody<Incoming>>,
+            Future: Send,
+        >
+    );
+}
+
 mod controls {
     use super::*;
 
@@ -261,13 +314,12 @@ fn each_exported_type_has_its_auto_traits_asserted() {
     let here = include_str!("autotraits.rs");
     for name in types {
         let forms = [
-            format!("{name}:"),
-            format!("{name}<"),
+            format!("assert_impl_all!({name}:"),
+            format!("assert_impl_all!({name}<"),
+            // A trait.
+            format!(": {name});"),
             format!("dyn {name}:"),
         ];
-        let is_asserted = forms
-            .iter()
-            .any(|form| here.contains(&format!("assert_impl_all!({form}")));
-        assert!(is_asserted, "{name}");
+        assert!(forms.iter().any(|form| here.contains(form)), "{name}");
     }
 }

@@ -19,6 +19,8 @@ mod origins;
 mod provenance;
 #[cfg(feature = "rustls")]
 mod ready;
+#[cfg(feature = "replay")]
+mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 #[cfg(feature = "rustls")]
