@@ -5,9 +5,10 @@
 //! valgrind --tool=callgrind --toggle-collect='*counted*' target/release/deps/exchange-<hash> 0 both 1
 //! ```
 //!
-//! The arguments are the kind of exchange, by its place among all of them; `none`, `connector`, or
-//! `both`; and a seed for the state of the heap. Without them the program makes some exchanges of each
-//! kind and prints the names of the kinds.
+//! The arguments are the kind of exchange, by its place among all of them; `none`, `connector`, `both`, or with feature
+//! `replay` `replay`, which is both within a retry; and a seed for the state of the heap. With `--parts` the program
+//! prints those that there are. Without arguments it makes some exchanges of each kind and prints the names of the
+//! kinds.
 //!
 //! Client and server share a thread, and both are counted. The server is the same for every client
 //! and does nothing but send canned bytes.
@@ -22,7 +23,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use support::exchanges::{KINDS, Parts, exchanges};
+use support::exchanges::{KINDS, Kind, Parts, exchanges};
 
 const PARTS: [(&str, Parts); 3] = [
     ("none", Parts::None),
@@ -35,17 +36,40 @@ const TIMES: usize = 1_000;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [kind, name, seed] = &args[..] {
-        let kind = KINDS[kind.parse::<usize>().unwrap()];
-        let (_, parts) = PARTS.into_iter().find(|parts| parts.0 == name).unwrap();
-        exchanges(kind, parts, TIMES, seed.parse().unwrap(), counted);
-        return;
-    }
-    for kind in KINDS {
-        for (_, parts) in PARTS {
-            exchanges(kind, parts, 1, 0, counted);
+    match &args[..] {
+        [flag] if flag == "--parts" => names().for_each(|name| println!("{name}")),
+        [kind, name, seed] => {
+            let kind = KINDS[kind.parse::<usize>().unwrap()];
+            run(kind, name, TIMES, seed.parse().unwrap());
         }
-        println!("{}", kind.name);
+        _ => {
+            for kind in KINDS {
+                names().for_each(|name| run(kind, name, 1, 0));
+                println!("{}", kind.name);
+            }
+        }
+    }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let replay = cfg!(feature = "replay").then_some("replay");
+    PARTS.iter().map(|(name, _)| *name).chain(replay)
+}
+
+fn run(kind: Kind, name: &str, times: usize, seed: u64) {
+    match PARTS.into_iter().find(|parts| parts.0 == name) {
+        Some((_, parts)) => exchanges(kind, parts, times, seed, counted),
+        #[cfg(feature = "replay")]
+        None if name == "replay" => {
+            let keep_alive = http_keepalive::KeepAlive::default();
+            let policy = http_keepalive::ReplayPolicy::default();
+            let client = || {
+                let client = support::client::guarded(&keep_alive, support::loopback::connector());
+                tower::retry::Retry::new(policy.clone(), client)
+            };
+            support::exchanges::exchanges_of(kind, client, times, seed, counted);
+        }
+        None => panic!("{name} is none of {:?}", names().collect::<Vec<_>>()),
     }
 }
 

@@ -13,5 +13,7 @@
 mod allocations;
 mod deadlines;
 mod memory;
+#[cfg(feature = "replay")]
+mod replay;
 #[path = "../support/mod.rs"]
 mod support;

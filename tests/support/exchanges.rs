@@ -118,25 +118,39 @@ pub fn exchanges<R>(
     seed: u64,
     count: impl FnOnce(&mut dyn FnMut()) -> R,
 ) -> R {
+    let keep_alive = KeepAlive::new(KeepAlivePolicy::default()).unwrap();
+    let connector = loopback::connector();
+    match parts {
+        Parts::None => exchanges_of(kind, || plain(connector.clone()), times, seed, count),
+        Parts::Connector => {
+            let client = || plain(keep_alive.connector(connector.clone()));
+            exchanges_of(kind, client, times, seed, count)
+        }
+        Parts::Layer => {
+            let client = || keep_alive.layer().layer(plain(connector.clone()));
+            exchanges_of(kind, client, times, seed, count)
+        }
+        Parts::Both => {
+            let client = || guarded(&keep_alive, connector.clone());
+            exchanges_of(kind, client, times, seed, count)
+        }
+    }
+}
+
+/// The same with these clients.
+pub fn exchanges_of<S: HttpClient, R>(
+    kind: Kind,
+    client: impl Fn() -> S,
+    times: usize,
+    seed: u64,
+    count: impl FnOnce(&mut dyn FnMut()) -> R,
+) -> R {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let server = runtime.block_on(Server::start(kind));
-    let keep_alive = KeepAlive::new(KeepAlivePolicy::default()).unwrap();
-    let connector = loopback::connector();
-    let mut exchange = match parts {
-        Parts::None => repeated(&runtime, &server, || plain(connector.clone())),
-        Parts::Connector => repeated(&runtime, &server, || {
-            plain(keep_alive.connector(connector.clone()))
-        }),
-        Parts::Layer => repeated(&runtime, &server, || {
-            keep_alive.layer().layer(plain(connector.clone()))
-        }),
-        Parts::Both => repeated(&runtime, &server, || {
-            guarded(&keep_alive, connector.clone())
-        }),
-    };
+    let mut exchange = repeated(&runtime, &server, client);
     let mut random = XorShiftRng::seed_from_u64(seed);
     let mut kept = Vec::new();
     for _ in 0..WARM_UP {
