@@ -115,8 +115,9 @@
 //! [`KeepAlivePolicy`] and [`KeepAliveBuilder`] document each setting, and the rule that they go into.
 //!
 //! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, requests
-//! that are sent again, reverse proxies, tower-http's layers, other pools, reqwest, machines and processes
-//! that sleep, on replacing `pool_idle_timeout` or retries, on [what was measured](guide::evidence), and on
+//! that are sent again, reverse proxies, tower-http's layers, other pools, reqwest,
+//! [clients of others](guide::real_clients), machines and processes that sleep, on replacing `pool_idle_timeout` or
+//! retries, on [seeing what connections do](guide::observing), on [what was measured](guide::evidence), and on
 //! [why the crate is built so](guide::design).
 //!
 //! # More to set

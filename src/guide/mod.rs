@@ -11,6 +11,12 @@
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
 //! | a request that is never answered, and never fails | [`lost_requests`] |
+//! | async-openai, or another client of language models | [`async_openai`] |
+//! | the AWS SDK, whose retries hide failures or repeat what was executed | [`aws_sdk`] |
+//! | the crate `clickhouse`, whose queries fail or open a connection each | [`clickhouse`] |
+//! | object_store on S3, and retries that hide failures or repeat what was executed | [`object_store`] |
+//! | OpenTelemetry exports over HTTP that fail once a minute | [`opentelemetry`] |
+//! | bollard, kube, oauth2, octocrab, OpenDAL, reqwest-middleware, or a client that is not named here | [`real_clients`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a wish to see what connections do: events, log, metrics | [`observing`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
@@ -18,6 +24,15 @@
 //! | a question why the crate is built as it is, or a change to make | [`design`] |
 //!
 //! The modules contain nothing but these pages.
+
+#[doc = include_str!("async_openai.md")]
+pub mod async_openai {}
+
+#[doc = include_str!("aws_sdk.md")]
+pub mod aws_sdk {}
+
+#[doc = include_str!("clickhouse.md")]
+pub mod clickhouse {}
 
 #[doc = include_str!("client_stack.md")]
 pub mod client_stack {}
@@ -40,11 +55,20 @@ pub mod lost_requests {}
 #[doc = include_str!("moving_over.md")]
 pub mod moving_over {}
 
+#[doc = include_str!("object_store.md")]
+pub mod object_store {}
+
 #[doc = include_str!("observing.md")]
 pub mod observing {}
 
+#[doc = include_str!("opentelemetry.md")]
+pub mod opentelemetry {}
+
 #[doc = include_str!("pools.md")]
 pub mod pools {}
+
+#[doc = include_str!("real_clients.md")]
+pub mod real_clients {}
 
 #[doc = include_str!("replay.md")]
 pub mod replay {}
