@@ -266,7 +266,7 @@ pub mod ready_made {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::support::tls::Tls;
+    use crate::tls::Tls;
 
     pub type Inner = HttpsClient<Full<Bytes>>;
 
