@@ -265,14 +265,26 @@ impl Connection {
             _ => None,
         };
         let request = state.lifecycle.request();
+        let is_ended = state.lifecycle.is_ended();
         drop(state);
-        self.apply(&outcome, known.policy, request, &now);
+        let change = self.apply(&outcome, known.policy, request, &now);
+        // A request may be written on when its response has ended with the connection.
+        if self.keep_alive.is_told() && !is_ended {
+            self.tell_outcome(&outcome, change, request);
+        }
         (mode, reusable)
     }
 
-    /// Counts what followed from bytes, and passes on what concerns other connections.
+    /// Counts what followed from bytes, and passes on what concerns other connections. Returns what was learned of
+    /// the timeout.
     #[inline]
-    fn apply(&self, outcome: &Outcome, policy: &KeepAlivePolicy, request: Request, now: &Moment) {
+    fn apply(
+        &self,
+        outcome: &Outcome,
+        policy: &KeepAlivePolicy,
+        request: Request,
+        now: &Moment,
+    ) -> Option<Change> {
         if outcome.begun {
             self.keep_alive.counters().on_exchange(request.number() > 1);
         }
@@ -293,9 +305,7 @@ impl Connection {
         if let Some(became) = outcome.opaque {
             self.apply_opaque(became.reason);
         }
-        if self.keep_alive.is_told() {
-            self.tell_outcome(outcome, change, request);
-        }
+        change
     }
 
     /// Tells what followed from bytes, in the order in which it did.

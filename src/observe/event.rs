@@ -33,7 +33,8 @@ impl<'a> ConnectionEvent<'a> {
 /// What happened on a connection: a part of [`ConnectionEvent`].
 ///
 /// A connection is idle from [`Opened`](Self::Opened) and from [`ResponseEnded`](Self::ResponseEnded) until
-/// [`RequestBegun`](Self::RequestBegun) or [`Closed`](Self::Closed).
+/// [`RequestBegun`](Self::RequestBegun) or [`Closed`](Self::Closed). Nothing is told of it after that, but what is
+/// learned from one that is left open as a [sentinel](crate::Learn::Full).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {

@@ -12,7 +12,10 @@ use http_keepalive::{
     OpaqueReason, RetireReason, Stats,
 };
 use hyper_util::client::legacy::connect::Connected;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
+use tower::ServiceExt;
 
 use crate::support::client::{Guarded, builder, exchange, get, guarded};
 use crate::support::link::Link;
@@ -200,7 +203,7 @@ mod a_close_is_told_with_its_cause {
         let mut rig = Rig::new();
         let client = rig.client.clone();
         let asked = tokio::spawn(async move {
-            let response: Response<_> = tower::ServiceExt::oneshot(client, get(URI)).await.unwrap();
+            let response: Response<_> = client.oneshot(get(URI)).await.unwrap();
             response.into_body().collect().await
         });
         let mut peer = rig.ends.peer().await;
@@ -248,6 +251,39 @@ mod a_close_is_told_with_its_cause {
         let cause = CloseCause::Retired(RetireReason::Requested);
         assert_eq!(rig.told.close(), (cause, Some(SECOND)));
     }
+}
+
+/// As a client does whose request has a body that takes longer than the response: it writes on.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_of_a_connection_after_its_end() {
+    let told = Told::default();
+    let keep_alive = told.keep_alive(KeepAlivePolicy::default());
+    let (connector, mut ends) = wires(Link::new().latency(ONE_WAY), Connected::new);
+    let connection = keep_alive
+        .connector(connector)
+        .oneshot(URI.parse().unwrap());
+    let mut connection = TokioIo::new(connection.await.unwrap());
+    let mut end = ends.accept().await.unwrap();
+
+    let begun = b"POST / HTTP/1.1\r\ncontent-length: 8\r\n\r\nhalf";
+    connection.write_all(begun).await.unwrap();
+    end.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the end")
+        .await
+        .unwrap();
+    end.shutdown().await.unwrap();
+    connection.read_to_end(&mut Vec::new()).await.unwrap();
+    connection.write_all(b"half").await.unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    drop(connection);
+
+    assert_eq!(
+        texts(&told.kinds()),
+        [
+            "Opened { connecting: 0ns }",
+            "RequestBegun { number: 1, idle_before: 0ns }",
+            "Closed { cause: Delimited, idle: None, age: 10ms, requests: 1 }",
+        ]
+    );
 }
 
 /// It calls back all there is: none of this crate's locks is held.

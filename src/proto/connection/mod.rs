@@ -588,6 +588,12 @@ impl Lifecycle {
         matches!(self.phase, Phase::Unused { .. } | Phase::Idle { .. })
     }
 
+    /// Whether it was found closed, or was dropped.
+    #[inline]
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
     /// What the transport wrapper has to do.
     #[inline]
     pub(crate) fn mode(&self) -> Mode {
