@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use metrics::{
     Counter, Gauge, Histogram, Label, Unit, counter, describe_counter, describe_gauge,
@@ -63,9 +63,12 @@ const OTHER: &str = "other";
 /// [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 pub struct MetricsObserver {
     max_origins: NonZeroUsize,
-    origins: RwLock<HashMap<Origin, Arc<OriginMetrics>>>,
+    origins: RwLock<HashMap<Origin, Arc<Place>>>,
     others: OriginMetrics,
 }
+
+/// The place of an origin. Its metrics are registered when it has one, without the lock: a recorder is foreign code.
+type Place = OnceLock<OriginMetrics>;
 
 impl MetricsObserver {
     /// An observer that tells 100 origins apart.
@@ -83,8 +86,8 @@ impl MetricsObserver {
         }
     }
 
-    /// Of an origin that is told apart.
-    fn of(&self, origin: &Origin) -> Option<Arc<OriginMetrics>> {
+    /// The place of an origin that is told apart.
+    fn of(&self, origin: &Origin) -> Option<Arc<Place>> {
         let origins = self.origins.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = origins.get(origin) {
             return Some(Arc::clone(known));
@@ -93,16 +96,11 @@ impl MetricsObserver {
             return None;
         }
         drop(origins);
-        // A recorder is foreign code: none is called under the lock.
-        let port = origin
-            .port()
-            .map_or_else(String::new, |port| port.to_string());
-        let new = Arc::new(OriginMetrics::new(origin.host().to_owned(), port));
         let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
         if origins.len() >= self.max_origins.get() && !origins.contains_key(origin) {
             return None;
         }
-        Some(Arc::clone(origins.entry(origin.clone()).or_insert(new)))
+        Some(Arc::clone(origins.entry(origin.clone()).or_default()))
     }
 }
 
@@ -114,8 +112,13 @@ impl Default for MetricsObserver {
 
 impl Observer for MetricsObserver {
     fn on_event(&self, event: &ConnectionEvent<'_>) {
-        match event.origin.and_then(|origin| self.of(origin)) {
-            Some(metrics) => metrics.on_event(event.kind),
+        let place = event
+            .origin
+            .and_then(|origin| Some((origin, self.of(origin)?)));
+        match place {
+            Some((origin, place)) => place
+                .get_or_init(|| OriginMetrics::of(origin))
+                .on_event(event.kind),
             None => self.others.on_event(event.kind),
         }
     }
@@ -141,6 +144,11 @@ struct OriginMetrics {
 }
 
 impl OriginMetrics {
+    fn of(origin: &Origin) -> Self {
+        let port = origin.port().map(|port| port.to_string());
+        Self::new(origin.host().to_owned(), port.unwrap_or_default())
+    }
+
     fn new(address: String, port: String) -> Self {
         let labels = [
             Label::new("server.address", address),
@@ -252,4 +260,87 @@ fn describe() {
         "Requests on a reused connection that the server closed before the first byte of the response."
     );
     describe_counter!(RETIRED, "Connections that were retired, by reason.");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use metrics::{Key, KeyName, Metadata, Recorder, SharedString, with_local_recorder};
+
+    use super::*;
+
+    /// While it registers the first metric of an origin, the first event of another comes, as on another thread.
+    struct Meanwhile<'a> {
+        observer: &'a MetricsObserver,
+        other: Mutex<Option<Origin>>,
+        addresses: Mutex<Vec<String>>,
+    }
+
+    impl Meanwhile<'_> {
+        fn on_register(&self, key: &Key) {
+            let address = key.labels().find(|label| label.key() == "server.address");
+            let address = address.map(|label| label.value().to_owned());
+            self.addresses.lock().unwrap().extend(address);
+            let other = self.other.lock().unwrap().take();
+            if let Some(other) = other {
+                open(self.observer, &other);
+            }
+        }
+    }
+
+    impl Recorder for Meanwhile<'_> {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            self.on_register(key);
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            self.on_register(key);
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            self.on_register(key);
+            Histogram::noop()
+        }
+    }
+
+    fn origin(uri: &str) -> Origin {
+        Origin::of(&uri.parse().unwrap()).unwrap()
+    }
+
+    fn open(observer: &MetricsObserver, origin: &Origin) {
+        let connecting = Duration::ZERO;
+        let opened = EventKind::Opened { connecting };
+        observer.on_event(&ConnectionEvent::new(0, Some(origin), opened));
+    }
+
+    #[test]
+    fn origins_that_come_at_once_are_no_more_than_are_told_apart() {
+        let observer = MetricsObserver::with_origins(NonZeroUsize::MIN);
+        let recorder = Meanwhile {
+            observer: &observer,
+            other: Mutex::new(Some(origin("http://second.test"))),
+            addresses: Mutex::default(),
+        };
+
+        with_local_recorder(&recorder, || {
+            open(&observer, &origin("http://first.test"));
+        });
+
+        let addresses = recorder.addresses.into_inner().unwrap();
+        assert!(!addresses.is_empty());
+        assert!(
+            addresses.iter().all(|address| address == "first.test"),
+            "registered: {addresses:?}"
+        );
+    }
 }
