@@ -201,7 +201,7 @@ pub use self::client::{
     strip_response_hop_by_hop,
 };
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
-pub use self::connection::ConnectionHandle;
+pub use self::connection::{ConnectionHandle, Http1Error};
 pub use self::error::PolicyError;
 pub use self::executor::Sentinel;
 pub use self::http1::{

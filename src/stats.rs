@@ -13,7 +13,7 @@ use crate::proto::hint::Parsed;
 /// A snapshot. Each number only grows. They are read one after the other, so an event in the meantime
 /// may count in one and not yet in another.
 ///
-/// [`Display`](fmt::Display) writes a small table, a number to a line, without what never happened.
+/// [`Display`](fmt::Display) writes a small table, a number to a line, without the details that never happened.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -57,45 +57,53 @@ impl fmt::Display for Stats {
             clamped_hints,
             opaque,
         } = *self;
+        // Whether it tells something by being zero, its name, and the number.
         let rows = [
-            ("connections opened", opened),
-            ("  retired", retired.total()),
-            ("    at the idle deadline", retired.idle_deadline),
-            ("    no idle time allowed", retired.no_idle_allowed),
-            ("    limit of requests of the server", retired.request_limit),
-            ("    limit of requests of the policy", retired.max_requests),
-            ("    lifetime", retired.max_lifetime),
-            ("    as asked", retired.requested),
-            ("    with another connection", retired.siblings),
-            ("    reuse is off", retired.reuse_disabled),
-            ("  closed by the server while idle", closed_while_idle),
-            ("  only forwarded", opaque.total()),
-            ("    HTTP/2", opaque.http2),
-            ("    upgraded", opaque.upgrade),
-            ("    tunnels", opaque.tunnel),
-            ("    unsolicited bytes", opaque.unsolicited),
-            ("    not understood", opaque.unrecognized),
-            ("    head too long", opaque.oversize_head),
-            ("requests", exchanges),
-            ("  on a reused connection", reused),
-            ("  failed stale", stale_failures),
-            ("hints", hints),
-            ("  above the ceiling", clamped_hints),
-            ("  invalid", invalid_hints),
+            (true, "connections opened", opened),
+            (false, "  retired", retired.total()),
+            (false, "    at the idle deadline", retired.idle_deadline),
+            (false, "    no idle time allowed", retired.no_idle_allowed),
+            (
+                false,
+                "    limit of requests of the server",
+                retired.request_limit,
+            ),
+            (
+                false,
+                "    limit of requests of the policy",
+                retired.max_requests,
+            ),
+            (false, "    lifetime", retired.max_lifetime),
+            (false, "    as asked", retired.requested),
+            (false, "    with another connection", retired.siblings),
+            (false, "    reuse is off", retired.reuse_disabled),
+            (
+                false,
+                "  closed by the server while idle",
+                closed_while_idle,
+            ),
+            (false, "  only forwarded", opaque.total()),
+            (false, "    HTTP/2", opaque.http2),
+            (false, "    upgraded", opaque.upgrade),
+            (false, "    tunnels", opaque.tunnel),
+            (false, "    unsolicited bytes", opaque.unsolicited),
+            (false, "    not understood", opaque.unrecognized),
+            (false, "    head too long", opaque.oversize_head),
+            (true, "requests", exchanges),
+            (false, "  on a reused connection", reused),
+            (true, "  failed stale", stale_failures),
+            (true, "hints", hints),
+            (false, "  above the ceiling", clamped_hints),
+            (false, "  invalid", invalid_hints),
         ];
-        // These tell something by being zero.
-        let is_always_there = |name: &str| !name.starts_with(' ') || name == "  failed stale";
-        let rows = rows
+        let mut shown = rows
             .into_iter()
-            .filter(|&(name, number)| number > 0 || is_always_there(name));
-        let mut is_first = true;
-        for (name, number) in rows {
-            let end = if std::mem::take(&mut is_first) {
-                ""
-            } else {
-                "\n"
-            };
-            write!(f, "{end}{name:<36}{number:>12}")?;
+            .filter(|&(is_always_there, _, number)| is_always_there || number > 0);
+        if let Some((_, name, number)) = shown.next() {
+            write!(f, "{name:<36}{number:>12}")?;
+        }
+        for (_, name, number) in shown {
+            write!(f, "\n{name:<36}{number:>12}")?;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Visit for Text {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("http_keepalive")
+        metadata.target() == "http_keepalive"
     }
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)

@@ -7,11 +7,13 @@
 //!
 //! [`Lifecycle`]: crate::proto::connection::Lifecycle
 
+mod error;
 mod handle;
 mod provenance;
 mod sentinel;
 mod state;
 
+pub use self::error::Http1Error;
 pub use self::handle::ConnectionHandle;
 #[cfg(feature = "replay")]
 pub(crate) use self::provenance::of_error;

@@ -5,6 +5,7 @@ use std::io;
 
 use hyper_util::client::legacy;
 
+use super::error::Http1Error;
 use super::handle::ConnectionHandle;
 use crate::proto::provenance::{Extent, Provenance};
 
@@ -23,7 +24,8 @@ impl Provenance {
         extensions.get::<ConnectionHandle>()?.provenance()
     }
 
-    /// Of a request that failed: from the first error in the chain of sources that is one of hyper-util's client.
+    /// Of a request that failed: from the first error in the chain of sources that is one of hyper-util's client, or an
+    /// [`Http1Error`].
     ///
     /// `None` if there is none, if the client gave the request up for another reason than its connection, or if
     /// that was not made by an [`IdleAwareConnector`](crate::IdleAwareConnector), or is HTTP/2.
@@ -61,7 +63,12 @@ impl Provenance {
 pub(crate) fn of_error(
     error: &(dyn Error + 'static),
 ) -> Option<(Provenance, Option<ConnectionHandle>)> {
-    let error = find(error)?;
+    if let Some(failed) = find::<Http1Error>(error) {
+        let connection = failed.connection();
+        let provenance = Provenance::of_hyper_error(failed.hyper(), connection)?;
+        return Some((provenance, Some(connection.follow())));
+    }
+    let error: &legacy::Error = find(error)?;
     let Some(connected) = error.connect_info() else {
         return error
             .is_connect()
@@ -77,7 +84,8 @@ pub(crate) fn of_error(
     Some((provenance?, Some(connection)))
 }
 
-fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a legacy::Error> {
+/// The first error of that type in the chain of sources.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -86,11 +86,10 @@ impl Connection {
             .map(|origin| keep_alive.store().on_open(origin, proxy))
             .unzip();
         let id = keep_alive.next_id();
-        if let Some(origin) = &origin {
-            origin
-                .history()
-                .forget(&now, Span::new(policy.evidence_age));
-        }
+        let forgotten = origin.as_ref().and_then(|origin| {
+            let age = Span::new(policy.evidence_age);
+            origin.history().forget(&now, age)
+        });
         let seen_version = version(origin.as_ref(), keep_alive);
         let history = history(origin.as_ref(), policy);
         let lifecycle = Lifecycle::new(connecting, now)
@@ -113,6 +112,9 @@ impl Connection {
         opened.tell(|| EventKind::Opened {
             connecting: connecting.duration(),
         });
+        if let Some(forgotten) = forgotten {
+            opened.tell(|| forgotten.into());
+        }
         opened
     }
 
@@ -188,19 +190,25 @@ impl Connection {
                 }
             }
             verdict => {
-                state.keep(waker);
+                let before = state.keep(waker);
                 let until = match verdict {
                     Some(Verdict::Reuse { until }) => until,
                     _ => Moment::LATEST,
                 };
-                ReadDecision::Read(self.reusable(&state, until))
+                let reusable = self.reusable(&state, until);
+                drop(state);
+                // What it drops may come back here, and need the lock.
+                drop(before);
+                ReadDecision::Read(reusable)
             }
         }
     }
 
     /// The task of `waker` waits for something to read.
     pub(crate) fn on_waiting(&self, waker: &Waker) {
-        self.state().keep(waker);
+        let before = self.state().keep(waker);
+        // What it drops may come back here, and need the lock.
+        drop(before);
     }
 
     /// Wakes the task that waited for something to read last.
@@ -514,12 +522,15 @@ impl Connection {
 }
 
 impl State {
+    /// Returns the waker before, to be dropped without the lock.
+    #[must_use]
     #[inline]
-    fn keep(&mut self, waker: &Waker) {
+    fn keep(&mut self, waker: &Waker) -> Option<Waker> {
         let known = self.waker.as_ref();
-        if !known.is_some_and(|known| known.will_wake(waker)) {
-            self.waker = Some(waker.clone());
+        if known.is_some_and(|known| known.will_wake(waker)) {
+            return None;
         }
+        self.waker.replace(waker.clone())
     }
 }
 

@@ -12,7 +12,7 @@ use hyper::client::conn::http1::SendRequest;
 use tower_service::Service;
 
 use super::error::NotReusable;
-use crate::connection::ConnectionHandle;
+use crate::connection::{ConnectionHandle, Http1Error};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -21,12 +21,13 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Ready when the last response was read to its end, for as long as the connection may be reused. After that
 /// [`poll_ready`](Service::poll_ready) fails, so that a pool does not take the connection back.
 ///
-/// A response has the [`ConnectionHandle`] in its extensions.
+/// A response has the [`ConnectionHandle`] in its extensions. A request is sent as it is: `Host`, and a target in origin
+/// form (`/path`), are the caller's to set.
 ///
 /// # Errors
 ///
-/// [`NotReusable`], from `poll_ready` alone, or a [`hyper::Error`]; if that
-/// [is canceled](hyper::Error::is_canceled), the request was not sent.
+/// [`NotReusable`], from `poll_ready` alone, or an [`Http1Error`], from which
+/// [`Provenance::of_error`](crate::Provenance::of_error) tells what became of the request.
 pub struct Http1Connection<B> {
     sender: SendRequest<B>,
     handle: ConnectionHandle,
@@ -56,7 +57,8 @@ impl<B: Body + Send + 'static> Service<Request<B>> for Http1Connection<B> {
     type Future = Http1ResponseFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        ready!(self.sender.poll_ready(cx))?;
+        let failed = |error| Http1Error::new(error, self.handle.follow());
+        ready!(self.sender.poll_ready(cx)).map_err(failed)?;
         if self.handle.is_reusable() {
             Poll::Ready(Ok(()))
         } else {
@@ -94,7 +96,9 @@ impl Future for Http1ResponseFuture {
     type Output = Result<Response<Incoming>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = ready!(self.response.as_mut().poll(cx))?;
+        let response = ready!(self.response.as_mut().poll(cx));
+        let failed = |error| Http1Error::new(error, self.handle.follow());
+        let mut response = response.map_err(failed)?;
         // The clone is fixed to this request.
         response.extensions_mut().insert(self.handle.clone());
         Poll::Ready(Ok(response))

@@ -14,7 +14,8 @@ use crate::proto::learn::Change;
 pub struct ConnectionEvent<'a> {
     /// The connection, by its [`ConnectionHandle::id`](crate::ConnectionHandle::id).
     pub connection: u64,
-    /// The origin that the connector connected to; `None` if the URI named no scheme or host.
+    /// The origin that the connector connected to; `None` if the URI named no scheme or host. As long as a clone of it is
+    /// kept, so is what is known of the origin, as if a connection to it were open.
     pub origin: Option<&'a Origin>,
     /// What happened.
     pub kind: EventKind,
@@ -33,7 +34,7 @@ impl<'a> ConnectionEvent<'a> {
 /// What happened on a connection: a part of [`ConnectionEvent`].
 ///
 /// A connection is idle from [`Opened`](Self::Opened) and from [`ResponseEnded`](Self::ResponseEnded) until
-/// [`RequestBegun`](Self::RequestBegun) or [`Closed`](Self::Closed). Nothing is told of it after that, but what is
+/// [`RequestBegun`](Self::RequestBegun), [`BecameOpaque`](Self::BecameOpaque) or [`Closed`](Self::Closed). Nothing is told of it after that, but what is
 /// learned from one that is left open as a [sentinel](crate::Learn::Full).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -65,15 +66,17 @@ pub enum EventKind {
         /// What it said.
         hint: KeepAliveHint,
     },
-    /// The server's idle timeout seems not to be longer, as was [learned](crate::Learn).
+    /// The server's idle timeout seems not to be longer, as was [learned](crate::Learn). Whether another was known
+    /// before, does not matter.
     #[non_exhaustive]
     TimeoutLearned {
         /// The timeout.
         timeout: Duration,
     },
-    /// What was learned of the server's idle timeout does not hold any more: a request was answered after a longer time.
+    /// What was learned of the server's idle timeout does not count any more: a request was answered after a longer time,
+    /// or it is older than [`evidence_age`](crate::KeepAlivePolicy::evidence_age).
     #[non_exhaustive]
-    TimeoutContradicted {
+    TimeoutForgotten {
         /// The timeout that had been learned.
         timeout: Duration,
     },
@@ -94,7 +97,7 @@ pub enum EventKind {
         idle: Option<Duration>,
         /// The time since it was established.
         age: Duration,
-        /// How many requests had been begun on it.
+        /// How many requests had been begun on it, also one of which the transport accepted no byte.
         requests: u64,
     },
 }
@@ -112,7 +115,7 @@ impl From<Change> for EventKind {
             Change::Learned(timeout) => Self::TimeoutLearned {
                 timeout: timeout.duration(),
             },
-            Change::Contradicted(timeout) => Self::TimeoutContradicted {
+            Change::Forgotten(timeout) => Self::TimeoutForgotten {
                 timeout: timeout.duration(),
             },
         }

@@ -5,10 +5,12 @@ use tracing::{Level, debug, trace};
 
 use super::event::{ConnectionEvent, EventKind};
 
+const TARGET: &str = "http_keepalive";
+
 /// Whether anybody wants events of connections.
 #[inline]
 pub(super) fn is_logged() -> bool {
-    tracing::enabled!(Level::DEBUG)
+    tracing::enabled!(target: TARGET, Level::DEBUG)
 }
 
 /// One event, one line. What each request causes is `trace`, the rest `debug`.
@@ -19,24 +21,26 @@ pub(super) fn log(event: &ConnectionEvent<'_>) {
     let origin = event.origin.map(display);
     match kind {
         EventKind::Opened { connecting } => {
-            debug!(connection, origin, ?connecting, "connection opened");
+            debug!(target: TARGET, connection, origin, ?connecting, "connection opened");
         }
         EventKind::RequestBegun {
             number,
             idle_before,
-        } => trace!(connection, origin, number, ?idle_before, "request begun"),
+        } => trace!(target: TARGET, connection, origin, number, ?idle_before, "request begun"),
         EventKind::ResponseEnded { elapsed } => {
-            trace!(connection, origin, ?elapsed, "response ended");
+            trace!(target: TARGET, connection, origin, ?elapsed, "response ended");
         }
-        EventKind::HintHeard { hint } => trace!(connection, origin, %hint, "hint heard"),
+        EventKind::HintHeard { hint } => {
+            trace!(target: TARGET, connection, origin, %hint, "hint heard")
+        }
         EventKind::TimeoutLearned { timeout } => {
-            debug!(connection, origin, ?timeout, "timeout learned");
+            debug!(target: TARGET, connection, origin, ?timeout, "timeout learned");
         }
-        EventKind::TimeoutContradicted { timeout } => {
-            debug!(connection, origin, ?timeout, "timeout contradicted");
+        EventKind::TimeoutForgotten { timeout } => {
+            debug!(target: TARGET, connection, origin, ?timeout, "timeout forgotten");
         }
         EventKind::BecameOpaque { reason, .. } => {
-            debug!(connection, origin, ?reason, "connection became opaque");
+            debug!(target: TARGET, connection, origin, ?reason, "connection became opaque");
         }
         EventKind::Closed {
             cause,
@@ -46,7 +50,7 @@ pub(super) fn log(event: &ConnectionEvent<'_>) {
         } => {
             let idle = idle.map(debug);
             debug!(
-                connection,
+                target: TARGET, connection,
                 origin,
                 ?cause,
                 idle,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
 
 use metrics::{
     Counter, Gauge, Histogram, Label, Unit, counter, describe_counter, describe_gauge,
@@ -54,7 +54,7 @@ const OTHER: &str = "other";
 /// The first two are OpenTelemetry's, as its [semantic conventions] name them. Connections that are only forwarded, as
 /// those of HTTP/2 are, are `active`.
 ///
-/// Origins are told apart by host and port, at most 100 of them ([`with_origins`](Self::with_origins)); the rest are
+/// Origins are told apart, at most 100 of them ([`with_origins`](Self::with_origins)); the rest are
 /// `other`, as are connections without an origin.
 ///
 /// The metrics of an origin are registered with its first event, by the recorder that there is then: install it
@@ -64,7 +64,8 @@ const OTHER: &str = "other";
 pub struct MetricsObserver {
     max_origins: NonZeroUsize,
     origins: RwLock<HashMap<Origin, Arc<Place>>>,
-    others: OriginMetrics,
+    others: Place,
+    described: Once,
 }
 
 /// The place of an origin. Its metrics are registered when it has one, without the lock: a recorder is foreign code.
@@ -78,11 +79,11 @@ impl MetricsObserver {
 
     /// An observer that tells so many origins apart.
     pub fn with_origins(max: NonZeroUsize) -> Self {
-        describe();
         Self {
             max_origins: max,
             origins: RwLock::default(),
-            others: OriginMetrics::new(OTHER.to_owned(), OTHER.to_owned()),
+            others: Place::default(),
+            described: Once::new(),
         }
     }
 
@@ -100,7 +101,9 @@ impl MetricsObserver {
         if origins.len() >= self.max_origins.get() && !origins.contains_key(origin) {
             return None;
         }
-        Some(Arc::clone(origins.entry(origin.clone()).or_default()))
+        // A clone would keep what is known of the origin.
+        let key = origin.without_history();
+        Some(Arc::clone(origins.entry(key).or_default()))
     }
 }
 
@@ -112,6 +115,7 @@ impl Default for MetricsObserver {
 
 impl Observer for MetricsObserver {
     fn on_event(&self, event: &ConnectionEvent<'_>) {
+        self.described.call_once(describe);
         let place = event
             .origin
             .and_then(|origin| Some((origin, self.of(origin)?)));
@@ -119,7 +123,10 @@ impl Observer for MetricsObserver {
             Some((origin, place)) => place
                 .get_or_init(|| OriginMetrics::of(origin))
                 .on_event(event.kind),
-            None => self.others.on_event(event.kind),
+            None => self
+                .others
+                .get_or_init(|| OriginMetrics::new(OTHER.to_owned(), OTHER.to_owned()))
+                .on_event(event.kind),
         }
     }
 }
@@ -210,7 +217,7 @@ impl OriginMetrics {
             }
             EventKind::HintHeard { .. }
             | EventKind::TimeoutLearned { .. }
-            | EventKind::TimeoutContradicted { .. } => {}
+            | EventKind::TimeoutForgotten { .. } => {}
         }
     }
 

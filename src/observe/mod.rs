@@ -70,13 +70,21 @@ impl SharedObserver {
     #[cold]
     pub(crate) fn tell(&self, event: &ConnectionEvent<'_>) {
         #[cfg(feature = "tracing")]
-        log::log(event);
-        let Some(observer) = &self.0 else { return };
-        let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
-        if let Err(payload) = told {
-            // Dropping what was thrown may panic, too.
-            mem::forget(payload);
+        harmlessly(|| log::log(event));
+        if let Some(observer) = &self.0 {
+            harmlessly(|| observer.on_event(event));
         }
+    }
+}
+
+/// Catches a panic of foreign code.
+fn harmlessly(call: impl FnOnce()) {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else {
+        return;
+    };
+    // What was thrown may panic when it is dropped. What that throws is not dropped.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(payload);
     }
 }
 

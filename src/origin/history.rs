@@ -98,12 +98,14 @@ impl SharedHistory {
         let ((), _) = self.update(remember);
     }
 
-    /// Removes what is older than `age`.
-    pub(crate) fn forget(&self, now: &Moment, age: Span) {
+    /// Removes what is older than `age`. Returns how what is known of the timeout changed with it.
+    pub(crate) fn forget(&self, now: &Moment, age: Span) -> Option<Change> {
         let is_known = self.lock().is_some();
-        if is_known {
-            let ((), _) = self.update(|history| history.forget(now, age));
+        if !is_known {
+            return None;
         }
+        let ((), change) = self.update(|history| history.forget(now, age));
+        change
     }
 
     /// A request was answered in this time, at `now`.

@@ -56,8 +56,8 @@ use crate::proto::replay::{self, Repeats};
 ///
 /// tower's retry takes a clone of the request before it is sent, so the body has to be [`Repeatable`]: `Full`, `Empty`,
 /// `String`, anything that is `Clone`. [`ReplayBody`](crate::ReplayBody) makes a stream so. hyper-util's client
-/// wants a body that is `Send + Unpin + 'static`, which all of those are. The clone is that of the head, and a
-/// reference to the body.
+/// wants a body that is `Send + Unpin + 'static`, which all of those are. The clone is that of the head, and of the
+/// body: `Full<Bytes>` shares its bytes, a `String` copies them.
 ///
 /// With feature `reqwest` it is a policy for `reqwest::Request`s too, and goes outside of
 /// [`ReqwestLayer`](crate::ReqwestLayer). reqwest does not clone a stream: such a request is not sent again.

@@ -4,7 +4,7 @@
 pub trait Repeatable: Sized {
     /// Returns a body with all that this one has, or had; `None` if that is not known any more.
     ///
-    /// Called before each first attempt, so cheap.
+    /// Called before each attempt, and after each that failed, so cheap.
     fn repeat(&self) -> Option<Self>;
 }
 

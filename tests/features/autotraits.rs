@@ -14,8 +14,8 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
     CloseAfterResponse, CloseCause, Connecting, ConnectionEvent, ConnectionHandle, DeadlineBound,
-    EventKind, Evidence, EvidenceKind, Extent, Http1Connecting, Http1Connection, Http1Layer,
-    Http1ResponseFuture, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive,
+    EventKind, Evidence, EvidenceKind, Extent, Http1Connecting, Http1Connection, Http1Error,
+    Http1Layer, Http1ResponseFuture, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive,
     KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn,
     MakeHttp1, NotReusable, Observer, OpaqueConnections, OpaqueReason, Origin, OriginMatcher,
     OriginSnapshot, PolicyError, Provenance, RequestOutcome, ResponseFuture, RetireReason, Retired,
@@ -227,6 +227,7 @@ mod metrics {
 mod pools {
     use super::*;
 
+    assert_impl_all!(Http1Error: Send, Sync, Unpin, std::error::Error);
     assert_impl_all!(NotReusable: Send, Sync, Unpin, Copy, Debug, Display, Eq, std::error::Error);
     assert_impl_all!(Http1Layer<Full<Bytes>>: Send, Sync, Unpin, Clone, Debug, Default);
     assert_impl_all!(MakeHttp1<HttpConnector, Full<Bytes>>: Send, Sync, Unpin, Clone, Debug);

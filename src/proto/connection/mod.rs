@@ -345,7 +345,8 @@ impl Lifecycle {
                 .and_then(|hint| self.on_hint(hint, known.policy));
         }
         if ended {
-            (outcome.ended, outcome.answer) = self.finish(known, now);
+            let (elapsed, answer) = self.finish(known, now);
+            (outcome.ended, outcome.answer) = (Some(elapsed), answer);
         }
         if begun {
             outcome.begun = true;
@@ -374,7 +375,7 @@ impl Lifecycle {
     /// The exchange ends. Returns how long it took, and how long its answer did, if that tells something of the
     /// server.
     #[inline]
-    fn finish(&mut self, known: &Known<'_>, now: Moment) -> (Option<Span>, Option<Span>) {
+    fn finish(&mut self, known: &Known<'_>, now: Moment) -> (Span, Option<Span>) {
         let Known { policy, quickest } = *known;
         let mut answer = None;
         let (mut elapsed, mut skew, mut delay) = (Span::ZERO, Span::ZERO, Span::ZERO);
@@ -409,7 +410,7 @@ impl Lifecycle {
             delay,
             deadline: self.deadline(policy, &facts, &now),
         };
-        (Some(elapsed), answer)
+        (elapsed, answer)
     }
 
     /// The deadline of the idle connection follows from something that has changed.

@@ -53,8 +53,8 @@ pub(crate) struct Findings {
 pub(crate) enum Change {
     /// It seems not to be longer than this.
     Learned(Span),
-    /// It seemed not to be longer than this, and may be.
-    Contradicted(Span),
+    /// It seemed not to be longer than this; that was contradicted, or is too old.
+    Forgotten(Span),
 }
 
 impl Findings {
@@ -62,7 +62,7 @@ impl Findings {
     pub(crate) fn change(&self, before: &Self) -> Option<Change> {
         match (before.bound, self.bound) {
             (before, Some(now)) if before != Some(now) => Some(Change::Learned(now)),
-            (Some(before), None) => Some(Change::Contradicted(before)),
+            (Some(before), None) => Some(Change::Forgotten(before)),
             _ => None,
         }
     }

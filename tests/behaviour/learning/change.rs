@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http_keepalive::{ConnectionEvent, EventKind, KeepAlive, Learn};
-use tokio::time::{Instant, sleep_until};
+use http_keepalive::{ConnectionEvent, EventKind, KeepAlive, KeepAlivePolicy, Learn};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::load::{Asking, Load};
+use super::load::{Asking, Load, ask};
 use super::origin::Origin;
 use super::plan::Plan;
-use super::{builder, full, keep_alive};
+use super::{SECOND, builder, full, keep_alive};
 use crate::support::client::guarded;
 
 const SHORT: Duration = Duration::from_secs(10);
@@ -140,36 +140,74 @@ async fn without_sentinels_a_longer_timeout_is_not_known_before() {
     }
 }
 
-/// What an observer is told.
-#[tokio::test(start_paused = true)]
-async fn a_timeout_that_is_learned_is_told_and_one_that_does_not_hold_any_more() {
-    let told: Arc<Mutex<Vec<(bool, Duration)>>> = Arc::default();
-    let observer = {
-        let told = Arc::clone(&told);
-        move |event: &ConnectionEvent<'_>| {
+/// What an observer is told: whether a timeout was learned, or is forgotten, and which.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<(bool, Duration)>>>);
+
+impl Told {
+    fn keep_alive(&self, policy: KeepAlivePolicy) -> KeepAlive {
+        let told = self.clone();
+        let observer = move |event: &ConnectionEvent<'_>| {
             let now = match event.kind {
                 EventKind::TimeoutLearned { timeout, .. } => (true, timeout),
-                EventKind::TimeoutContradicted { timeout, .. } => (false, timeout),
+                EventKind::TimeoutForgotten { timeout, .. } => (false, timeout),
                 _ => return,
             };
-            told.lock().unwrap().push(now);
-        }
-    };
-    let builder = builder().policy(full()).observer(observer);
+            told.0.lock().unwrap().push(now);
+        };
+        builder().policy(policy).observer(observer).build().unwrap()
+    }
 
-    let change = change(&builder.build().unwrap(), [SHORT, LONG], 0).await;
+    fn all(&self) -> Vec<(bool, Duration)> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
-    let told = told.lock().unwrap();
-    println!("{told:?}, {change:?}");
-    let is_near = |of: Duration| move |told: &Duration| told.abs_diff(of) < of / 20;
-    let [(true, first), .., (true, last)] = told[..] else {
-        panic!("{told:?}");
+fn is_near(of: Duration) -> impl Fn(&Duration) -> bool {
+    move |told| told.abs_diff(of) < of / 20
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_is_learned_is_told_and_one_that_is_contradicted() {
+    let told = Told::default();
+
+    let change = change(&told.keep_alive(full()), [SHORT, LONG], 0).await;
+
+    println!("{:?}, {change:?}", told.all());
+    let [(true, first), .., (true, last)] = told.all()[..] else {
+        panic!("{:?}", told.all());
     };
-    assert!(is_near(SHORT)(&first) && is_near(LONG)(&last), "{told:?}");
-    let contradicted: Vec<_> = told
-        .iter()
-        .filter_map(|(is_learned, timeout)| (!is_learned).then_some(*timeout))
+    assert!(
+        is_near(SHORT)(&first) && is_near(LONG)(&last),
+        "{:?}",
+        told.all()
+    );
+    let forgotten: Vec<_> = told
+        .all()
+        .into_iter()
+        .filter_map(|(is_learned, timeout)| (!is_learned).then_some(timeout))
         .collect();
-    assert!(!contradicted.is_empty());
-    assert!(contradicted.iter().all(is_near(SHORT)), "{told:?}");
+    assert!(!forgotten.is_empty());
+    assert!(forgotten.iter().all(is_near(SHORT)), "{:?}", told.all());
+}
+
+/// With the next connection, at the latest.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_is_too_old_is_told_to_be_forgotten() {
+    let told = Told::default();
+    let policy = full().learn(Learn::Shorten).evidence_age(10 * LONG);
+    let origin = Origin::new(|| Plan::fin(SECOND));
+    let client = guarded(&told.keep_alive(policy), origin.connector());
+    for _ in 0..4 {
+        let _ = ask(&client).await;
+        sleep(SECOND * 3 / 2).await;
+    }
+    let [(true, learned)] = told.all()[..] else {
+        panic!("{:?}", told.all());
+    };
+
+    sleep(11 * LONG).await;
+    ask(&client).await.unwrap();
+
+    assert_eq!(told.all(), [(true, learned), (false, learned)]);
 }

@@ -1,6 +1,8 @@
 //! The composable pools over this crate's own connections, whose readiness follows the deadline.
 
-use http_keepalive::{ConnectionHandle, Http1Layer, KeepAlive, MakeHttp1, NotReusable};
+use http_keepalive::{
+    ConnectionHandle, Http1Layer, KeepAlive, MakeHttp1, NotReusable, Provenance, RequestOutcome,
+};
 use hyper_util::client::legacy::connect::Connection;
 use hyper_util::client::pool::singleton::Singleton;
 use hyper_util::client::pool::{cache, map, negotiate};
@@ -94,6 +96,36 @@ async fn what_may_not_be_reused_is_sorted_out_before_the_cache_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_fails_tells_what_became_of_it() {
+    let outcome = |error: &BoxError| Provenance::of_error(&**error).unwrap().outcome();
+
+    // Found ready, and late when it is sent: nothing of it is.
+    let (server, wall, mut cache) = used_cache!(make);
+    let (mut connection, _) = ready(&mut cache, &uri()).await;
+    wall.suspend(REUSABLE);
+    let error = connection.call(request("late")).await.unwrap_err();
+    assert_eq!(outcome(&error), RequestOutcome::Unsent);
+    assert_eq!(server.times_seen("late"), 0);
+
+    // As the server closes.
+    let server = server_that_closes_early();
+    let mut make = make(&keep_alive(policy()), &server);
+    let mut connection = make.call(uri()).await.unwrap();
+    read(connection.call(request("first")).await.unwrap()).await;
+    poll_fn(|cx| connection.poll_ready(cx)).await.unwrap();
+    sleep(EARLY - RTT / 2).await;
+    let error = connection.call(request("second")).await.unwrap_err();
+    assert_eq!(outcome(&error), RequestOutcome::Stale);
+}
+
+/// Sooner than the client expects.
+const EARLY: Duration = Duration::from_secs(1);
+
+fn server_that_closes_early() -> Server {
+    Server::builder().idle_timeout(EARLY).build()
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_the_server_closed_is_sorted_out() {
     let (server, _, mut cache) = used_cache!(make);
 
@@ -165,7 +197,7 @@ async fn a_map_of_caches_loses_no_request_in_the_window() {
     for id in ["first", "second"] {
         map.retain(|_, cache| {
             cache.retain(|connection| connection.is_reusable());
-            !cache.is_empty()
+            true
         });
         let (mut connection, closed) = ready(map.service(&uri()), &uri()).await;
         read(connection.call(request(id)).await.unwrap()).await;
