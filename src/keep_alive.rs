@@ -267,6 +267,7 @@ impl KeepAlive {
         for policy in settings.policies.all() {
             if deadline::never_allows_reuse(policy) {
                 trace::warn!(
+                    target: "http_keepalive",
                     policy = ?policy,
                     "the safety margin leaves no time in which a connection could be reused"
                 );

@@ -6,7 +6,7 @@ pub(crate) use tracing::warn;
 #[cfg(not(feature = "tracing"))]
 macro_rules! discard {
     // Expanded in dead code, so that what an event names counts as used either way.
-    ($($name:ident = ?$value:expr,)* $message:literal) => {
+    (target: $target:literal, $($name:ident = ?$value:expr,)* $message:literal) => {
         if false {
             let _ = ($(&$value,)* $message);
         }

@@ -12,6 +12,8 @@
 
 mod autotraits;
 mod clients;
+#[cfg(feature = "metrics")]
+mod metrics;
 // With what is written down of them.
 #[cfg(feature = "serde")]
 #[path = "../behaviour/origins.rs"]
