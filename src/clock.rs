@@ -132,7 +132,7 @@ impl Clock {
                 if sleep.is_none() {
                     self.no_timer.store(true, Ordering::Relaxed);
                     trace::warn!(
-                    target: "http_keepalive",
+                        target: "http_keepalive",
                         "no tokio time driver: idle connections close when they are needed next, not at \
                          their deadline"
                     );
