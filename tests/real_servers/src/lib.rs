@@ -15,7 +15,11 @@
 )]
 
 mod process;
+pub mod proxies;
+pub mod proxy_trial;
+pub mod proxy_trials;
 mod relay;
+pub mod route;
 pub mod servers;
 #[path = "../../support/mod.rs"]
 mod support;

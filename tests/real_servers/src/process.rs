@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::servers::{IDLE_TIMEOUT, Server};
+use super::servers::Server;
 
 /// Where `install` puts what is written in Python.
 const PYTHON: &str = concat!(
@@ -39,13 +39,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a server, and waits until it answers.
-    pub async fn start(server: &Server) -> Result<Self, String> {
+    /// Starts a server with that idle timeout, and waits until it answers `hello`.
+    pub async fn start(server: &Server, idle: Duration, hello: &[u8]) -> Result<Self, String> {
         let mut failure = String::new();
         for _ in 0..ATTEMPTS {
-            let started = Self::spawn(server);
+            let started = Self::spawn(server, idle);
             let mut process = started.map_err(|error| format!("does not start: {error}"))?;
-            match process.ready().await {
+            match process.ready(hello).await {
                 Ok(()) => return Ok(process),
                 Err(why) => failure = why,
             }
@@ -66,7 +66,7 @@ impl Process {
         }
     }
 
-    fn spawn(server: &Server) -> io::Result<Self> {
+    fn spawn(server: &Server, idle: Duration) -> io::Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         // The server may go on as a user who may read no more than everybody.
         let everybody = fs::Permissions::from_mode(0o755);
@@ -74,7 +74,7 @@ impl Process {
         let fill = |text: &str| {
             text.replace("@PORT@", &address.port().to_string())
                 .replace("@DIR@", &folder.path().display().to_string())
-                .replace("@IDLE@", &IDLE_TIMEOUT.as_secs().to_string())
+                .replace("@IDLE@", &idle.as_secs().to_string())
         };
         for (name, text) in server.files {
             let path = folder.path().join(name);
@@ -109,11 +109,11 @@ impl Process {
         })
     }
 
-    async fn ready(&mut self) -> Result<(), String> {
+    async fn ready(&mut self, hello: &[u8]) -> Result<(), String> {
         let attempts = async {
             loop {
                 self.check()?;
-                if ask(self.address).await.is_ok() {
+                if ask(self.address, hello).await.is_ok() {
                     // This one, and not somebody else who was given the port sooner.
                     return self.check();
                 }
@@ -158,12 +158,13 @@ fn guard(group: u32) -> io::Result<Child> {
         .spawn()
 }
 
-/// Makes a request straight to a server, and waits for the first byte of the response.
-pub async fn ask(server: SocketAddr) -> io::Result<TcpStream> {
+/// What HTTP servers answer.
+pub const HTTP: &[u8] = b"GET / HTTP/1.1\r\nhost: server.test\r\n\r\n";
+
+/// Says something straight to a server, and waits for the first byte of the answer.
+pub async fn ask(server: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
     let mut connection = TcpStream::connect(server).await?;
-    connection
-        .write_all(b"GET / HTTP/1.1\r\nhost: server.test\r\n\r\n")
-        .await?;
+    connection.write_all(hello).await?;
     connection.read_u8().await?;
     Ok(connection)
 }

@@ -12,7 +12,7 @@ use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::process::{Process, ask};
+use super::process::{HTTP, Process, ask};
 use super::relay::{FarConnector, Relay};
 use super::servers::{IDLE_TIMEOUT, Says, Server};
 use crate::support::client::{HttpClient, guarded, plain};
@@ -21,15 +21,15 @@ use crate::support::tally::Tally;
 use crate::support::users::{Answer, Opened, Users};
 
 /// The time from the clients to the server, and from there to them.
-const LATENCY: Duration = Duration::from_millis(40);
+pub const LATENCY: Duration = Duration::from_millis(40);
 
 /// How many users each client has.
-const USERS: u32 = 20;
+pub const USERS: u32 = 20;
 /// How many requests each of them makes after the first.
-const ROUNDS: u32 = 14;
+pub const ROUNDS: u32 = 14;
 
 /// How long a server may take to close an idle connection.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What became of a trial.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, response: &Response<Bytes>) {
+    pub fn look(&mut self, response: &Response<Bytes>) {
         self.statuses.insert(response.status());
         let hint = KeepAliveHint::from_headers(response.headers());
         self.timeouts.insert(hint.and_then(|hint| hint.timeout()));
@@ -107,7 +107,7 @@ pub async fn hold(server: &Server, process: &mut Process) -> Result<Report, Stri
         methods: vec![Method::GET, Method::POST],
         users: USERS,
         rounds: ROUNDS,
-        pause: Box::new(move |user, round| pause(closed_after, user, round)),
+        pause: Box::new(move |user, round| pause(closed_after, closed_after, user, round)),
     });
     let policy = policy(server);
     let connector = relay.connector();
@@ -135,19 +135,20 @@ fn policy(server: &Server) -> KeepAlivePolicy {
     }
 }
 
-/// How long a user thinks: mostly for as long as the server waits, from three round trips less to one
-/// more, and else for anything from a tenth of that to a fifth more. The same for every client. They
-/// do not all come at once.
-fn pause(server_waits: Duration, user: u32, round: u32) -> Duration {
+/// How long a user thinks before the connection is closed, which happens between `earliest` and `latest`: mostly from
+/// three round trips before that to one after it, and else for anything from a tenth of that to a fifth more. The same
+/// for every client. They do not all come at once.
+pub fn pause(earliest: Duration, latest: Duration, user: u32, round: u32) -> Duration {
     if round == 0 {
-        return server_waits * user / USERS;
+        return latest * user / USERS;
     }
     let round_trip = 2 * LATENCY;
     let step = (user * 7 + round * 13) % 32;
     if (user + round) % 3 == 0 {
-        server_waits / 10 + server_waits / 10 * 11 * step / 32
+        latest / 10 + latest / 10 * 11 * step / 32
     } else {
-        server_waits.saturating_sub(3 * round_trip) + 4 * round_trip * step / 32
+        let spread = latest.saturating_sub(earliest) + 4 * round_trip;
+        earliest.saturating_sub(3 * round_trip) + spread * step / 32
     }
 }
 
@@ -178,11 +179,11 @@ async fn connector_and_layer(
 }
 
 /// With the clocks of the machine.
-fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
+pub fn keep_alive(policy: KeepAlivePolicy) -> KeepAlive {
     KeepAlive::new(policy).unwrap()
 }
 
-async fn record<S>(users: &Arc<Users>, client: impl Fn(u32) -> S, opened: &Opened) -> Record
+pub async fn record<S>(users: &Arc<Users>, client: impl Fn(u32) -> S, opened: &Opened) -> Record
 where
     S: HttpClient<Future: Send> + Send + Sync + 'static,
 {
@@ -211,7 +212,7 @@ async fn closed_after(server: SocketAddr) -> Result<Duration, String> {
 }
 
 async fn idle_close(server: SocketAddr) -> io::Result<Duration> {
-    let mut connection = ask(server).await?;
+    let mut connection = ask(server, HTTP).await?;
     let mut last_read = Instant::now();
     while connection.read(&mut [0; 4096]).await? > 0 {
         last_read = Instant::now();

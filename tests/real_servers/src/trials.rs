@@ -7,14 +7,14 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use futures_util::future::join_all;
 
-use super::process::{Process, is_installed};
-use super::servers::{SERVERS, Server};
+use super::process::{HTTP, Process, is_installed};
+use super::servers::{IDLE_TIMEOUT, SERVERS, Server};
 use super::trial::{self, Record, Report};
 
 /// What became of a server's trial.
 #[derive(Debug)]
-pub enum Outcome {
-    Held(Box<Report>),
+pub enum Outcome<R = Report> {
+    Held(Box<R>),
     /// The server is not installed; how to have it.
     Missing(String),
     /// There is nothing to report; why.
@@ -34,11 +34,14 @@ pub static TRIALS: LazyLock<Vec<(&Server, Outcome)>> = LazyLock::new(|| {
 });
 
 /// How many sockets there are at most, with room to spare.
-const SOCKETS: u64 = 8192;
+pub const SOCKETS: u64 = 8192;
 
 async fn hold_all() -> Vec<(&'static Server, Outcome)> {
     // First all are started, for that is work for the machine, which trials need at rest.
-    let started = join_all(SERVERS.iter().map(start)).await;
+    let started = SERVERS
+        .iter()
+        .map(|server| start(server, IDLE_TIMEOUT, HTTP));
+    let started = join_all(started).await;
     let trials = SERVERS.iter().zip(started).map(async |(server, started)| {
         let outcome = match started {
             Ok(process) => outcome(server, process).await,
@@ -49,48 +52,55 @@ async fn hold_all() -> Vec<(&'static Server, Outcome)> {
     join_all(trials).await
 }
 
-async fn start(server: &Server) -> Result<Process, Outcome> {
+/// Starts a server, if it is installed.
+pub async fn start<R>(
+    server: &Server,
+    idle: Duration,
+    hello: &[u8],
+) -> Result<Process, Outcome<R>> {
     let Server { name, package, .. } = server;
     if !is_installed(server.command[0]) {
         return Err(Outcome::Missing(format!(
             "{name} is not installed (package {package}): see tests/real_servers/install"
         )));
     }
-    let process = Process::start(server).await;
+    let process = Process::start(server, idle, hello).await;
     process.map_err(|why| Outcome::Broken(format!("{name}: {why}")))
 }
 
 async fn outcome(server: &Server, mut process: Process) -> Outcome {
-    match fair_trial(server, &mut process).await {
-        Ok(report) => Outcome::Held(Box::new(report)),
-        Err(why) => Outcome::Broken(format!("{}: {why}", server.name)),
-    }
+    let hold = async || trial::hold(server, &mut process).await;
+    fair(server.name, hold, |report| suspect(report, server)).await
 }
 
-/// Holds a trial; and once more if the first says nothing.
-async fn fair_trial(server: &Server, process: &mut Process) -> Result<Report, String> {
-    let first = trial::hold(server, process).await?;
-    if is_fair(&first, server) {
-        return Ok(first);
+/// Holds a trial; and once more if the first says nothing, as timers were late by what `suspect` returns.
+pub async fn fair<R>(
+    name: &str,
+    mut hold: impl AsyncFnMut() -> Result<R, String>,
+    suspect: impl Fn(&R) -> Option<Duration>,
+) -> Outcome<R> {
+    for attempt in 1..=2 {
+        let report = match hold().await {
+            Ok(report) => report,
+            Err(why) => return Outcome::Broken(format!("{name}: {why}")),
+        };
+        let Some(late) = suspect(&report).filter(|late| *late > ALLOWED) else {
+            return Outcome::Held(Box::new(report));
+        };
+        tell(&format!(
+            "{name}, attempt {attempt}: requests were lost, but timers were {late:?} late"
+        ));
     }
-    tell(&format!(
-        "{}: again, for timers were {:?} late",
-        server.name, first.late
-    ));
-    let second = trial::hold(server, process).await?;
-    if is_fair(&second, server) {
-        return Ok(second);
-    }
-    Err(format!(
-        "requests were lost, but timers were {:?} late: this machine is too busy to say why",
-        second.late
+    Outcome::Broken(format!(
+        "{name}: this machine is too busy to say why requests were lost"
     ))
 }
 
-/// Whether nothing was lost, or it was not because the machine was busy.
-fn is_fair(report: &Report, server: &Server) -> bool {
+/// How late timers were, if requests were lost.
+fn suspect(report: &Report, server: &Server) -> Option<Duration> {
     let promised = report.promised(server);
-    promised.iter().all(|client| client.tally.failed == 0) || report.late <= ALLOWED
+    let has_lost = promised.iter().any(|client| client.tally.failed > 0);
+    has_lost.then_some(report.late)
 }
 
 /// How late timers may be where requests are lost. Between this crate's deadline and the server's
@@ -152,7 +162,7 @@ fn row(server: &Server, report: &Report) -> [String; 11] {
     ]
 }
 
-fn seconds(time: Option<Duration>) -> String {
+pub fn seconds(time: Option<Duration>) -> String {
     time.map_or_else(
         || "-".to_owned(),
         |time| format!("{:.2} s", time.as_secs_f64()),
