@@ -17,6 +17,7 @@
 //! | object_store on S3, and retries that hide failures or repeat what was executed | [`object_store`] |
 //! | OpenTelemetry exports over HTTP that fail once a minute | [`opentelemetry`] |
 //! | bollard, kube, oauth2, octocrab, OpenDAL, reqwest-middleware, or a client that is not named here | [`real_clients`] |
+//! | a client behind a proxy: HTTP, CONNECT or SOCKS | [`proxies`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
 //! | a wish to see what connections do: events, log, metrics | [`observing`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
@@ -66,6 +67,9 @@ pub mod opentelemetry {}
 
 #[doc = include_str!("pools.md")]
 pub mod pools {}
+
+#[doc = include_str!("proxies.md")]
+pub mod proxies {}
 
 #[doc = include_str!("real_clients.md")]
 pub mod real_clients {}
