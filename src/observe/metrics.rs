@@ -344,10 +344,14 @@ mod tests {
         });
 
         let addresses = recorder.addresses.into_inner().unwrap();
-        assert!(!addresses.is_empty());
-        assert!(
-            addresses.iter().all(|address| address == "first.test"),
-            "registered: {addresses:?}"
-        );
+        for (address, is_registered) in
+            [("first.test", true), (OTHER, true), ("second.test", false)]
+        {
+            assert_eq!(
+                addresses.iter().any(|known| known == address),
+                is_registered,
+                "{addresses:?}"
+            );
+        }
     }
 }
