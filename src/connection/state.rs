@@ -277,8 +277,7 @@ impl Connection {
         drop(state);
         let change = self.apply(&outcome, known.policy, request, &now);
         // A request may be written on when its response has ended with the connection.
-        let is_news = outcome.is_news() || change.is_some();
-        if is_news && !is_ended && self.keep_alive.is_told() {
+        if self.keep_alive.is_told() && !is_ended {
             self.tell_outcome(&outcome, change, request);
         }
         (mode, reusable)

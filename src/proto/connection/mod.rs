@@ -132,14 +132,6 @@ pub(crate) struct Outcome {
     pub(crate) opaque: Option<BecameOpaque>,
 }
 
-impl Outcome {
-    /// Whether anything happened that somebody may want to be told.
-    #[inline]
-    pub(crate) fn is_news(&self) -> bool {
-        self.begun || self.ended.is_some() || self.hint.is_some() || self.opaque.is_some()
-    }
-}
-
 /// Nothing is known of a connection any more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct BecameOpaque {
