@@ -1,6 +1,5 @@
 //! One connection as a service.
 
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +10,9 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use tower_service::Service;
 
+use super::BoxError;
 use super::error::NotReusable;
 use crate::connection::{ConnectionHandle, Http1Error};
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// One HTTP/1 connection as a service; made by [`MakeHttp1`](crate::MakeHttp1).
 ///

@@ -1,6 +1,5 @@
 //! What makes connections.
 
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -13,10 +12,9 @@ use hyper::rt::{Read, Write};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::BoxError;
 use super::connection::Http1Connection;
 use crate::connect::IdleAwareIo;
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A layer for the connector under a pool: what it connects becomes an [`Http1Connection`] for requests with bodies
 /// of type `B`.
