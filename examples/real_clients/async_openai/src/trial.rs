@@ -7,17 +7,10 @@ use async_openai::config::OpenAIConfig;
 use async_openai::types::chat::{ChatCompletionRequestUserMessage, CreateChatCompletionRequest};
 use futures_util::StreamExt;
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
-use real_clients_common::{ClientReport, Host, Lateness, Pause, Report, answer, visit};
+use real_clients_common::{ClientReport, Host, Lateness, PAUSES, Report, answer, visit};
 
 use crate::client::client;
 use crate::model::{ANSWER, IDLE_TIMEOUT, model};
-
-const PAUSES: [Pause; 4] = [
-    Pause::Short,
-    Pause::UntilClosed,
-    Pause::Short,
-    Pause::UntilClosed,
-];
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

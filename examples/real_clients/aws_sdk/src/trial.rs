@@ -7,17 +7,10 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::Builder;
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
-use real_clients_common::{ClientReport, Host, Lateness, Pause, Report, answer, visit};
+use real_clients_common::{ClientReport, Host, Lateness, PAUSES, Report, answer, visit};
 
 use crate::client::HttpClient;
 use crate::queue::{IDLE_TIMEOUT, queue};
-
-const PAUSES: [Pause; 4] = [
-    Pause::Short,
-    Pause::UntilClosed,
-    Pause::Short,
-    Pause::UntilClosed,
-];
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

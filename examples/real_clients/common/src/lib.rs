@@ -25,4 +25,4 @@ pub use self::summary::Report;
 pub use self::support::lateness::Lateness;
 pub use self::support::server::{Body, Server, ServerBuilder, full};
 pub use self::support::tally::{Tally, answer};
-pub use self::visit::{Pause, visit};
+pub use self::visit::{PAUSES, Pause, visit};

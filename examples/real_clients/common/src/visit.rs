@@ -20,6 +20,14 @@ pub enum Pause {
     UntilClosed,
 }
 
+/// Short pauses, and such in which the server closes, in turn.
+pub const PAUSES: [Pause; 4] = [
+    Pause::Short,
+    Pause::UntilClosed,
+    Pause::Short,
+    Pause::UntilClosed,
+];
+
 /// Makes an exchange, and another after each of the pauses.
 pub async fn visit(
     name: &'static str,

@@ -7,17 +7,10 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpConnector, ReqwestConnector};
 use object_store::path::Path;
 use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
-use real_clients_common::{ClientReport, Host, Lateness, Pause, Report, answer, visit};
+use real_clients_common::{ClientReport, Host, Lateness, PAUSES, Report, answer, visit};
 
 use crate::bucket::{IDLE_TIMEOUT, bucket};
 use crate::client::KeepAliveConnector;
-
-const PAUSES: [Pause; 4] = [
-    Pause::Short,
-    Pause::UntilClosed,
-    Pause::Short,
-    Pause::UntilClosed,
-];
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
