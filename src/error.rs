@@ -26,6 +26,20 @@ pub(crate) enum Expected {
     MaxLifetimeAboveZero,
     MaxRequestsAboveZero,
     OriginPattern,
+    #[cfg(feature = "server")]
+    AgeJitterFraction,
+    #[cfg(feature = "server")]
+    FirstHeadAboveZero,
+    #[cfg(feature = "server")]
+    MaxConnectionAgeAboveZero,
+    #[cfg(feature = "server")]
+    MaxConnectionsAboveZero,
+    #[cfg(feature = "server")]
+    ServerMaxRequestsAboveZero,
+    #[cfg(feature = "server")]
+    SlowHeadAboveZero,
+    #[cfg(feature = "server")]
+    TimeoutInSeconds,
 }
 
 impl PolicyError {
@@ -88,6 +102,37 @@ impl fmt::Display for PolicyError {
             Expected::MaxRequestsAboveZero => {
                 "`max_requests` is zero, expected a number above zero, or `None` for no end; \
                  to never reuse a connection, use `reuse(false)`"
+            }
+            #[cfg(feature = "server")]
+            Expected::AgeJitterFraction => {
+                "`age_jitter` is no fraction, expected a number from 0.0 (none) to 1.0"
+            }
+            #[cfg(feature = "server")]
+            Expected::FirstHeadAboveZero => {
+                "`first_head` is zero, expected a duration above zero, or `None` for that of an idle connection"
+            }
+            #[cfg(feature = "server")]
+            Expected::MaxConnectionAgeAboveZero => {
+                "`max_connection_age` is zero, expected a duration above zero, or `None` for no end; \
+                 to close after each response, use `max_requests(1)`"
+            }
+            #[cfg(feature = "server")]
+            Expected::MaxConnectionsAboveZero => {
+                "`max_connections` is zero, expected a number above zero, or `None` for any number"
+            }
+            #[cfg(feature = "server")]
+            Expected::ServerMaxRequestsAboveZero => {
+                "`max_requests` is zero, expected a number above zero, or `None` for no end; \
+                 to close after each response, use `max_requests(1)`"
+            }
+            #[cfg(feature = "server")]
+            Expected::SlowHeadAboveZero => {
+                "`slow_head` is zero, expected a duration above zero, or `None` for no end"
+            }
+            #[cfg(feature = "server")]
+            Expected::TimeoutInSeconds => {
+                "`timeout` cannot be written as `Keep-Alive: timeout=…`, expected a whole number of seconds, \
+                 above zero and below 2³²"
             }
         })
     }

@@ -192,7 +192,11 @@ mod proto;
 mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "server")]
+mod serve;
 mod stats;
+mod task;
+mod timer;
 mod trace;
 
 pub use self::builder::KeepAliveBuilder;
@@ -229,6 +233,17 @@ pub use self::replay::{
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
+#[cfg(feature = "server")]
+#[cfg_attr(docsrs, doc(cfg(feature = "server")))]
+pub use self::{
+    policy::ServerPolicy,
+    proto::serve::{LastResponse, ServerCloseCause},
+    serve::{
+        AdvertiseFuture, AdvertiseLayer, AdvertiseMakeFuture, AdvertiseMakeService,
+        AdvertiseService, Drain, IdleListener, IdleStream, LastResponses, ServedConnection,
+        ServerClosed, ServerEvent, ServerEventKind, ServerKeepAlive, ServerObserver, ServerStats,
+    },
+};
 pub use self::stats::{OpaqueConnections, Retired, Stats};
 
 #[cfg(fuzzing)]

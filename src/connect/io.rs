@@ -13,8 +13,6 @@ use hyper_util::rt::TokioIo;
 use pin_project::{pin_project, pinned_drop};
 use tokio::io::AsyncRead;
 
-use super::task::Task;
-use super::timer::IdleTimer;
 use super::{retire, sentinel};
 use crate::clock::Limit;
 use crate::connection::{Connection, ConnectionHandle, ReadDecision, Reusable, SentinelPermit};
@@ -22,6 +20,8 @@ use crate::proto::connection::{Cause, Mode};
 use crate::proto::deadline::RetireReason;
 use crate::proto::framing::OpaqueReason;
 use crate::proto::time::Moment;
+use crate::task::Task;
+use crate::timer::IdleTimer;
 
 /// A transport that closes when it has been idle for too long; made by
 /// [`IdleAwareConnector`](crate::IdleAwareConnector).

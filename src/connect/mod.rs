@@ -11,8 +11,6 @@ mod layer;
 mod retire;
 mod sentinel;
 mod service;
-mod task;
-mod timer;
 
 pub use self::future::Connecting;
 pub use self::io::IdleAwareIo;

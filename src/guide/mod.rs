@@ -19,6 +19,7 @@
 //! | bollard, kube, oauth2, octocrab, OpenDAL, reqwest-middleware, or a client that is not named here | [`real_clients`] |
 //! | a client behind a proxy: HTTP, CONNECT or SOCKS | [`proxies`] |
 //! | a reverse proxy that answers 502 now and then | [`reverse_proxy`] |
+//! | a server of your own on axum or hyper, whose clients meet the race | [`server`] |
 //! | a wish to see what connections do: events, log, metrics | [`observing`] |
 //! | a laptop that sleeps, a function or a process that is frozen | [`suspended`] |
 //! | a doubt whether it helps, and what it costs | [`evidence`] |
@@ -82,6 +83,9 @@ pub mod reqwest {}
 
 #[doc = include_str!("reverse_proxy.md")]
 pub mod reverse_proxy {}
+
+#[doc = include_str!("server.md")]
+pub mod server {}
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}

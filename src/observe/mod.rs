@@ -78,7 +78,7 @@ impl SharedObserver {
 }
 
 /// Catches a panic of foreign code.
-fn harmlessly(call: impl FnOnce()) {
+pub(crate) fn harmlessly(call: impl FnOnce()) {
     let Err(payload) = catch_unwind(AssertUnwindSafe(call)) else {
         return;
     };

@@ -6,9 +6,13 @@ mod fraction;
 mod learn;
 mod lifetimes;
 mod margin;
+#[cfg(feature = "server")]
+mod server;
 mod settings;
 
 pub(crate) use self::fraction::Fraction;
 pub use self::learn::Learn;
 pub use self::margin::SafetyMargin;
+#[cfg(feature = "server")]
+pub use self::server::ServerPolicy;
 pub use self::settings::KeepAlivePolicy;

@@ -27,6 +27,8 @@ pub(crate) mod provenance;
 #[cfg(feature = "replay")]
 pub(crate) mod replay;
 pub(crate) mod sentinel;
+#[cfg(feature = "server")]
+pub(crate) mod serve;
 pub(crate) mod skew;
 pub(crate) mod time;
 mod token;

@@ -60,13 +60,22 @@ impl Side {
     }
 }
 
+/// How many requests may be sent behind the one that is answered.
+const MAX_PIPELINED: usize = 128;
+
 /// Follows both directions of one connection.
 #[derive(Debug)]
 pub(crate) struct Tracker {
+    /// The last request.
     request: Side,
+    /// The response to the oldest request that is not answered.
     response: Side,
-    /// The method of the request in flight, once its request line is complete.
+    /// The method of that request, once its request line is complete.
     method: Option<Method>,
+    /// The methods of the requests that were begun behind it (RFC 9112 §9.3.2), the oldest first.
+    pipelined: Vec<Option<Method>>,
+    /// How many there may be.
+    max_pipelined: usize,
     /// The status of the last response head that was completed.
     status: u16,
     /// Whether that response says that its connection ends with it.
@@ -79,9 +88,34 @@ impl Tracker {
             request: Side::Waiting,
             response: Side::Waiting,
             method: None,
+            pipelined: Vec::new(),
+            max_pipelined: 0,
             status: 0,
             is_closing: false,
         }
+    }
+
+    /// For a server, whose clients may send requests before the ones ahead of them are answered. hyper's client
+    /// does not.
+    #[cfg(any(feature = "server", test))]
+    pub(crate) fn pipelining() -> Self {
+        Self {
+            max_pipelined: MAX_PIPELINED,
+            ..Self::new()
+        }
+    }
+
+    /// Whether no request is open.
+    #[cfg(any(feature = "server", test))]
+    pub(crate) fn is_between_exchanges(&self) -> bool {
+        matches!(self.request, Side::Waiting)
+    }
+
+    /// Whether the head of the only open request has not ended, and nothing was answered.
+    #[cfg(any(feature = "server", test))]
+    pub(crate) fn is_first_head_open(&self) -> bool {
+        let is_open = matches!(self.request, Side::Head(_));
+        is_open && self.pipelined.is_empty() && !self.is_response_begun()
     }
 
     /// The status of the last response whose head was completed; 0 before the first.
@@ -152,7 +186,12 @@ impl Tracker {
                     }
                     rest
                 }
-                // A second request before the first was answered: hyper does not pipeline.
+                // Another request before this one was answered.
+                Side::Done if self.pipelined.len() < self.max_pipelined => {
+                    self.pipelined.push(None);
+                    self.request = Side::Waiting;
+                    continue;
+                }
                 Side::Done => return Err(OpaqueReason::Unrecognized),
             };
             let Some(rest) = rest else { break };
@@ -206,8 +245,8 @@ impl Tracker {
         bytes: &'a [u8],
     ) -> Result<Option<&'a [u8]>, OpaqueReason> {
         let rest = head.feed(bytes)?;
-        if let (None, Some(Start::Request(method))) = (self.method, head.start()) {
-            self.method = Some(method);
+        if let Some(Start::Request(method)) = head.start() {
+            *self.pipelined.last_mut().unwrap_or(&mut self.method) = Some(method);
         }
         if rest.is_some() {
             self.request = body_of_request(&head)?;
@@ -241,13 +280,27 @@ impl Tracker {
         Ok(rest)
     }
 
-    /// `(Done, Done) => (Waiting, Waiting)`
+    /// `(Done, Done) => (Waiting, Waiting)`, and behind an answered request that another one follows
+    /// `(*, Done) => (*, Waiting)`
     fn end_exchange(&mut self) -> bool {
+        if !self.pipelined.is_empty() {
+            return self.end_pipelined();
+        }
         let ended = matches!((&self.request, &self.response), (Side::Done, Side::Done));
         if ended {
             self.request = Side::Waiting;
             self.response = Side::Waiting;
             self.method = None;
+        }
+        ended
+    }
+
+    #[cold]
+    fn end_pipelined(&mut self) -> bool {
+        let ended = matches!(self.response, Side::Done);
+        if ended {
+            self.response = Side::Waiting;
+            self.method = self.pipelined.remove(0);
         }
         ended
     }

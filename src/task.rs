@@ -5,10 +5,10 @@ use std::task::Context;
 
 /// Identifies a task, in half the memory of a waker. Unique as long as a clone of the task's waker is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Task(NonZeroUsize);
+pub(crate) struct Task(NonZeroUsize);
 
 impl Task {
-    pub(super) fn of(cx: &Context<'_>) -> Option<Self> {
+    pub(crate) fn of(cx: &Context<'_>) -> Option<Self> {
         let table: *const _ = cx.waker().vtable();
         NonZeroUsize::new(cx.waker().data().addr() ^ table.addr()).map(Self)
     }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 /// The deadline moves on with every exchange, and the sleep stays behind: it is moved once it has fired,
 /// or where it would fire too late.
 #[derive(Default)]
-pub(super) struct IdleTimer {
+pub(crate) struct IdleTimer {
     armed: Option<Armed>,
 }
 
@@ -28,13 +28,13 @@ struct Armed {
 impl IdleTimer {
     /// When the sleep fires, on the monotonic clock, if it wakes the task at `until` or before.
     #[inline]
-    pub(super) fn fires_by(&self, until: i64, now: i64) -> Option<i64> {
+    pub(crate) fn fires_by(&self, until: i64, now: i64) -> Option<i64> {
         let at = self.armed.as_ref()?.at;
         (now < at && at <= until).then_some(at)
     }
 
     /// Has the task woken at `until`, or before. Ready when the sleep has fired.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         clock: &Clock,
