@@ -233,6 +233,7 @@ pub use self::replay::{
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::{ReqwestFuture, ReqwestLayer, ReqwestService};
+pub use self::stats::{OpaqueConnections, Retired, Stats};
 #[cfg(feature = "server")]
 #[cfg_attr(docsrs, doc(cfg(feature = "server")))]
 pub use self::{
@@ -244,7 +245,6 @@ pub use self::{
         ServerClosed, ServerEvent, ServerEventKind, ServerKeepAlive, ServerObserver, ServerStats,
     },
 };
-pub use self::stats::{OpaqueConnections, Retired, Stats};
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -107,9 +107,7 @@ pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Ad
     let Some(on) = answer.on else {
         return Advice::Stay { max: None };
     };
-    let max = policy
-        .max_requests
-        .map(|max| max.saturating_sub(on.number));
+    let max = policy.max_requests.map(|max| max.saturating_sub(on.number));
     if max == Some(0) {
         return Advice::Close(LastResponse::Requests);
     }
@@ -123,7 +121,9 @@ pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Ad
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// Ask again when the monotonic clock shows this.
-    Stay { until: i64 },
+    Stay {
+        until: i64,
+    },
     Close(ServerCloseCause),
 }
 

@@ -124,7 +124,9 @@ impl SharedServerObserver {
 impl fmt::Debug for SharedServerObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_set = self.0.is_some();
-        f.debug_tuple("SharedServerObserver").field(&is_set).finish()
+        f.debug_tuple("SharedServerObserver")
+            .field(&is_set)
+            .finish()
     }
 }
 

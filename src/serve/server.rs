@@ -348,7 +348,11 @@ impl ServerKeepAlive {
         }
     }
 
-    pub(super) fn on_last_response(&self, connection: Option<&ServedConnection>, reason: LastResponse) {
+    pub(super) fn on_last_response(
+        &self,
+        connection: Option<&ServedConnection>,
+        reason: LastResponse,
+    ) {
         increment(self.registry().last_responses.of(reason));
         if let Some(connection) = connection {
             self.tell(connection.id(), || ServerEventKind::SaidClose { reason });

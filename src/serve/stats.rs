@@ -125,8 +125,14 @@ impl fmt::Display for ServerStats {
         }
         write!(f, "\n{:<36}{:>12}", "requests", self.requests)?;
         let said = [
-            ("  the last, since the server drains", self.last_responses.drain),
-            ("  the last of as many as are allowed", self.last_responses.requests),
+            (
+                "  the last, since the server drains",
+                self.last_responses.drain,
+            ),
+            (
+                "  the last of as many as are allowed",
+                self.last_responses.requests,
+            ),
             ("  the last, for age", self.last_responses.age),
         ];
         for (name, number) in said.into_iter().filter(|&(_, number)| number > 0) {

@@ -97,7 +97,11 @@ impl<T> IdleStream<T> {
     }
 
     /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not.
-    fn decide(mut self: Pin<&mut Self>, cx: &mut Context<'_>, now: Moment) -> Option<ServerCloseCause> {
+    fn decide(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        now: Moment,
+    ) -> Option<ServerCloseCause> {
         self.as_mut().set_reader(cx);
         let this = self.project();
         let server = this.connection.server();
@@ -145,9 +149,11 @@ impl<T> IdleStream<T> {
                 this.connection.server().on_not_surplus();
             }
             let id = this.connection.id();
-            this.connection.server().tell(id, || ServerEventKind::RequestBegun {
-                idle_before: now.monotonic_since(&since).duration(),
-            });
+            this.connection
+                .server()
+                .tell(id, || ServerEventKind::RequestBegun {
+                    idle_before: now.monotonic_since(&since).duration(),
+                });
         }
         on_opaque(this.connection, opaque);
     }
@@ -175,7 +181,9 @@ impl<T> IdleStream<T> {
         if !was_idle && self.served.mode() == Mode::Idle {
             self.as_mut().on_idle(cx, now);
             let id = self.connection.id();
-            self.connection.server().tell(id, || ServerEventKind::ResponseEnded);
+            self.connection
+                .server()
+                .tell(id, || ServerEventKind::ResponseEnded);
         }
     }
 
@@ -274,7 +282,11 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.as_mut().before_write()?;
-        let written = self.as_mut().project().transport.poll_write_vectored(cx, bufs);
+        let written = self
+            .as_mut()
+            .project()
+            .transport
+            .poll_write_vectored(cx, bufs);
         self.after_write(cx, bufs.iter().map(|buf| &**buf), written)
     }
 
