@@ -21,6 +21,7 @@
 pub mod canned;
 pub mod pairs;
 pub mod parser;
+pub mod rates;
 pub mod repeated;
 #[path = "../../../tests/support/mod.rs"]
 pub mod support;
