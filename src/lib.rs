@@ -116,7 +116,7 @@
 //!
 //! The [`guide`] has pages on servers and their timeouts, what is learned of them, error texts, requests
 //! that are sent again, reverse proxies, tower-http's layers, other pools, reqwest,
-//! [clients of others](guide::real_clients), machines and processes that sleep, on replacing `pool_idle_timeout` or
+//! [clients of others](guide::real_clients), [servers of your own](guide::server), machines and processes that sleep, on replacing `pool_idle_timeout` or
 //! retries, on [seeing what connections do](guide::observing), on [what was measured](guide::evidence), and on
 //! [why the crate is built so](guide::design).
 //!
@@ -155,7 +155,7 @@
 //!
 //! Default values, texts of errors, and log events are not part of the API. Public signatures use
 //! types of `http`, `hyper`, `hyper-util`, `tokio`, `tower-layer` and `tower-service` only; with feature
-//! `rustls` of `hyper-rustls` too, with `reqwest` of that, with `serde` its traits, with `replay` those of `tower`.
+//! `rustls` of `hyper-rustls` too, with `reqwest` of that, with `serde` its traits, with `replay` those of `tower`, with `server` those of `axum`.
 //!
 //! # Features
 //!
@@ -165,6 +165,7 @@
 //! | `replay` | off | `ReplayPolicy`: a policy for tower's retry that sends again what is safe to send again; `ReplayBody` for streams |
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
 //! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
+//! | `server` | off | `ServerKeepAlive`: [the other end](guide::server), a server on axum or hyper that says how long it keeps idle connections, and keeps its word |
 //! | `serde` | off | [`OriginSnapshot`] can be saved for the next process |
 //! | `tracing` | off | [events](guide::observing#the-log) of connections, `debug` and `trace`; a `warn` event for a policy that can never allow reuse |
 

@@ -19,8 +19,12 @@ use super::deadline::{self, Facts, Verdict};
 use super::hint::{self, KeepAliveHint, Parsed};
 use super::jitter::Jitter;
 use super::learn::Findings;
+#[cfg(feature = "server")]
+use super::serve::{Served, ServerCloseCause, Verdict as ServerVerdict};
 use super::skew::Quickest;
 use super::time::{Moment, Span};
+#[cfg(feature = "server")]
+use crate::policy::ServerPolicy;
 use crate::policy::{KeepAlivePolicy, SafetyMargin};
 
 /// The `Keep-Alive` field: one value a line.
@@ -290,6 +294,58 @@ pub fn exchange(data: &[u8]) {
     }
 }
 
+/// The life of a connection to a server: anything read, written and asked, in any order.
+#[cfg(feature = "server")]
+pub fn serve(data: &[u8]) {
+    let mut data = Bytes::new(data);
+    let policy = ServerPolicy::new(data.duration())
+        .grace(data.duration())
+        .first_head(data.flag().then(|| data.duration()))
+        .slow_head(data.flag().then(|| data.duration()))
+        .max_connection_age(data.flag().then(|| data.duration()))
+        .age_grace(data.flag().then(|| data.duration()));
+    let mut now = Moment::epoch();
+    let mut whole = Served::new(now, Jitter::LATEST);
+    // The same life, in which bytes come one by one.
+    let mut split = Served::new(now, Jitter::LATEST);
+    while let Some(operation) = data.byte() {
+        match operation % 8 {
+            0..=2 => {
+                let piece = data.piece();
+                whole.on_read(piece, now);
+                for byte in piece.chunks(1) {
+                    split.on_read(byte, now);
+                }
+            }
+            3 | 4 => {
+                let piece = data.piece();
+                whole.on_written([piece], now);
+                split.on_written(piece.chunks(1), now);
+            }
+            5 => now = later(now, &mut data),
+            6 => {
+                let is_flushed = data.flag();
+                whole.on_flush(is_flushed, || now);
+                split.on_flush(is_flushed, || now);
+            }
+            _ => {
+                let is_surplus = data.flag();
+                let verdict = whole.verdict(&policy, is_surplus, &now);
+                assert_eq!(verdict, split.verdict(&policy, is_surplus, &now));
+                match verdict {
+                    ServerVerdict::Stay { until } => assert!(until > now.monotonic),
+                    ServerVerdict::Close(ServerCloseCause::SlowHead | ServerCloseCause::Age) => {
+                        assert_eq!(whole.idle_since(), None, "no idle connection ends so");
+                    }
+                    ServerVerdict::Close(_) => assert!(whole.idle_since().is_some()),
+                }
+            }
+        }
+        assert_eq!(whole.mode(), split.mode(), "split or whole");
+        assert_eq!(whole.idle_since(), split.idle_since(), "split or whole");
+    }
+}
+
 fn policy(data: &mut Bytes<'_>) -> KeepAlivePolicy {
     let margin = match data.byte() {
         Some(0) => SafetyMargin::Fixed(data.duration()),
@@ -336,6 +392,12 @@ mod tests {
         over_corpus("exchange", exchange);
     }
 
+    #[cfg(feature = "server")]
+    #[test]
+    fn serve_holds_over_its_seeds() {
+        over_corpus("serve", serve);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -344,6 +406,8 @@ mod tests {
             keep_alive(&data);
             deadline(&data);
             exchange(&data);
+            #[cfg(feature = "server")]
+            serve(&data);
         }
     }
 }

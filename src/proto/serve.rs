@@ -230,12 +230,12 @@ impl Served {
         }
         self.phase = if self.tracker.is_between_exchanges() {
             match self.phase {
-                Phase::Idle { since } => Phase::Idle { since },
+                unchanged @ (Phase::New | Phase::Idle { .. }) => unchanged,
                 _ => Phase::Idle { since: now },
             }
         } else if self.tracker.is_first_head_open() {
             match self.phase {
-                Phase::Head { since } => Phase::Head { since },
+                unchanged @ Phase::Head { .. } => unchanged,
                 _ => Phase::Head { since: now },
             }
         } else {

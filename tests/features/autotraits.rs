@@ -187,6 +187,45 @@ mod ready_made {
     );
 }
 
+#[cfg(feature = "server")]
+mod for_servers {
+    use http_keepalive::{
+        AdvertiseFuture, AdvertiseLayer, AdvertiseMakeFuture, AdvertiseMakeService,
+        AdvertiseService, Drain, IdleListener, IdleStream, LastResponse, LastResponses,
+        ServedConnection, ServerCloseCause, ServerClosed, ServerEvent, ServerEventKind,
+        ServerKeepAlive, ServerObserver, ServerPolicy, ServerStats,
+    };
+    use tokio::io::{AsyncRead, AsyncWrite};
+
+    use super::*;
+
+    assert_impl_all!(ServerPolicy: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(ServerPolicy: Copy, Debug, Default, Eq);
+    assert_impl_all!(ServerKeepAlive: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(ServedConnection: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(Drain: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(ServerCloseCause: Send, Sync, Unpin, Copy, Debug, Display, Eq, Hash);
+    assert_impl_all!(LastResponse: Send, Sync, Unpin, Copy, Debug, Eq, Hash);
+    assert_impl_all!(LastResponses: Send, Sync, Unpin, Copy, Debug, Default, Eq);
+    assert_impl_all!(ServerClosed: Send, Sync, Unpin, Copy, Debug, Default, Eq);
+    assert_impl_all!(ServerStats: Send, Sync, Unpin, Copy, Debug, Default, Display, Eq);
+    assert_impl_all!(ServerEvent: Send, Sync, Unpin, Copy, Debug);
+    assert_impl_all!(ServerEventKind: Send, Sync, Unpin, Copy, Debug, Eq);
+    assert_impl_all!(dyn ServerObserver: Send, Sync);
+
+    assert_impl_all!(IdleListener<()>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(IdleStream<TcpStream>: Send, Sync, Unpin, Debug, AsyncRead, AsyncWrite);
+    assert_not_impl_any!(IdleStream<Plain>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(AdvertiseLayer: Send, Sync, Unpin, Clone, Debug, Layer<Plain>);
+    assert_impl_all!(AdvertiseService<()>: Send, Sync, Unpin, Clone, Debug);
+    assert_not_impl_any!(AdvertiseService<Plain>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(AdvertiseFuture<()>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(AdvertiseFuture<Sendable>: Send);
+    assert_impl_all!(AdvertiseMakeService<()>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(AdvertiseMakeFuture<()>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(AdvertiseMakeFuture<Sendable>: Send);
+}
+
 #[cfg(feature = "reqwest")]
 mod for_reqwest {
     use http_keepalive::{ReqwestFuture, ReqwestLayer, ReqwestService};
