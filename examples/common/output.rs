@@ -37,6 +37,7 @@ pub trait Tell {
 }
 
 /// What is to hold of each run, and whether it does.
+#[derive(Clone, Debug)]
 pub struct Claim {
     text: String,
     holds: bool,
