@@ -26,7 +26,7 @@
 //! A client that reads no hint meets the race at any server that closes idle connections. With this crate the
 //! race comes [grace](http_keepalive::ServerPolicy::grace) later, and long pauses are rarer than short ones.
 //!
-//! A run takes half a minute.
+//! A run takes twenty seconds.
 
 #![allow(
     clippy::arithmetic_side_effects,
