@@ -55,21 +55,37 @@ impl Clock {
     /// Reads both clocks.
     #[inline]
     pub(crate) fn now(&self) -> Moment {
-        let monotonic = self.monotonic();
+        let monotonic = self.monotonic_reading();
         let wall = self.system_time();
         Moment {
-            monotonic: match monotonic.checked_duration_since(self.origin) {
-                Some(after) => nanoseconds(after),
-                // The timer of a builder that was cloned may lag behind the one it was built with.
-                None => {
-                    nanoseconds(self.origin.saturating_duration_since(monotonic)).saturating_neg()
-                }
-            },
+            monotonic,
             // Counted from what all processes share, so that moments can be saved.
             wall: match wall.duration_since(SystemTime::UNIX_EPOCH) {
                 Ok(after) => nanoseconds(after),
                 Err(before) => nanoseconds(before.duration()).saturating_neg(),
             },
+        }
+    }
+
+    /// Reads the monotonic clock, and has the wall clock show the same.
+    #[cfg(feature = "server")]
+    #[inline]
+    pub(crate) fn monotonic_now(&self) -> Moment {
+        let monotonic = self.monotonic_reading();
+        Moment {
+            monotonic,
+            wall: monotonic,
+        }
+    }
+
+    /// Reads the monotonic clock, as the moments of this clock count it.
+    #[inline]
+    fn monotonic_reading(&self) -> i64 {
+        let monotonic = self.monotonic();
+        match monotonic.checked_duration_since(self.origin) {
+            Some(after) => nanoseconds(after),
+            // The timer of a builder that was cloned may lag behind the one it was built with.
+            None => nanoseconds(self.origin.saturating_duration_since(monotonic)).saturating_neg(),
         }
     }
 

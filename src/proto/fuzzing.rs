@@ -330,8 +330,8 @@ pub fn serve(data: &[u8]) {
             }
             _ => {
                 let is_surplus = data.flag();
-                let verdict = whole.verdict(&policy, is_surplus, &now);
-                assert_eq!(verdict, split.verdict(&policy, is_surplus, &now));
+                let verdict = whole.verdict(&policy, is_surplus, || now);
+                assert_eq!(verdict, split.verdict(&policy, is_surplus, || now));
                 match verdict {
                     ServerVerdict::Stay { until } => assert!(until > now.monotonic),
                     ServerVerdict::Close(ServerCloseCause::SlowHead | ServerCloseCause::Age) => {

@@ -9,7 +9,7 @@ use super::learn::SLOP;
 use super::time::{Moment, Span};
 use crate::policy::ServerPolicy;
 
-/// The longest timeout in a handler's own `Keep-Alive` field that the server keeps.
+/// The longest timeout in a handler's own `Keep-Alive` field that the server keeps, if its own is not longer.
 const LONGEST: Span = Span::from_nanoseconds(3_600 * 1_000_000_000);
 
 /// Why a connection to a server ended.
@@ -100,7 +100,11 @@ pub(crate) struct On {
 }
 
 /// What a response says of its connection.
-pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Advice {
+pub(crate) fn advise(
+    policy: &ServerPolicy,
+    answer: &Answer,
+    now: impl FnOnce() -> Moment,
+) -> Advice {
     if answer.is_draining {
         return Advice::Close(LastResponse::Drain);
     }
@@ -112,7 +116,7 @@ pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Ad
         return Advice::Close(LastResponse::Requests);
     }
     match longest_age(policy, on.jitter) {
-        Some(age) if now.monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
+        Some(age) if now().monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
         _ => Advice::Stay { max },
     }
 }
@@ -224,7 +228,7 @@ impl Served {
                 head: true, hint, ..
             }) => {
                 let said = hint.and_then(|parsed| parsed.hint?.timeout());
-                self.said = said.map(|timeout| Span::new(timeout).min(LONGEST));
+                self.said = said.map(Span::new);
             }
             Ok(_) => {}
         }
@@ -255,7 +259,12 @@ impl Served {
     }
 
     /// A read found nothing. `is_surplus` is whether the connection is to make room for another one, if it is idle.
-    pub(crate) fn verdict(&self, policy: &ServerPolicy, is_surplus: bool, now: &Moment) -> Verdict {
+    pub(crate) fn verdict(
+        &self,
+        policy: &ServerPolicy,
+        is_surplus: bool,
+        now: impl FnOnce() -> Moment,
+    ) -> Verdict {
         let (since, time, cause) = match self.phase {
             _ if self.is_flushing => return self.busy_verdict(policy, now),
             Phase::New | Phase::Idle { .. } if is_surplus => {
@@ -277,15 +286,15 @@ impl Served {
             Phase::Busy => return self.busy_verdict(policy, now),
             Phase::Opaque => return STAY,
         };
-        verdict(since, time, cause, now)
+        verdict(since, time, cause, &now())
     }
 
     /// Of a connection on which a request or response is under way.
-    fn busy_verdict(&self, policy: &ServerPolicy, now: &Moment) -> Verdict {
+    fn busy_verdict(&self, policy: &ServerPolicy, now: impl FnOnce() -> Moment) -> Verdict {
         match (longest_age(policy, self.jitter), policy.age_grace) {
             (Some(age), Some(grace)) => {
                 let time = age.saturating_add(Span::new(grace));
-                verdict(self.accepted, time, ServerCloseCause::Age, now)
+                verdict(self.accepted, time, ServerCloseCause::Age, &now())
             }
             _ => STAY,
         }
@@ -293,8 +302,10 @@ impl Served {
 
     /// How long the connection may be idle: as long as its client was told, and the grace.
     fn longest_idle(&self, policy: &ServerPolicy) -> Span {
-        let told = self.said.unwrap_or_else(|| Span::new(policy.timeout));
-        told.saturating_add(Span::new(policy.grace))
+        let timeout = Span::new(policy.timeout);
+        let said = self.said.map(|said| said.min(LONGEST.max(timeout)));
+        said.unwrap_or(timeout)
+            .saturating_add(Span::new(policy.grace))
     }
 
     /// Since when the connection is idle, or new; `None` if it is neither.

@@ -35,23 +35,41 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdvertiseLayer {
-    server: ServerKeepAlive,
-    connection: Option<ServedConnection>,
+    of: Of,
+}
+
+/// What the layer knows. One pointer, since each request clones it.
+#[derive(Clone, Debug)]
+enum Of {
+    Server(ServerKeepAlive),
+    Connection(ServedConnection),
 }
 
 impl AdvertiseLayer {
     pub(super) fn new(server: ServerKeepAlive) -> Self {
         Self {
-            server,
-            connection: None,
+            of: Of::Server(server),
         }
     }
 
     /// For the service of this connection alone.
     pub fn on(self, connection: &ServedConnection) -> Self {
         Self {
-            connection: Some(connection.clone()),
-            ..self
+            of: Of::Connection(connection.clone()),
+        }
+    }
+
+    fn server(&self) -> &ServerKeepAlive {
+        match &self.of {
+            Of::Server(server) => server,
+            Of::Connection(connection) => connection.server(),
+        }
+    }
+
+    fn connection(&self) -> Option<&ServedConnection> {
+        match &self.of {
+            Of::Server(_) => None,
+            Of::Connection(connection) => Some(connection),
         }
     }
 }
@@ -107,13 +125,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = Asked::of(&request);
-        let on = match (&self.layer.connection, asked) {
-            (Some(connection), Some(_)) => Some(connection.on_request()),
-            _ => None,
-        };
+        let applied = asked.map(|asked| Applied {
+            layer: self.layer.clone(),
+            asked,
+            on: self.layer.connection().map(ServedConnection::on_request),
+        });
         AdvertiseFuture {
             inner: self.inner.call(request),
-            layer: asked.map(|asked| (self.layer.clone(), asked, on)),
+            applied,
         }
     }
 }
@@ -165,7 +184,15 @@ pub struct AdvertiseFuture<F> {
     #[pin]
     inner: F,
     /// `None` for HTTP/2.
-    layer: Option<(AdvertiseLayer, Asked, Option<On>)>,
+    applied: Option<Applied>,
+}
+
+/// The layer, and the request that it answers.
+#[derive(Debug)]
+struct Applied {
+    layer: AdvertiseLayer,
+    asked: Asked,
+    on: Option<On>,
 }
 
 impl<F, B, E> Future for AdvertiseFuture<F>
@@ -178,29 +205,29 @@ where
         let this = self.project();
         let mut polled = this.inner.poll(cx);
         // Changed in place, since a response is large.
-        if let (Poll::Ready(Ok(response)), Some((layer, asked, on))) = (&mut polled, this.layer) {
-            layer.apply(*asked, *on, response);
+        if let (Poll::Ready(Ok(response)), Some(applied)) = (&mut polled, this.applied) {
+            applied.apply(response);
         }
         polled
     }
 }
 
-impl AdvertiseLayer {
-    fn apply<B>(&self, asked: Asked, on: Option<On>, response: &mut Response<B>) {
-        let status = response.status();
-        if status == StatusCode::SWITCHING_PROTOCOLS || asked.is_connect {
+impl Applied {
+    fn apply<B>(&self, response: &mut Response<B>) {
+        let Self { layer, asked, on } = self;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS || asked.is_connect {
             return;
         }
         let headers = response.headers_mut();
         if !asked.keep_alive || has_option(headers, "close") {
             return;
         }
-        let server = &self.server;
+        let server = layer.server();
         let answer = Answer {
             is_draining: server.stage() >= Stage::Closing,
-            on,
+            on: *on,
         };
-        match advise(&server.policy(), &answer, &server.clock().now()) {
+        match advise(server.policy_ref(), &answer, || server.now()) {
             Advice::Close(reason) => {
                 headers.remove(KEEP_ALIVE);
                 let close = HeaderValue::from_static("close");
@@ -209,12 +236,11 @@ impl AdvertiseLayer {
                 } else {
                     headers.append(CONNECTION, close);
                 }
-                server.on_last_response(self.connection.as_ref(), reason);
+                server.on_last_response(layer.connection(), reason);
             }
             Advice::Stay { max } => {
-                if !headers.contains_key(KEEP_ALIVE) {
-                    headers.insert(KEEP_ALIVE, server.hint(max));
-                }
+                let field = headers.entry(KEEP_ALIVE);
+                field.or_insert_with(|| server.hint(max));
                 if asked.is_http_10 && !has_option(headers, "keep-alive") {
                     headers.append(CONNECTION, HeaderValue::from_static("keep-alive"));
                 }

@@ -75,7 +75,7 @@ impl ServedConnection {
 
     /// The time since it was accepted.
     pub fn age(&self) -> Duration {
-        let now = self.server().clock().now();
+        let now = self.server().now();
         now.monotonic_since(&self.shared.accepted).duration()
     }
 

@@ -25,6 +25,7 @@ use crate::policy::ServerPolicy;
 use crate::proto::hint::KeepAliveHint;
 use crate::proto::jitter::Jitter;
 use crate::proto::serve::{LastResponse, ServerCloseCause};
+use crate::proto::time::Moment;
 use crate::trace;
 
 /// HTTP/1.1 keep-alive for a server: tells clients how long it keeps idle connections, and keeps them that long. Cheap to
@@ -151,6 +152,10 @@ impl ServerKeepAlive {
         self.shared.policy
     }
 
+    pub(super) fn policy_ref(&self) -> &ServerPolicy {
+        &self.shared.policy
+    }
+
     /// Wraps a listener of axum's. Goes outside of TLS.
     pub fn listener<L>(&self, listener: L) -> IdleListener<L> {
         IdleListener::new(listener, self.clone())
@@ -208,6 +213,12 @@ impl ServerKeepAlive {
         &self.shared.clock
     }
 
+    /// A moment on the monotonic clock. The wall clock does not count here.
+    #[inline]
+    pub(super) fn now(&self) -> Moment {
+        self.shared.clock.monotonic_now()
+    }
+
     /// Returns at once if there is no timer.
     pub(super) async fn sleep(&self, time: Duration) {
         let clock = self.clock();
@@ -249,7 +260,7 @@ impl ServerKeepAlive {
     }
 
     fn try_join(&self) -> Option<ServedConnection> {
-        let accepted = self.shared.clock.now();
+        let accepted = self.now();
         let mut registry = self.registry();
         if let Some(cap) = self.shared.policy.cap() {
             if registry.open.len() >= cap.get() {

@@ -64,7 +64,7 @@ impl<T> IdleStream<T> {
     }
 
     fn now(&self) -> Moment {
-        self.connection.server().clock().now()
+        self.connection.server().now()
     }
 
     /// Whether reads end now, and writes fail.
@@ -97,18 +97,18 @@ impl<T> IdleStream<T> {
     }
 
     /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not.
-    fn decide(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        now: Moment,
-    ) -> Option<ServerCloseCause> {
+    fn decide(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<ServerCloseCause> {
         self.as_mut().set_reader(cx);
         let this = self.project();
         let server = this.connection.server();
         let is_surplus = this.connection.is_surplus();
-        match this.served.verdict(&server.policy(), is_surplus, &now) {
-            Verdict::Close(cause) => Some(cause),
-            Verdict::Stay { until } => {
+        let mut now = None;
+        let verdict = this.served.verdict(server.policy_ref(), is_surplus, || {
+            *now.insert(server.now())
+        });
+        match (verdict, now) {
+            (Verdict::Close(cause), _) => Some(cause),
+            (Verdict::Stay { until }, Some(now)) => {
                 let timer = this.timer.poll(cx, server.clock(), until, now.monotonic);
                 if timer.is_ready() {
                     // The time has come meanwhile.
@@ -116,23 +116,17 @@ impl<T> IdleStream<T> {
                 }
                 None
             }
+            (Verdict::Stay { .. }, None) => None,
         }
     }
 
     /// A read found nothing. Returns whether the connection ends.
     fn on_nothing(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        if self.served.mode() == Mode::Opaque {
-            self.as_mut().set_reader(cx);
-            return false;
+        let cause = self.as_mut().decide(cx);
+        if let Some(cause) = cause {
+            self.end(cause);
         }
-        let now = self.now();
-        match self.as_mut().decide(cx, now) {
-            Some(cause) => {
-                self.end(cause);
-                true
-            }
-            None => false,
-        }
+        cause.is_some()
     }
 
     fn on_read(self: Pin<&mut Self>, bytes: &[u8]) {
@@ -179,7 +173,7 @@ impl<T> IdleStream<T> {
         let opaque = this.served.on_written(pieces, now);
         on_opaque(this.connection, opaque);
         if !was_idle && self.served.mode() == Mode::Idle {
-            self.as_mut().on_idle(cx, now);
+            self.as_mut().on_idle(cx);
             let id = self.connection.id();
             self.connection
                 .server()
@@ -188,10 +182,10 @@ impl<T> IdleStream<T> {
     }
 
     /// The connection has become idle. hyper does not read again if its last read found nothing, so the timer is set here.
-    fn on_idle(mut self: Pin<&mut Self>, cx: &mut Context<'_>, now: Moment) {
+    fn on_idle(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         self.connection.set_idle_since(self.served.idle_since());
         self.connection.server().on_idle();
-        if self.as_mut().decide(cx, now).is_some() {
+        if self.as_mut().decide(cx).is_some() {
             cx.waker().wake_by_ref();
         }
     }
@@ -298,13 +292,13 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
         let flushed = self.as_mut().project().transport.poll_flush(cx);
         let was_idle = self.served.idle_since().is_some();
         let this = self.as_mut().project();
-        let clock = this.connection.server().clock();
-        this.served.on_flush(flushed.is_ready(), || clock.now());
+        let server = this.connection.server();
+        this.served.on_flush(flushed.is_ready(), || server.now());
         let idle_since = this.served.idle_since();
         if was_idle && idle_since.is_none() {
             this.connection.set_idle_since(None);
-        } else if let (false, Some(since)) = (was_idle, idle_since) {
-            self.on_idle(cx, since);
+        } else if !was_idle && idle_since.is_some() {
+            self.on_idle(cx);
         }
         ready!(flushed)?;
         Poll::Ready(Ok(()))

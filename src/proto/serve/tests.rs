@@ -44,18 +44,18 @@ fn assert_ends(served: &Served, policy: &ServerPolicy, time: u64, cause: ServerC
         wall: at(time).wall - 1,
     };
     assert_eq!(
-        served.verdict(policy, false, &just_before),
+        served.verdict(policy, false, || just_before),
         Verdict::Stay { until }
     );
     assert_eq!(
-        served.verdict(policy, false, &at(time)),
+        served.verdict(policy, false, || at(time)),
         Verdict::Close(cause)
     );
 }
 
 #[track_caller]
 fn assert_stays(served: &Served, policy: &ServerPolicy) {
-    assert_eq!(served.verdict(policy, true, &at(1_000_000)), STAY);
+    assert_eq!(served.verdict(policy, true, || at(1_000_000)), STAY);
 }
 
 #[test]
@@ -93,6 +93,9 @@ fn a_timeout_without_end_is_kept_for_an_hour() {
         at(0),
     );
     assert_ends(&served, &policy(), 3_602, ServerCloseCause::IdleTimeout);
+    // The server's own may be longer.
+    let longer = policy().timeout(Duration::from_secs(10_000));
+    assert_ends(&served, &longer, 10_002, ServerCloseCause::IdleTimeout);
 }
 
 #[test]
@@ -248,7 +251,7 @@ fn a_wall_clock_that_is_set_ends_nothing() {
     };
     let until = at(7).monotonic;
     assert_eq!(
-        served.verdict(&policy(), false, &set),
+        served.verdict(&policy(), false, || set),
         Verdict::Stay { until }
     );
     let set = Moment {
@@ -256,14 +259,14 @@ fn a_wall_clock_that_is_set_ends_nothing() {
         ..at(7)
     };
     assert_eq!(
-        served.verdict(&policy(), false, &set),
+        served.verdict(&policy(), false, || set),
         Verdict::Close(ServerCloseCause::IdleTimeout)
     );
 }
 
 #[test]
 fn only_an_idle_connection_makes_room() {
-    let surplus = |served: &Served| served.verdict(&policy(), true, &at(1));
+    let surplus = |served: &Served| served.verdict(&policy(), true, || at(1));
     assert_eq!(surplus(&new()), Verdict::Close(ServerCloseCause::Cap));
     assert_eq!(surplus(&idle_at(0)), Verdict::Close(ServerCloseCause::Cap));
     let mut served = idle_at(0);
@@ -322,14 +325,18 @@ fn the_last_response_says_close() {
         (aged, answer(false, 1), 9, stay(None)),
         (aged, answer(false, 1), 10, Advice::Close(LastResponse::Age)),
     ] {
-        assert_eq!(advise(&policy, &answer, &at(time)), expected, "{answer:?}");
+        assert_eq!(
+            advise(&policy, &answer, || at(time)),
+            expected,
+            "{answer:?}"
+        );
     }
     // Nothing is known of the connection.
     let answer = Answer {
         is_draining: false,
         on: None,
     };
-    assert_eq!(advise(&limited, &answer, &at(100)), stay(None));
+    assert_eq!(advise(&limited, &answer, || at(100)), stay(None));
 }
 
 #[test]

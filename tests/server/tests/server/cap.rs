@@ -59,7 +59,9 @@ async fn if_none_is_idle_the_newcomer_waits_until_one_is() {
 
     busy.send("b").await;
     assert_eq!(busy.answer().await.unwrap().body, "got ab");
+    let before = tokio::time::Instant::now();
     assert_eq!(newcomer.answer().await.unwrap().status(), "200");
+    assert_eq!(before.elapsed(), seconds(0));
     assert_eq!(busy.end().await, seconds(0));
     assert_eq!(slow.answer().await.unwrap().body, "late");
 }

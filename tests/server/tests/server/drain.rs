@@ -35,15 +35,19 @@ async fn first_all_responses_say_close_and_idle_connections_are_left_alone() {
     assert_eq!(answer.field("connection"), Some("close"));
     assert_eq!(answer.field("keep-alive"), None);
     assert_eq!(new.end().await, seconds(0));
+    // A handler's own hint would contradict it.
+    let answer = network.connect().get("/own").await;
+    assert_eq!(answer.field("connection"), Some("close"));
+    assert_eq!(answer.field("keep-alive"), None);
 
     assert_eq!(idle.end().await, seconds(4));
     let stats = keep_alive.stats();
     assert_eq!(
         (stats.closed.idle_timeout, stats.closed.said),
-        (1, 1),
+        (1, 2),
         "{stats}"
     );
-    assert_eq!(stats.last_responses.drain, 1);
+    assert_eq!(stats.last_responses.drain, 2);
 }
 
 #[tokio::test(start_paused = true)]
