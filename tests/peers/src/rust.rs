@@ -13,13 +13,14 @@ use crate::relay::FarConnector;
 use crate::support::client::{HttpClient, exchange, guarded, plain, post};
 use crate::support::errors::texts;
 
-/// With this crate's connector and layer.
+/// With this crate's connector and layer. Of a server that gives no hint, the client expects more than this one keeps: what
+/// helps is the hint alone.
 pub async fn visit_guarded(
     base: &str,
     connector: &FarConnector,
     gaps: &[Gap],
 ) -> Result<Report, String> {
-    let policy = KeepAlivePolicy::default();
+    let policy = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
     let open = || {
         let keep_alive = KeepAlive::new(policy).map_err(|error| error.to_string())?;
         Ok(guarded(&keep_alive, connector.clone()))
