@@ -19,7 +19,7 @@
     reason = "a test fails by panicking"
 )]
 
-use peers::gaps::{GRACE, LONG, SHORT, TIMEOUT, around};
+use peers::gaps::{GRACE, LONG, SHORT, TIMEOUT, UNHEEDED, around};
 use peers::peers::Peer;
 use peers::trial::{Record, Trial};
 use peers::trials::{Outcome, TRIALS, tell};
@@ -48,8 +48,9 @@ fn is_served(name: &str) {
     reuses_connections_and_repeats_nothing(&trial.control);
     reuses_connections_and_repeats_nothing(&trial.advertised);
     meets_the_close_of_the_control(trial);
-    assert!(trial.honours_hints() || !peer.reads_hints, "{trial:?}");
-    if trial.honours_hints() {
+    let honours = trial.honours_hints();
+    assert_eq!(honours, peer.reads_hints, "not as known: {trial:?}");
+    if honours {
         let failed = trial.advertised.failed();
         assert!(failed.is_empty(), "{failed:?}: {trial:?}");
     } else {
@@ -69,6 +70,7 @@ fn meets_the_close_of_the_control(trial: &Trial) {
     let failed = trial.control.failed();
     let close = around(TIMEOUT);
     assert!(failed.iter().all(|gap| close.contains(gap)), "{trial:?}");
+    assert!(!trial.control.reused().contains(&UNHEEDED), "{trial:?}");
     assert!(!failed.is_empty() || trial.repeats_posts(), "{trial:?}");
 
     let unanswered = &trial.unanswered;
