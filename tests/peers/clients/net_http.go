@@ -25,7 +25,7 @@ func main() {
 		go func(index int, gap string) {
 			defer visits.Done()
 			// The starts are spread, so that the machine is not late at the gaps' ends.
-			time.Sleep(time.Duration(index) * 15 * time.Millisecond)
+			time.Sleep(time.Duration(index) * 40 * time.Millisecond)
 			results[index] = visit(base, gap)
 		}(index, gap)
 	}

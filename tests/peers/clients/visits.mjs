@@ -6,7 +6,7 @@ export async function visitAll(version, open) {
   const [base, ...gaps] = process.argv.slice(2);
   const results = await Promise.all(
     gaps.map(async (gap, index) => {
-      await sleep(15 * index);
+      await sleep(40 * index);
       const client = open();
       const first = await client.post(`${base}/${gap}/1`);
       if (first !== 200) throw new Error(`the first request: ${first}`);

@@ -21,6 +21,8 @@ def visit(index, gap):
     handle.setopt(handle.NOSIGNAL, 1)
     handle.setopt(handle.TIMEOUT, 20)
     handle.setopt(handle.MAXAGE_CONN, 60)
+    # None, whatever the environment says.
+    handle.setopt(handle.PROXY, "")
     handle.setopt(handle.POSTFIELDS, "hello")
     handle.setopt(handle.WRITEFUNCTION, lambda _: None)
     first = post(handle, f"{base}/{gap}/1")

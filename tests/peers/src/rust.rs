@@ -46,7 +46,7 @@ async fn visit_all<S: HttpClient>(
     gaps: &[Gap],
 ) -> Result<Report, String> {
     let visits = gaps.iter().zip(0..).map(async |(&gap, index)| {
-        sleep(Duration::from_millis(15) * index).await;
+        sleep(Duration::from_millis(40) * index).await;
         let client = open()?;
         let uri = |visit| format!("{base}/{gap}/{visit}");
         let first = ask(&client, &uri(1)).await;
