@@ -325,13 +325,18 @@ pub fn serve(data: &[u8]) {
             5 => now = later(now, &mut data),
             6 => {
                 let is_flushed = data.flag();
-                whole.on_flush(is_flushed, || now);
-                split.on_flush(is_flushed, || now);
+                for life in [&mut whole, &mut split] {
+                    if life.is_flushing() || !is_flushed {
+                        life.on_flush(is_flushed, now);
+                    }
+                }
             }
             _ => {
                 let is_surplus = data.flag();
-                let verdict = whole.verdict(&policy, is_surplus, || now);
-                assert_eq!(verdict, split.verdict(&policy, is_surplus, || now));
+                let limit = whole.limit(&policy, is_surplus);
+                assert_eq!(limit, split.limit(&policy, is_surplus));
+                let Some(limit) = limit else { continue };
+                let verdict = limit.verdict(&now);
                 match verdict {
                     ServerVerdict::Stay { until } => assert!(until > now.monotonic),
                     ServerVerdict::Close(ServerCloseCause::SlowHead | ServerCloseCause::Age) => {

@@ -100,11 +100,7 @@ pub(crate) struct On {
 }
 
 /// What a response says of its connection.
-pub(crate) fn advise(
-    policy: &ServerPolicy,
-    answer: &Answer,
-    now: impl FnOnce() -> Moment,
-) -> Advice {
+pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Advice {
     if answer.is_draining {
         return Advice::Close(LastResponse::Drain);
     }
@@ -116,8 +112,31 @@ pub(crate) fn advise(
         return Advice::Close(LastResponse::Requests);
     }
     match longest_age(policy, on.jitter) {
-        Some(age) if now().monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
+        Some(age) if now.monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
         _ => Advice::Stay { max },
+    }
+}
+
+/// Until when a connection stays open if nothing happens on it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limit {
+    since: Moment,
+    time: Span,
+    cause: ServerCloseCause,
+}
+
+impl Limit {
+    /// What the transport wrapper has to do at a read that found nothing.
+    ///
+    /// The monotonic clock alone counts. Where the wall clock is set, or the machine sleeps, a client may have counted
+    /// less than the wall clock shows, and to close late harms nobody.
+    pub(crate) fn verdict(&self, now: &Moment) -> Verdict {
+        if now.monotonic_since(&self.since) >= self.time {
+            return Verdict::Close(self.cause);
+        }
+        Verdict::Stay {
+            until: self.since.saturating_add(self.time).monotonic,
+        }
     }
 }
 
@@ -248,27 +267,30 @@ impl Served {
         None
     }
 
-    /// The transport was flushed, or could not be.
+    /// The transport was flushed after it could not be, or could not be.
     ///
     /// What waits in the transport's own buffer is not written yet, and would be lost with the connection.
-    pub(crate) fn on_flush(&mut self, is_flushed: bool, now: impl FnOnce() -> Moment) {
-        let was_flushing = std::mem::replace(&mut self.is_flushing, !is_flushed);
-        if let (true, true, Phase::Idle { since }) = (was_flushing, is_flushed, &mut self.phase) {
-            *since = now();
+    pub(crate) fn on_flush(&mut self, is_flushed: bool, now: Moment) {
+        self.is_flushing = !is_flushed;
+        if let (true, Phase::Idle { since }) = (is_flushed, &mut self.phase) {
+            *since = now;
         }
     }
 
-    /// A read found nothing. `is_surplus` is whether the connection is to make room for another one, if it is idle.
-    pub(crate) fn verdict(
-        &self,
-        policy: &ServerPolicy,
-        is_surplus: bool,
-        now: impl FnOnce() -> Moment,
-    ) -> Verdict {
+    /// Whether a flush has not ended.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.is_flushing
+    }
+
+    /// Until when the connection stays open if nothing happens on it; `None` is without end. `is_surplus` is whether
+    /// it is to make room for another one, if it is idle.
+    pub(crate) fn limit(&self, policy: &ServerPolicy, is_surplus: bool) -> Option<Limit> {
         let (since, time, cause) = match self.phase {
-            _ if self.is_flushing => return self.busy_verdict(policy, now),
+            Phase::Opaque => return None,
+            _ if self.is_flushing => return self.limit_of_busy(policy),
+            Phase::Busy => return self.limit_of_busy(policy),
             Phase::New | Phase::Idle { .. } if is_surplus => {
-                return Verdict::Close(ServerCloseCause::Cap);
+                (self.accepted, Span::ZERO, ServerCloseCause::Cap)
             }
             Phase::New => {
                 let time = policy.first_head.map(Span::new);
@@ -281,23 +303,20 @@ impl Served {
             }
             Phase::Head { since } => match policy.slow_head {
                 Some(time) => (since, Span::new(time), ServerCloseCause::SlowHead),
-                None => return self.busy_verdict(policy, now),
+                None => return self.limit_of_busy(policy),
             },
-            Phase::Busy => return self.busy_verdict(policy, now),
-            Phase::Opaque => return STAY,
         };
-        verdict(since, time, cause, &now())
+        Some(Limit { since, time, cause })
     }
 
     /// Of a connection on which a request or response is under way.
-    fn busy_verdict(&self, policy: &ServerPolicy, now: impl FnOnce() -> Moment) -> Verdict {
-        match (longest_age(policy, self.jitter), policy.age_grace) {
-            (Some(age), Some(grace)) => {
-                let time = age.saturating_add(Span::new(grace));
-                verdict(self.accepted, time, ServerCloseCause::Age, &now())
-            }
-            _ => STAY,
-        }
+    fn limit_of_busy(&self, policy: &ServerPolicy) -> Option<Limit> {
+        let age = longest_age(policy, self.jitter)?;
+        Some(Limit {
+            since: self.accepted,
+            time: age.saturating_add(Span::new(policy.age_grace?)),
+            cause: ServerCloseCause::Age,
+        })
     }
 
     /// How long the connection may be idle: as long as its client was told, and the grace.
@@ -336,20 +355,6 @@ impl Served {
             Phase::New if now.monotonic_since(&self.accepted) > SLOP => ServerCloseCause::Server,
             _ => ServerCloseCause::Other,
         }
-    }
-}
-
-/// Without end.
-const STAY: Verdict = Verdict::Stay { until: i64::MAX };
-
-/// The monotonic clock alone counts. Where the wall clock is set, or the machine sleeps, a client may have counted less than
-/// the wall clock shows, and to close late harms nobody.
-fn verdict(since: Moment, time: Span, cause: ServerCloseCause, now: &Moment) -> Verdict {
-    if now.monotonic_since(&since) >= time {
-        return Verdict::Close(cause);
-    }
-    Verdict::Stay {
-        until: since.saturating_add(time).monotonic,
     }
 }
 

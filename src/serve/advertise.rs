@@ -169,6 +169,9 @@ impl Asked {
 
 /// Whether `Connection` has this option (RFC 9110 §7.6.1).
 fn has_option(headers: &HeaderMap, option: &str) -> bool {
+    if !headers.contains_key(CONNECTION) {
+        return false;
+    }
     let values = headers.get_all(CONNECTION).into_iter();
     let mut options = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
     options.any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
@@ -227,7 +230,7 @@ impl Applied {
             is_draining: server.stage() >= Stage::Closing,
             on: *on,
         };
-        match advise(server.policy_ref(), &answer, || server.now()) {
+        match advise(server.policy_ref(), &answer, &server.now()) {
             Advice::Close(reason) => {
                 headers.remove(KEEP_ALIVE);
                 let close = HeaderValue::from_static("close");

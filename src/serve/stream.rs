@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -102,13 +102,11 @@ impl<T> IdleStream<T> {
         let this = self.project();
         let server = this.connection.server();
         let is_surplus = this.connection.is_surplus();
-        let mut now = None;
-        let verdict = this.served.verdict(server.policy_ref(), is_surplus, || {
-            *now.insert(server.now())
-        });
-        match (verdict, now) {
-            (Verdict::Close(cause), _) => Some(cause),
-            (Verdict::Stay { until }, Some(now)) => {
+        let limit = this.served.limit(server.policy_ref(), is_surplus)?;
+        let now = server.now();
+        match limit.verdict(&now) {
+            Verdict::Close(cause) => Some(cause),
+            Verdict::Stay { until } => {
                 let timer = this.timer.poll(cx, server.clock(), until, now.monotonic);
                 if timer.is_ready() {
                     // The time has come meanwhile.
@@ -116,7 +114,6 @@ impl<T> IdleStream<T> {
                 }
                 None
             }
-            (Verdict::Stay { .. }, None) => None,
         }
     }
 
@@ -178,6 +175,17 @@ impl<T> IdleStream<T> {
             self.connection
                 .server()
                 .tell(id, || ServerEventKind::ResponseEnded);
+        }
+    }
+
+    /// A flush has begun to wait, waits, or has ended after that.
+    fn on_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>, is_flushed: bool) {
+        let now = self.now();
+        let this = self.as_mut().project();
+        this.served.on_flush(is_flushed, now);
+        this.connection.set_idle_since(this.served.idle_since());
+        if is_flushed && self.served.mode() == Mode::Idle {
+            self.on_idle(cx);
         }
     }
 
@@ -290,18 +298,10 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.as_mut().project().transport.poll_flush(cx);
-        let was_idle = self.served.idle_since().is_some();
-        let this = self.as_mut().project();
-        let server = this.connection.server();
-        this.served.on_flush(flushed.is_ready(), || server.now());
-        let idle_since = this.served.idle_since();
-        if was_idle && idle_since.is_none() {
-            this.connection.set_idle_since(None);
-        } else if !was_idle && idle_since.is_some() {
-            self.on_idle(cx);
+        if self.served.is_flushing() || flushed.is_pending() {
+            self.on_flush(cx, flushed.is_ready());
         }
-        ready!(flushed)?;
-        Poll::Ready(Ok(()))
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

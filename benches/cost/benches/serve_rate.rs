@@ -1,5 +1,5 @@
-//! Requests per second that `axum::serve` answers on several threads over loopback: with this crate's listener and layer, to
-//! without.
+//! Requests per second that axum's server answers on several threads over loopback: with this crate's listener and layer, to
+//! `axum::serve` by itself, and to a server whose idle connections are closed by hyper's own timer.
 //!
 //! ```text
 //! cargo bench -p cost --bench serve_rate
@@ -11,6 +11,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -18,9 +19,14 @@ use cost::rates::{COLUMNS, compare};
 use cost::{is_trial, pairs};
 use futures_util::future::BoxFuture;
 use http_keepalive::{ServerKeepAlive, ServerPolicy};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\n\r\n";
 
@@ -28,26 +34,27 @@ fn main() {
     let pairs = if is_trial() { 1 } else { 150 };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let [bare, median, worst, best] = COLUMNS;
-    let mut table = pairs::table(["policy", "connections", bare, median, worst, best]);
-    for (name, policy) in [
-        ("timeout", ServerPolicy::default()),
-        (
-            "all limits",
-            ServerPolicy::default()
-                .max_requests(u32::MAX)
-                .max_connection_age(std::time::Duration::from_secs(3_600))
-                .age_grace(std::time::Duration::from_secs(3_600))
-                .max_connections(10_000),
-        ),
+    let mut table = pairs::table(["to", "policy", "connections", bare, median, worst, best]);
+    let timeout = ServerPolicy::default();
+    let all_limits = timeout
+        .max_requests(u32::MAX)
+        .max_connection_age(HOUR)
+        .age_grace(HOUR)
+        .max_connections(10_000);
+    for (to, control, name, policy) in [
+        ("axum's serve", Control::Serve, "timeout", timeout),
+        ("axum's serve", Control::Serve, "all limits", all_limits),
+        ("hyper's timer", Control::Timer, "timeout", timeout),
     ] {
         for connections in [1, 16, 200] {
             let ratios = runtime.block_on(async {
-                let bare = Connections::new(serve_plainly().await);
+                let bare = Connections::new(serve_control(control).await);
                 let with = Connections::new(serve(policy).await);
                 compare(pairs, connections, || bare.worker(), || with.worker()).await
             });
             let [bare, median, worst, best] = ratios.cells();
             table.add_row([
+                to.to_string(),
                 name.to_string(),
                 connections.to_string(),
                 bare,
@@ -70,9 +77,33 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-async fn serve_plainly() -> SocketAddr {
+/// What is compared with.
+#[derive(Clone, Copy)]
+enum Control {
+    /// Never closes an idle connection.
+    Serve,
+    /// hyper's `header_read_timeout`, which closes idle connections too.
+    Timer,
+}
+
+async fn serve_control(control: Control) -> SocketAddr {
     let (listener, address) = listener().await;
-    tokio::spawn(async move { axum::serve(listener, app()).await });
+    match control {
+        Control::Serve => {
+            tokio::spawn(async move { axum::serve(listener, app()).await });
+        }
+        Control::Timer => {
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let service = TowerToHyperService::new(app());
+                    let mut server = http1::Builder::new();
+                    server.timer(TokioTimer::new()).header_read_timeout(HOUR);
+                    let serving = server.serve_connection(TokioIo::new(stream), service);
+                    tokio::spawn(async move { drop(serving.with_upgrades().await) });
+                }
+            });
+        }
+    }
     address
 }
 

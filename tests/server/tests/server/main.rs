@@ -15,7 +15,6 @@ mod drain;
 mod hyper_server;
 mod idle;
 mod limits;
-mod log;
 mod observer;
 mod open;
 mod said;
