@@ -252,6 +252,6 @@ pub use self::{
 pub use self::proto::fuzzing;
 
 /// Compiles the README's code.
-#[cfg(all(doctest, feature = "rustls"))]
+#[cfg(all(doctest, feature = "rustls", feature = "server"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

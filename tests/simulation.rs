@@ -27,7 +27,7 @@ use support::link::Link;
 use support::server::{Server, full};
 
 /// The worlds that are run each time: few, in which all kinds of trouble come.
-const SEEDS: Range<u64> = 64..84;
+const SEEDS: Range<u64> = 70..84;
 
 /// Runs worlds; the sums, and all that must not happen and did.
 fn sum_all(seeds: Range<u64>, watched: Watched) -> (Counts, Vec<String>) {
@@ -95,19 +95,17 @@ fn a_policy_that_expects_too_much_is_noticed() {
     assert!(late.count() > 0, "{violations:?}");
 }
 
-/// Quick worlds, some with troubles.
-const QUICK: Range<u64> = 4..6;
+/// A quick world with troubles.
+const QUICK: u64 = 5;
 
 #[test]
 fn a_seed_replays_the_same_run() {
-    for seed in QUICK {
-        let again: Outcome = run(seed, Watched::Guarded, false);
-        assert_eq!(run(seed, Watched::Guarded, false), again);
-        assert_ne!(
-            run(seed + 100, Watched::Guarded, false).digest,
-            again.digest
-        );
-    }
+    let again: Outcome = run(QUICK, Watched::Guarded, false);
+    assert_eq!(run(QUICK, Watched::Guarded, false), again);
+    assert_ne!(
+        run(QUICK + 100, Watched::Guarded, false).digest,
+        again.digest
+    );
 }
 
 /// The memory that so many idle connections hold, and all that belongs to them, after some exchanges

@@ -231,7 +231,7 @@ impl Service<Uri> for Connector {
 
 /// How many requests are queued: by default as many as take some seconds. `QUEUED` sets another number.
 fn tries() -> usize {
-    std::env::var("QUEUED").map_or(10_000, |tries| tries.parse().unwrap())
+    std::env::var("QUEUED").map_or(4_000, |tries| tries.parse().unwrap())
 }
 
 /// Without a second processor the two threads hardly ever meet.

@@ -48,6 +48,17 @@ enum Side {
     Body(Body),
     /// The message is complete, and that of the other direction is not.
     Done,
+    /// Requests were begun before the ones ahead of them were answered.
+    Pipelined(Box<Pipelined>),
+}
+
+/// Requests that were begun behind the one that is answered (RFC 9112 §9.3.2).
+#[derive(Debug)]
+struct Pipelined {
+    /// The methods of those behind it, the oldest first.
+    methods: Vec<Option<Method>>,
+    /// The last of them.
+    last: Side,
 }
 
 impl Side {
@@ -55,7 +66,7 @@ impl Side {
         match self {
             Self::Waiting => Extent::Nothing,
             Self::Head(_) | Self::Body(_) => Extent::Part,
-            Self::Done => Extent::All,
+            Self::Done | Self::Pipelined(_) => Extent::All,
         }
     }
 }
@@ -66,20 +77,17 @@ const MAX_PIPELINED: usize = 128;
 /// Follows both directions of one connection.
 #[derive(Debug)]
 pub(crate) struct Tracker {
-    /// The last request.
     request: Side,
     /// The response to the oldest request that is not answered.
     response: Side,
     /// The method of that request, once its request line is complete.
     method: Option<Method>,
-    /// The methods of the requests that were begun behind it (RFC 9112 §9.3.2), the oldest first.
-    pipelined: Vec<Option<Method>>,
-    /// How many there may be.
-    max_pipelined: usize,
     /// The status of the last response head that was completed.
     status: u16,
     /// Whether that response says that its connection ends with it.
     is_closing: bool,
+    /// Whether requests may be pipelined.
+    may_pipeline: bool,
 }
 
 impl Tracker {
@@ -88,10 +96,9 @@ impl Tracker {
             request: Side::Waiting,
             response: Side::Waiting,
             method: None,
-            pipelined: Vec::new(),
-            max_pipelined: 0,
             status: 0,
             is_closing: false,
+            may_pipeline: false,
         }
     }
 
@@ -100,7 +107,7 @@ impl Tracker {
     #[cfg(any(feature = "server", test))]
     pub(crate) fn pipelining() -> Self {
         Self {
-            max_pipelined: MAX_PIPELINED,
+            may_pipeline: true,
             ..Self::new()
         }
     }
@@ -114,8 +121,7 @@ impl Tracker {
     /// Whether the head of the only open request has not ended, and nothing was answered.
     #[cfg(any(feature = "server", test))]
     pub(crate) fn is_first_head_open(&self) -> bool {
-        let is_open = matches!(self.request, Side::Head(_));
-        is_open && self.pipelined.is_empty() && !self.is_response_begun()
+        matches!(self.request, Side::Head(_)) && !self.is_response_begun()
     }
 
     /// The status of the last response whose head was completed; 0 before the first.
@@ -133,7 +139,7 @@ impl Tracker {
     pub(super) fn kept(&self) -> usize {
         let kept = |side: &Side| match side {
             Side::Head(head) => head.kept(),
-            Side::Waiting | Side::Body(_) | Side::Done => 0,
+            Side::Waiting | Side::Body(_) | Side::Done | Side::Pipelined(_) => 0,
         };
         kept(&self.request).saturating_add(kept(&self.response))
     }
@@ -170,7 +176,7 @@ impl Tracker {
     pub(crate) fn on_written(&mut self, mut bytes: &[u8]) -> Result<Progress, OpaqueReason> {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
-            let rest = match &mut self.request {
+            let rest = match self.last_request() {
                 Side::Waiting => {
                     progress.begun = true;
                     self.on_request_head(Head::new(Kind::Request), bytes)?
@@ -182,17 +188,15 @@ impl Tracker {
                 Side::Body(body) => {
                     let rest = body.feed(bytes)?;
                     if rest.is_some() {
-                        self.request = Side::Done;
+                        *self.last_request() = Side::Done;
                     }
                     rest
                 }
                 // Another request before this one was answered.
-                Side::Done if self.pipelined.len() < self.max_pipelined => {
-                    self.pipelined.push(None);
-                    self.request = Side::Waiting;
+                Side::Done | Side::Pipelined(_) => {
+                    self.begin_pipelined()?;
                     continue;
                 }
-                Side::Done => return Err(OpaqueReason::Unrecognized),
             };
             let Some(rest) = rest else { break };
             bytes = rest;
@@ -201,6 +205,15 @@ impl Tracker {
             }
         }
         Ok(progress)
+    }
+
+    /// The request that was begun last.
+    #[inline]
+    fn last_request(&mut self) -> &mut Side {
+        match &mut self.request {
+            Side::Pipelined(pipelined) => &mut pipelined.last,
+            request => request,
+        }
     }
 
     /// These bytes were read from the transport.
@@ -227,7 +240,7 @@ impl Tracker {
                     }
                     rest
                 }
-                Side::Done => return Err(OpaqueReason::Unsolicited),
+                Side::Done | Side::Pipelined(_) => return Err(OpaqueReason::Unsolicited),
             };
             let Some(rest) = rest else { break };
             bytes = rest;
@@ -246,12 +259,16 @@ impl Tracker {
     ) -> Result<Option<&'a [u8]>, OpaqueReason> {
         let rest = head.feed(bytes)?;
         if let Some(Start::Request(method)) = head.start() {
-            *self.pipelined.last_mut().unwrap_or(&mut self.method) = Some(method);
+            let pipelined = match &mut self.request {
+                Side::Pipelined(pipelined) => pipelined.methods.last_mut(),
+                _ => None,
+            };
+            *pipelined.unwrap_or(&mut self.method) = Some(method);
         }
         if rest.is_some() {
-            self.request = body_of_request(&head)?;
+            *self.last_request() = body_of_request(&head)?;
         } else {
-            keep(&mut self.request, head);
+            keep(self.last_request(), head);
         }
         Ok(rest)
     }
@@ -283,7 +300,7 @@ impl Tracker {
     /// `(Done, Done) => (Waiting, Waiting)`, and behind an answered request that another one follows
     /// `(*, Done) => (*, Waiting)`
     fn end_exchange(&mut self) -> bool {
-        if !self.pipelined.is_empty() {
+        if let Side::Pipelined(_) = self.request {
             return self.end_pipelined();
         }
         let ended = matches!((&self.request, &self.response), (Side::Done, Side::Done));
@@ -295,14 +312,40 @@ impl Tracker {
         ended
     }
 
+    /// A request is begun before the last one was answered.
+    #[cold]
+    fn begin_pipelined(&mut self) -> Result<(), OpaqueReason> {
+        if !self.may_pipeline {
+            return Err(OpaqueReason::Unrecognized);
+        }
+        match &mut self.request {
+            Side::Pipelined(pipelined) if pipelined.methods.len() < MAX_PIPELINED => {
+                pipelined.methods.push(None);
+                pipelined.last = Side::Waiting;
+            }
+            Side::Pipelined(_) => return Err(OpaqueReason::Unrecognized),
+            request => {
+                *request = Side::Pipelined(Box::new(Pipelined {
+                    methods: vec![None],
+                    last: Side::Waiting,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The response may have ended that others are to follow.
     #[cold]
     fn end_pipelined(&mut self) -> bool {
-        let ended = matches!(self.response, Side::Done);
-        if ended {
-            self.response = Side::Waiting;
-            self.method = self.pipelined.remove(0);
+        let (Side::Pipelined(pipelined), Side::Done) = (&mut self.request, &self.response) else {
+            return false;
+        };
+        self.response = Side::Waiting;
+        self.method = pipelined.methods.remove(0);
+        if pipelined.methods.is_empty() {
+            self.request = std::mem::replace(&mut pipelined.last, Side::Waiting);
         }
-        ended
+        true
     }
 }
 
