@@ -149,7 +149,8 @@
 //!
 //! # Cancel safety
 //!
-//! Dropping a future of this crate drops the inner future, and does nothing else.
+//! Dropping a future of this crate drops the inner future, and does nothing else. With feature `server`, dropping
+//! `ServerKeepAlive::admit` closes its transport, and dropping `Drain::run` leaves the drain where it is.
 //!
 //! # Stability
 //!

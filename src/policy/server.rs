@@ -185,8 +185,9 @@ impl ServerPolicy {
 
     /// How many connections may be open. The default is `None`: any number.
     ///
-    /// For one more, the connection that has been idle for longest is closed. If none is idle, the new one waits, and
-    /// no other is accepted meanwhile. Must be above zero.
+    /// For one more, the connection that has been idle for longest is closed; one that is new has a second for its first
+    /// request. If none is idle, the new one waits, and no other is accepted meanwhile. HTTP/2 and upgraded connections
+    /// count, and are never closed for it. Must be above zero.
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
         self

@@ -342,12 +342,14 @@ pub fn serve(data: &[u8]) {
                     ServerVerdict::Close(ServerCloseCause::SlowHead | ServerCloseCause::Age) => {
                         assert_eq!(whole.idle_since(), None, "no idle connection ends so");
                     }
-                    ServerVerdict::Close(_) => assert!(whole.idle_since().is_some()),
+                    ServerVerdict::Close(_) => assert!(whole.spare_since(&policy).is_some()),
                 }
             }
         }
         assert_eq!(whole.mode(), split.mode(), "split or whole");
         assert_eq!(whole.idle_since(), split.idle_since(), "split or whole");
+        let spare = |life: &Served| life.spare_since(&policy);
+        assert_eq!(spare(&whole), spare(&split), "split or whole");
     }
 }
 

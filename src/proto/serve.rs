@@ -9,6 +9,9 @@ use super::learn::SLOP;
 use super::time::{Moment, Span};
 use crate::policy::ServerPolicy;
 
+/// How long a new connection is kept for its first request though another one needs its place.
+const SETTLING: Span = Span::from_nanoseconds(1_000_000_000);
+
 /// The longest timeout in a handler's own `Keep-Alive` field that the server keeps, if its own is not longer.
 const LONGEST: Span = Span::from_nanoseconds(3_600 * 1_000_000_000);
 
@@ -158,7 +161,8 @@ pub(crate) enum Verdict {
 ///                             ▲                                                       │
 ///                             └───────────────────────────────────────────────────────┘
 ///
-///   any ──▶ Opaque: not HTTP/1 (any more), or not understood
+///   any ──▶ Preface ──▶ Opaque: HTTP/2, or not HTTP/1 any more
+///   any ──▶ NotUnderstood
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Phase {
@@ -170,6 +174,14 @@ enum Phase {
     },
     Busy,
     Idle {
+        since: Moment,
+    },
+    /// The preface of HTTP/2 has begun. The server answers to its end.
+    Preface {
+        since: Moment,
+    },
+    /// What was read or written, the last time at `since`, is not understood.
+    NotUnderstood {
         since: Moment,
     },
     Opaque,
@@ -204,11 +216,17 @@ impl Served {
     ///
     /// `New | Idle => Head | Busy`, `Head => Busy`
     pub(crate) fn on_read(&mut self, bytes: &[u8], now: Moment) -> Option<OpaqueReason> {
-        if let Phase::Opaque = self.phase {
-            return None;
+        match &mut self.phase {
+            Phase::Opaque | Phase::Preface { .. } => None,
+            Phase::NotUnderstood { since } => {
+                *since = now;
+                None
+            }
+            _ => {
+                let progress = self.tracker.on_written(bytes);
+                self.on_progress(progress, now)
+            }
         }
-        let progress = self.tracker.on_written(bytes);
-        self.on_progress(progress, now)
     }
 
     /// The transport accepted bytes.
@@ -220,7 +238,13 @@ impl Served {
         now: Moment,
     ) -> Option<OpaqueReason> {
         for bytes in pieces {
-            if let Phase::Opaque = self.phase {
+            match &mut self.phase {
+                Phase::Opaque => break,
+                Phase::Preface { .. } => self.phase = Phase::Opaque,
+                Phase::NotUnderstood { since } => *since = now,
+                _ => {}
+            }
+            if let Phase::Opaque | Phase::NotUnderstood { .. } = self.phase {
                 break;
             }
             let progress = self.tracker.on_read(bytes);
@@ -239,7 +263,12 @@ impl Served {
     ) -> Option<OpaqueReason> {
         match progress {
             Err(reason) => {
-                self.phase = Phase::Opaque;
+                self.phase = match (reason, self.phase) {
+                    (OpaqueReason::Upgrade | OpaqueReason::Tunnel, _) => Phase::Opaque,
+                    (OpaqueReason::Http2, Phase::Head { since }) => Phase::Preface { since },
+                    (OpaqueReason::Http2, _) => Phase::Preface { since: now },
+                    _ => Phase::NotUnderstood { since: now },
+                };
                 self.tracker = Tracker::new();
                 return Some(reason);
             }
@@ -287,11 +316,15 @@ impl Served {
     pub(crate) fn limit(&self, policy: &ServerPolicy, is_surplus: bool) -> Option<Limit> {
         let (since, time, cause) = match self.phase {
             Phase::Opaque => return None,
+            // Forwarded, but not if others need its place.
+            Phase::NotUnderstood { since } if is_surplus => {
+                (since, self.longest_idle(policy), ServerCloseCause::Cap)
+            }
+            Phase::NotUnderstood { .. } => return None,
             _ if self.is_flushing => return self.limit_of_busy(policy),
             Phase::Busy => return self.limit_of_busy(policy),
-            Phase::New | Phase::Idle { .. } if is_surplus => {
-                (self.accepted, Span::ZERO, ServerCloseCause::Cap)
-            }
+            Phase::New if is_surplus => (self.accepted, SETTLING, ServerCloseCause::Cap),
+            Phase::Idle { since } if is_surplus => (since, Span::ZERO, ServerCloseCause::Cap),
             Phase::New => {
                 let time = policy.first_head.map(Span::new);
                 let time = time.unwrap_or_else(|| self.longest_idle(policy));
@@ -301,7 +334,7 @@ impl Served {
                 let time = self.longest_idle(policy);
                 (since, time, ServerCloseCause::IdleTimeout)
             }
-            Phase::Head { since } => match policy.slow_head {
+            Phase::Head { since } | Phase::Preface { since } => match policy.slow_head {
                 Some(time) => (since, Span::new(time), ServerCloseCause::SlowHead),
                 None => return self.limit_of_busy(policy),
             },
@@ -333,7 +366,15 @@ impl Served {
             _ if self.is_flushing => None,
             Phase::New => Some(self.accepted),
             Phase::Idle { since } => Some(since),
-            Phase::Head { .. } | Phase::Busy | Phase::Opaque => None,
+            _ => None,
+        }
+    }
+
+    /// From when on the connection may make room for another one; `None` if it may not.
+    pub(crate) fn spare_since(&self, policy: &ServerPolicy) -> Option<Moment> {
+        match self.phase {
+            Phase::NotUnderstood { since } => Some(since.saturating_add(self.longest_idle(policy))),
+            _ => self.idle_since(),
         }
     }
 
@@ -341,7 +382,10 @@ impl Served {
     pub(crate) fn mode(&self) -> Mode {
         match self.phase {
             Phase::New | Phase::Idle { .. } => Mode::Idle,
-            Phase::Head { .. } | Phase::Busy => Mode::Busy,
+            Phase::Head { .. }
+            | Phase::Busy
+            | Phase::Preface { .. }
+            | Phase::NotUnderstood { .. } => Mode::Busy,
             Phase::Opaque => Mode::Opaque,
         }
     }

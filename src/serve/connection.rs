@@ -11,8 +11,8 @@ use crate::proto::jitter::Jitter;
 use crate::proto::serve::On;
 use crate::proto::time::Moment;
 
-/// In place of the time since when a connection is idle.
-const NOT_IDLE: i64 = i64::MAX;
+/// In place of the time from when on a connection may make room.
+const NOT_SPARE: i64 = i64::MAX;
 
 /// A connection to a server, for the service that answers its requests; from [`IdleStream::connection`]. Cheap to
 /// clone.
@@ -30,8 +30,10 @@ struct Shared {
     jitter: Jitter,
     /// Requests that the service was called with.
     requests: AtomicU32,
-    /// Since when it is idle, on the monotonic clock.
-    idle_since: AtomicI64,
+    /// From when on it may make room for another one, on the monotonic clock.
+    spare_since: AtomicI64,
+    /// Whether nothing has been read on it.
+    is_new: AtomicBool,
     /// Whether it is not HTTP/1 any more.
     is_opaque: AtomicBool,
     /// Whether it is to make room for another one.
@@ -55,7 +57,8 @@ impl ServedConnection {
                 accepted,
                 jitter,
                 requests: AtomicU32::new(0),
-                idle_since: AtomicI64::new(accepted.monotonic),
+                spare_since: AtomicI64::new(accepted.monotonic),
+                is_new: AtomicBool::new(true),
                 is_opaque: AtomicBool::new(false),
                 is_surplus: AtomicBool::new(false),
                 wakers: Mutex::default(),
@@ -68,7 +71,7 @@ impl ServedConnection {
         self.shared.id
     }
 
-    /// How many requests its service was called with.
+    /// How many HTTP/1 requests its service was called with.
     pub fn requests(&self) -> u32 {
         self.shared.requests.load(Ordering::Relaxed)
     }
@@ -102,16 +105,26 @@ impl ServedConnection {
         }
     }
 
-    /// Since when it is idle, on the monotonic clock; `None` if it is not.
-    pub(super) fn idle_since(&self) -> Option<i64> {
-        let since = self.shared.idle_since.load(Ordering::SeqCst);
-        (since != NOT_IDLE).then_some(since)
+    /// From when on it may make room for another one, on the monotonic clock; `None` if it may not.
+    pub(super) fn spare_since(&self) -> Option<i64> {
+        let since = self.shared.spare_since.load(Ordering::SeqCst);
+        (since != NOT_SPARE).then_some(since)
     }
 
-    pub(super) fn set_idle_since(&self, since: Option<Moment>) {
-        let since = since.map_or(NOT_IDLE, |since| since.monotonic);
+    /// Returns whether it was asked to make room, and need not any more.
+    pub(super) fn set_spare_since(&self, since: Option<Moment>) -> bool {
+        let reading = since.map_or(NOT_SPARE, |since| since.monotonic);
+        if self.is_new() {
+            self.shared.is_new.store(false, Ordering::Relaxed);
+        }
         // Who waits for room first says so, then looks for idle connections.
-        self.shared.idle_since.store(since, Ordering::SeqCst);
+        self.shared.spare_since.store(reading, Ordering::SeqCst);
+        since.is_none() && self.is_surplus() && self.set_surplus(false)
+    }
+
+    /// Whether nothing has been read on it.
+    pub(super) fn is_new(&self) -> bool {
+        self.shared.is_new.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_opaque(&self) -> bool {
@@ -133,18 +146,21 @@ impl ServedConnection {
     }
 
     pub(super) fn set_reader(&self, waker: &Waker) {
-        let before = self.wakers().reader.replace(waker.clone());
         // What a waker does when it is dropped is not known: not under the lock.
+        let waker = waker.clone();
+        let before = self.wakers().reader.replace(waker);
         drop(before);
     }
 
     pub(super) fn set_writer(&self, waker: &Waker) {
-        let before = self.wakers().writer.replace(waker.clone());
+        let waker = waker.clone();
+        let before = self.wakers().writer.replace(waker);
         drop(before);
     }
 
     /// Has its tasks look again at what they are to do.
     pub(super) fn wake(&self) {
+        // Taken, a waker would be missed by whoever wakes at the same time.
         let (reader, writer) = {
             let wakers = self.wakers();
             (wakers.reader.clone(), wakers.writer.clone())
@@ -152,6 +168,12 @@ impl ServedConnection {
         for waker in [reader, writer].into_iter().flatten() {
             waker.wake();
         }
+    }
+
+    /// Forgets its tasks: a handle may be kept for longer than they live.
+    pub(super) fn forget_tasks(&self) {
+        let wakers = std::mem::take(&mut *self.wakers());
+        drop(wakers);
     }
 
     fn wakers(&self) -> MutexGuard<'_, Wakers> {

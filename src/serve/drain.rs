@@ -1,5 +1,7 @@
 //! Ends a server without a lost request.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::Duration;
 
 use super::server::ServerKeepAlive;
@@ -95,12 +97,22 @@ impl Drain {
         self.server.set_stage(Stage::Cut);
     }
 
-    /// Waits until no connection is accepted, and none of HTTP/1 is open; or for [`cut`](Self::cut).
+    /// Waits for [`stop_accepting`](Self::stop_accepting): for a loop that accepts connections by itself, and is to
+    /// end then.
+    pub async fn accepting_stopped(&self) {
+        let server = &self.server;
+        server
+            .wait_until(|server| server.stage() >= Stage::NotAccepting)
+            .await;
+    }
+
+    /// Waits until each [`IdleListener`](crate::IdleListener) is closed, nobody waits to be admitted, and no HTTP/1
+    /// connection is open; or for [`cut`](Self::cut).
     pub async fn drained(&self) {
         self.server
             .wait_until(|server| match server.stage() {
                 Stage::Serving | Stage::Closing => false,
-                Stage::NotAccepting => !server.has_http1(),
+                Stage::NotAccepting => server.is_drained(),
                 Stage::Cut => true,
             })
             .await;
@@ -118,11 +130,12 @@ impl Drain {
         self.begin();
         self.server.sleep(accepting).await;
         self.stop_accepting();
-        let mut drained = std::pin::pin!(self.drained());
-        let mut end = std::pin::pin!(self.server.sleep(then_at_most));
-        std::future::poll_fn(|cx| {
-            use std::future::Future;
-            if end.as_mut().poll(cx).is_ready() {
+        let mut drained = pin!(self.drained());
+        let mut end = pin!(self.server.sleep(then_at_most));
+        let mut is_over = false;
+        poll_fn(|cx| {
+            if !is_over && end.as_mut().poll(cx).is_ready() {
+                is_over = true;
                 self.cut();
             }
             drained.as_mut().poll(cx)

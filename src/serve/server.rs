@@ -99,8 +99,14 @@ struct Shared {
 struct Registry {
     open: HashMap<u64, ServedConnection>,
     accepted: u64,
+    /// Open connections that are HTTP/1.
+    http1: usize,
+    /// Listeners that have not been closed.
+    listeners: usize,
     /// Connections that were asked to make room, and are open.
     surplus: usize,
+    /// Those that are to be asked next: the last first. Since when they were idle then, and their numbers.
+    spare: Vec<(i64, u64)>,
     /// Requests on connections that ended.
     requests: u64,
     last_responses: LastResponses,
@@ -202,8 +208,10 @@ impl ServerKeepAlive {
         for connection in registry.open.values() {
             let count = |number: &mut u64, by: bool| *number = number.saturating_add(by.into());
             count(&mut stats.open, true);
-            count(&mut stats.idle, connection.idle_since().is_some());
-            count(&mut stats.opaque, connection.is_opaque());
+            let is_opaque = connection.is_opaque();
+            let is_idle = connection.spare_since().is_some() && !is_opaque;
+            count(&mut stats.idle, is_idle);
+            count(&mut stats.opaque, is_opaque);
             stats.requests = stats.requests.saturating_add(connection.requests().into());
         }
         stats
@@ -268,6 +276,7 @@ impl ServerKeepAlive {
             }
         }
         registry.accepted = registry.accepted.saturating_add(1);
+        registry.http1 = registry.http1.saturating_add(1);
         let id = registry.accepted;
         let jitter = Jitter::of(id, self.shared.seed);
         let connection = ServedConnection::new(self.clone(), id, accepted, jitter);
@@ -283,14 +292,9 @@ impl ServerKeepAlive {
         if registry.surplus >= self.shared.waiting.load(Ordering::SeqCst) {
             return;
         }
-        let idle = registry.open.values().filter(|open| !open.is_surplus());
-        let longest = idle
-            .filter_map(|open| Some((open.idle_since()?, open)))
-            .min_by_key(|&(since, open)| (since, open.id()));
-        let Some(connection) = longest.map(|(_, open)| open.clone()) else {
+        let Some(connection) = registry.next_spare() else {
             return;
         };
-        connection.set_surplus(true);
         registry.surplus = registry.surplus.saturating_add(1);
         drop(registry);
         connection.wake();
@@ -313,6 +317,23 @@ impl ServerKeepAlive {
 
     /// A connection is not HTTP/1 any more: a drain need not wait for it.
     pub(super) fn on_opaque(&self) {
+        let mut registry = self.registry();
+        registry.http1 = registry.http1.saturating_sub(1);
+        drop(registry);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// A listener accepts connections.
+    pub(super) fn on_listener(&self) {
+        let mut registry = self.registry();
+        registry.listeners = registry.listeners.saturating_add(1);
+    }
+
+    /// A listener accepts no more.
+    pub(super) fn on_listener_closed(&self) {
+        let mut registry = self.registry();
+        registry.listeners = registry.listeners.saturating_sub(1);
+        drop(registry);
         self.shared.changed.notify_waiters();
     }
 
@@ -326,6 +347,9 @@ impl ServerKeepAlive {
         let requests = connection.requests();
         let mut registry = self.registry();
         let entry = registry.open.remove(&connection.id());
+        if !connection.is_opaque() {
+            registry.http1 = registry.http1.saturating_sub(1);
+        }
         if connection.set_surplus(false) {
             registry.surplus = registry.surplus.saturating_sub(1);
         }
@@ -398,10 +422,11 @@ impl ServerKeepAlive {
         }
     }
 
-    /// Whether a connection is open that is HTTP/1.
-    pub(super) fn has_http1(&self) -> bool {
+    /// Whether no connection comes any more, and none is open that is HTTP/1.
+    pub(super) fn is_drained(&self) -> bool {
         let registry = self.registry();
-        registry.open.values().any(|open| !open.is_opaque())
+        let is_waiting = self.shared.waiting.load(Ordering::SeqCst) > 0;
+        registry.listeners == 0 && registry.http1 == 0 && !is_waiting
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -420,6 +445,42 @@ impl fmt::Debug for ServerKeepAlive {
     }
 }
 
+impl Registry {
+    /// Marks the connection that has been idle for longest, new ones last, to make room.
+    fn next_spare(&mut self) -> Option<ServedConnection> {
+        if let Some(connection) = self.pop_spare() {
+            return Some(connection);
+        }
+        // All connections are looked at once for many of them, not for each.
+        let open = self.open.values().filter(|open| !open.is_surplus());
+        let spare = open.filter_map(|open| Some((open.is_new(), open.spare_since()?, open.id())));
+        let mut spare: Vec<_> = spare.collect();
+        spare.sort_unstable_by(|one, other| other.cmp(one));
+        self.spare = spare
+            .into_iter()
+            .map(|(_, since, id)| (since, id))
+            .collect();
+        self.pop_spare()
+    }
+
+    fn pop_spare(&mut self) -> Option<ServedConnection> {
+        while let Some((since, id)) = self.spare.pop() {
+            let Some(connection) = self.open.get(&id) else {
+                continue;
+            };
+            if connection.spare_since() != Some(since) {
+                continue;
+            }
+            connection.set_surplus(true);
+            // It may have got a request meanwhile, and not seen that it was to make room.
+            if connection.spare_since().is_some() || !connection.set_surplus(false) {
+                return Some(connection.clone());
+            }
+        }
+        None
+    }
+}
+
 /// Counts one who waits for room.
 struct Waiting<'a>(&'a ServerKeepAlive);
 
@@ -433,6 +494,7 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.shared.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.0.shared.changed.notify_waiters();
     }
 }
 

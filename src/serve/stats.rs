@@ -18,7 +18,7 @@ pub struct ServerStats {
     pub idle: u64,
     /// Open connections that are not HTTP/1 now: HTTP/2, upgraded, tunnels, or not understood.
     pub opaque: u64,
-    /// Requests so far, on connections that their service knows.
+    /// HTTP/1 requests so far, on connections that their service knows.
     pub requests: u64,
     /// Responses so far that said `Connection: close`, by reason.
     pub last_responses: LastResponses,

@@ -1,8 +1,9 @@
 //! The transport wrapper: moves bytes, reports what moved, and applies the verdict.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
@@ -97,8 +98,7 @@ impl<T> IdleStream<T> {
     }
 
     /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not.
-    fn decide(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<ServerCloseCause> {
-        self.as_mut().set_reader(cx);
+    fn decide(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<ServerCloseCause> {
         let this = self.project();
         let server = this.connection.server();
         let is_surplus = this.connection.is_surplus();
@@ -117,38 +117,26 @@ impl<T> IdleStream<T> {
         }
     }
 
-    /// A read found nothing. Returns whether the connection ends.
-    fn on_nothing(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        let cause = self.as_mut().decide(cx);
-        if let Some(cause) = cause {
-            self.end(cause);
-        }
-        cause.is_some()
-    }
-
-    fn on_read(self: Pin<&mut Self>, bytes: &[u8]) {
+    /// Reports bytes that were read.
+    fn on_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) {
         if self.served.mode() == Mode::Opaque {
             return;
         }
         let now = self.now();
-        let this = self.project();
+        let this = self.as_mut().project();
+        let server = this.connection.server();
+        let before = this.served.spare_since(server.policy_ref());
         let idle_since = this.served.idle_since();
         let opaque = this.served.on_read(bytes, now);
-        if let Some(since) = idle_since {
-            this.connection.set_idle_since(None);
-            if this.connection.is_surplus() && this.connection.set_surplus(false) {
-                this.connection.server().on_not_surplus();
-            }
-            let id = this.connection.id();
-            this.connection
-                .server()
-                .tell(id, || ServerEventKind::RequestBegun {
-                    idle_before: now.monotonic_since(&since).duration(),
-                });
+        if let (Some(since), None) = (idle_since, this.served.idle_since()) {
+            server.tell(this.connection.id(), || ServerEventKind::RequestBegun {
+                idle_before: now.monotonic_since(&since).duration(),
+            });
         }
-        on_opaque(this.connection, opaque);
+        self.on_bytes(cx, before, opaque);
     }
 
+    /// Reports how much of the buffers was written.
     fn on_written<'a>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,7 +148,9 @@ impl<T> IdleStream<T> {
         }
         let now = self.now();
         let this = self.as_mut().project();
-        let was_idle = this.served.mode() == Mode::Idle;
+        let before = this
+            .served
+            .spare_since(this.connection.server().policy_ref());
         let mut left = written;
         let pieces = bufs.into_iter().map(|buf| {
             let piece = buf.get(..left).unwrap_or(buf);
@@ -168,44 +158,66 @@ impl<T> IdleStream<T> {
             piece
         });
         let opaque = this.served.on_written(pieces, now);
-        on_opaque(this.connection, opaque);
-        if !was_idle && self.served.mode() == Mode::Idle {
-            self.as_mut().on_idle(cx);
-            let id = self.connection.id();
-            self.connection
-                .server()
-                .tell(id, || ServerEventKind::ResponseEnded);
+        self.on_bytes(cx, before, opaque);
+    }
+
+    /// Bytes were read or written. The connection may have become opaque or idle.
+    fn on_bytes(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        spare_before: Option<Moment>,
+        opaque: Option<OpaqueReason>,
+    ) {
+        if let Some(reason) = opaque {
+            let connection = &self.connection;
+            connection.set_opaque();
+            connection.server().on_opaque();
+            let id = connection.id();
+            let kind = || ServerEventKind::BecameOpaque { reason };
+            connection.server().tell(id, kind);
+        }
+        if self.as_mut().on_change(cx, spare_before) {
+            let connection = &self.connection;
+            let kind = || ServerEventKind::ResponseEnded;
+            connection.server().tell(connection.id(), kind);
         }
     }
 
-    /// A flush has begun to wait, waits, or has ended after that.
+    /// Reports a flush that waits, or has ended after that.
     fn on_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>, is_flushed: bool) {
         let now = self.now();
         let this = self.as_mut().project();
+        let before = this
+            .served
+            .spare_since(this.connection.server().policy_ref());
         this.served.on_flush(is_flushed, now);
-        this.connection.set_idle_since(this.served.idle_since());
-        if is_flushed && self.served.mode() == Mode::Idle {
-            self.on_idle(cx);
-        }
+        self.on_change(cx, before);
     }
 
-    /// The connection has become idle. hyper does not read again if its last read found nothing, so the timer is set here.
-    fn on_idle(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        self.connection.set_idle_since(self.served.idle_since());
-        self.connection.server().on_idle();
-        if self.as_mut().decide(cx).is_some() {
+    /// Passes on that the connection has become idle, or is not any more. Returns whether it has.
+    fn on_change(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        spare_before: Option<Moment>,
+    ) -> bool {
+        let this = self.as_mut().project();
+        let server = this.connection.server();
+        let spare_since = this.served.spare_since(server.policy_ref());
+        if spare_since == spare_before {
+            return false;
+        }
+        if this.connection.set_spare_since(spare_since) {
+            server.on_not_surplus();
+        }
+        if this.served.idle_since().is_none() {
+            return false;
+        }
+        server.on_idle();
+        // hyper does not read again if its last read found nothing, so the timer is set here.
+        if self.decide(cx).is_some() {
             cx.waker().wake_by_ref();
         }
-    }
-}
-
-fn on_opaque(connection: &ServedConnection, reason: Option<OpaqueReason>) {
-    if let Some(reason) = reason {
-        connection.set_idle_since(None);
-        connection.set_opaque();
-        let server = connection.server();
-        server.on_opaque();
-        server.tell(connection.id(), || ServerEventKind::BecameOpaque { reason });
+        true
     }
 }
 
@@ -218,10 +230,24 @@ impl<T: AsyncRead> AsyncRead for IdleStream<T> {
         if self.as_mut().is_cut() {
             return Poll::Ready(Ok(()));
         }
+        self.as_mut().set_reader(cx);
         let before = buf.filled().len();
         // What has arrived counts, however late it is.
-        match self.as_mut().project().transport.poll_read(cx, buf) {
-            Poll::Pending if self.as_mut().on_nothing(cx) => Poll::Ready(Ok(())),
+        let mut read = self.as_mut().project().transport.poll_read(cx, buf);
+        if read.is_pending() {
+            let Some(cause) = self.as_mut().decide(cx) else {
+                return Poll::Pending;
+            };
+            // To a task that has used up its cooperative budget, tokio's transports say that there is nothing.
+            let mut transport = self.as_mut().project().transport;
+            let looked = poll_fn(|cx| transport.as_mut().poll_read(cx, buf));
+            read = pin!(tokio::task::unconstrained(looked)).poll(cx);
+            if read.is_pending() {
+                self.end(cause);
+                return Poll::Ready(Ok(()));
+            }
+        }
+        match read {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => {
                 self.end(ServerCloseCause::Error);
@@ -230,7 +256,7 @@ impl<T: AsyncRead> AsyncRead for IdleStream<T> {
             Poll::Ready(Ok(())) => {
                 let bytes = buf.filled().get(before..).unwrap_or_default();
                 if !bytes.is_empty() {
-                    self.on_read(bytes);
+                    self.on_read(cx, bytes);
                 } else if buf.remaining() > 0 {
                     self.end(ServerCloseCause::Client);
                 }
@@ -242,12 +268,20 @@ impl<T: AsyncRead> AsyncRead for IdleStream<T> {
 
 impl<T: AsyncWrite> IdleStream<T> {
     /// Before a write: whether it may be tried.
-    fn before_write(self: Pin<&mut Self>) -> io::Result<()> {
+    fn before_write(mut self: Pin<&mut Self>, cx: &Context<'_>) -> io::Result<()> {
+        self.as_mut().set_reader(cx);
         if self.is_cut() {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the server has ended its connections",
-            ));
+            return Err(ended());
+        }
+        Ok(())
+    }
+
+    /// The transport takes no more for now. Returns an error if the connection has had its time.
+    fn on_blocked(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> io::Result<()> {
+        self.connection.set_writer(cx.waker());
+        if let Some(cause) = self.as_mut().decide(cx) {
+            self.end(cause);
+            return Err(ended());
         }
         Ok(())
     }
@@ -259,7 +293,7 @@ impl<T: AsyncWrite> IdleStream<T> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         match &written {
-            Poll::Pending => self.connection.set_writer(cx.waker()),
+            Poll::Pending => self.on_blocked(cx)?,
             Poll::Ready(Ok(written)) => self.on_written(cx, bufs, *written),
             Poll::Ready(Err(_)) => self.as_mut().end(ServerCloseCause::Error),
         }
@@ -273,7 +307,7 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.as_mut().before_write()?;
+        self.as_mut().before_write(cx)?;
         let written = self.as_mut().project().transport.poll_write(cx, buf);
         self.after_write(cx, [buf], written)
     }
@@ -283,7 +317,7 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.as_mut().before_write()?;
+        self.as_mut().before_write(cx)?;
         let written = self
             .as_mut()
             .project()
@@ -297,16 +331,31 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.as_mut().before_write(cx)?;
         let flushed = self.as_mut().project().transport.poll_flush(cx);
         if self.served.is_flushing() || flushed.is_pending() {
-            self.on_flush(cx, flushed.is_ready());
+            self.as_mut().on_flush(cx, flushed.is_ready());
+        }
+        if flushed.is_pending() {
+            self.on_blocked(cx)?;
         }
         flushed
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().transport.poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.as_mut().before_write(cx)?;
+        let shut_down = self.as_mut().project().transport.poll_shutdown(cx);
+        if shut_down.is_pending() {
+            self.connection.set_writer(cx.waker());
+        }
+        shut_down
     }
+}
+
+/// The error of a write when the connection has ended.
+fn ended() -> io::Error {
+    let reason = "the server has ended its connection";
+    io::Error::new(io::ErrorKind::ConnectionAborted, reason)
 }
 
 #[pinned_drop]
@@ -319,6 +368,7 @@ impl<T> PinnedDrop for IdleStream<T> {
         let connection = &self.connection;
         let age = since(connection.accepted()).duration();
         connection.server().on_closed(connection, cause, idle, age);
+        connection.forget_tasks();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Both directions of one connection.
 
+use std::collections::VecDeque;
+
 use super::body::Body;
 use super::head::{Coding, Head, Kind, Length, Method, Start};
 use crate::proto::hint::Parsed;
@@ -56,7 +58,7 @@ enum Side {
 #[derive(Debug)]
 struct Pipelined {
     /// The methods of those behind it, the oldest first.
-    methods: Vec<Option<Method>>,
+    methods: VecDeque<Option<Method>>,
     /// The last of them.
     last: Side,
 }
@@ -71,8 +73,8 @@ impl Side {
     }
 }
 
-/// How many requests may be sent behind the one that is answered.
-const MAX_PIPELINED: usize = 128;
+/// How many requests may be sent behind the one that is answered: more than fit into what hyper reads ahead.
+const MAX_PIPELINED: usize = 32 * 1024;
 
 /// Follows both directions of one connection.
 #[derive(Debug)]
@@ -112,10 +114,14 @@ impl Tracker {
         }
     }
 
-    /// Whether no request is open.
+    /// Whether no request is open. Empty lines before a request are none.
     #[cfg(any(feature = "server", test))]
     pub(crate) fn is_between_exchanges(&self) -> bool {
-        matches!(self.request, Side::Waiting)
+        match &self.request {
+            Side::Waiting => true,
+            Side::Head(head) => !head.is_begun() && !self.is_response_begun(),
+            Side::Body(_) | Side::Done | Side::Pipelined(_) => false,
+        }
     }
 
     /// Whether the head of the only open request has not ended, and nothing was answered.
@@ -260,7 +266,7 @@ impl Tracker {
         let rest = head.feed(bytes)?;
         if let Some(Start::Request(method)) = head.start() {
             let pipelined = match &mut self.request {
-                Side::Pipelined(pipelined) => pipelined.methods.last_mut(),
+                Side::Pipelined(pipelined) => pipelined.methods.back_mut(),
                 _ => None,
             };
             *pipelined.unwrap_or(&mut self.method) = Some(method);
@@ -320,13 +326,13 @@ impl Tracker {
         }
         match &mut self.request {
             Side::Pipelined(pipelined) if pipelined.methods.len() < MAX_PIPELINED => {
-                pipelined.methods.push(None);
+                pipelined.methods.push_back(None);
                 pipelined.last = Side::Waiting;
             }
             Side::Pipelined(_) => return Err(OpaqueReason::Unrecognized),
             request => {
                 *request = Side::Pipelined(Box::new(Pipelined {
-                    methods: vec![None],
+                    methods: VecDeque::from([None]),
                     last: Side::Waiting,
                 }));
             }
@@ -341,7 +347,7 @@ impl Tracker {
             return false;
         };
         self.response = Side::Waiting;
-        self.method = pipelined.methods.remove(0);
+        self.method = pipelined.methods.pop_front().flatten();
         if pipelined.methods.is_empty() {
             self.request = std::mem::replace(&mut pipelined.last, Side::Waiting);
         }

@@ -172,36 +172,39 @@ fn a_response_to_head_among_pipelined_requests_has_no_body() {
 #[test]
 fn as_many_requests_may_be_pipelined_as_are_followed() {
     let mut served = new();
-    served.on_read(&GET.repeat(1 + 128), at(0));
-    for _ in 0..=128 {
+    let most = 32 * 1024;
+    served.on_read(&GET.repeat(1 + most), at(0));
+    for _ in 0..=most {
         assert_stays(&served, &policy());
         assert_eq!(served.on_written([OK], at(0)), None);
     }
     assert_ends(&served, &policy(), 7, ServerCloseCause::IdleTimeout);
     assert_eq!(
-        served.on_read(&GET.repeat(2 + 128), at(0)),
+        served.on_read(&GET.repeat(2 + most), at(0)),
         Some(OpaqueReason::Unrecognized)
     );
 }
 
 #[test]
-fn what_is_not_http1_is_left_alone() {
+fn what_is_not_http1_any_more_is_left_alone() {
     let upgraded = |served: &mut Served| {
         served.on_read(GET, at(0));
         served.on_written([&b"HTTP/1.1 101 Switching Protocols\r\n\r\n"[..]], at(0))
     };
-    let http2 = |served: &mut Served| served.on_read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", at(0));
     let tunnel = |served: &mut Served| {
         served.on_read(b"CONNECT a:1 HTTP/1.1\r\n\r\n", at(0));
         served.on_written([&b"HTTP/1.1 200 OK\r\n\r\n"[..]], at(0))
     };
-    let garbage = |served: &mut Served| served.on_read(b"\x16\x03\x01", at(0));
+    let http2 = |served: &mut Served| {
+        let reason = served.on_read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", at(0));
+        served.on_written([&b"settings"[..]], at(0));
+        reason
+    };
     type Bytes<'a> = &'a dyn Fn(&mut Served) -> Option<OpaqueReason>;
-    let cases: [(Bytes<'_>, OpaqueReason); 4] = [
+    let cases: [(Bytes<'_>, OpaqueReason); 3] = [
         (&upgraded, OpaqueReason::Upgrade),
-        (&http2, OpaqueReason::Http2),
         (&tunnel, OpaqueReason::Tunnel),
-        (&garbage, OpaqueReason::Unrecognized),
+        (&http2, OpaqueReason::Http2),
     ];
     for (bytes, reason) in cases {
         let mut served = new();
@@ -211,18 +214,57 @@ fn what_is_not_http1_is_left_alone() {
             .age_grace(Duration::ZERO);
         assert_stays(&served, &policy);
         assert_eq!(served.mode(), Mode::Opaque);
+        assert_eq!(served.spare_since(&policy), None);
     }
 }
 
 #[test]
-fn the_preface_of_http2_in_pieces_is_a_head_until_it_is_known() {
+fn what_is_not_understood_is_left_alone_until_its_place_is_needed() {
     let mut served = new();
-    served.on_read(b"PRI * HT", at(0));
-    assert_ends(&served, &policy(), 30, ServerCloseCause::SlowHead);
+    let reason = served.on_read(b"\x16\x03\x01", at(1));
+    assert_eq!(reason, Some(OpaqueReason::Unrecognized));
+    for time in [2, 3] {
+        served.on_read(b"x", at(time));
+    }
+    served.on_written([&b"y"[..]], at(4));
+    assert_eq!(served.limit(&policy(), false), None);
+    assert_eq!(served.idle_since(), None);
+    // After as long as an idle one is kept.
+    assert_eq!(served.spare_since(&policy()), Some(at(11)));
+    let limit = served.limit(&policy(), true).unwrap();
+    assert!(matches!(limit.verdict(&at(10)), Verdict::Stay { .. }));
     assert_eq!(
-        served.on_read(b"TP/2.0\r\n", at(1)),
-        Some(OpaqueReason::Http2)
+        limit.verdict(&at(11)),
+        Verdict::Close(ServerCloseCause::Cap)
     );
+}
+
+#[test]
+fn a_preface_of_http2_is_a_head_until_the_server_answers() {
+    let mut served = new();
+    served.on_read(b"PRI * HT", at(1));
+    assert_ends(&served, &policy(), 31, ServerCloseCause::SlowHead);
+    let reason = served.on_read(b"TP/2.0\r\n", at(2));
+    assert_eq!(reason, Some(OpaqueReason::Http2));
+    served.on_read(b"\r\n", at(3));
+    assert_ends(&served, &policy(), 31, ServerCloseCause::SlowHead);
+    served.on_read(b"SM\r\n\r\n", at(4));
+    served.on_written([&b"settings"[..]], at(4));
+    assert_stays(&served, &policy());
+}
+
+#[test]
+fn an_empty_line_behind_a_request_begins_no_other() {
+    let mut served = idle_at(0);
+    for (time, bytes) in [(1, &b"\r"[..]), (2, b"\n"), (3, b"\r\n")] {
+        served.on_read(bytes, at(time));
+        assert_ends(&served, &policy(), 7, ServerCloseCause::IdleTimeout);
+    }
+    served.on_read(b"G", at(4));
+    assert_ends(&served, &policy(), 34, ServerCloseCause::SlowHead);
+    served.on_read(&GET[1..], at(5));
+    served.on_written([OK], at(6));
+    assert_ends(&served, &policy(), 13, ServerCloseCause::IdleTimeout);
 }
 
 #[test]
@@ -258,8 +300,11 @@ fn a_wall_clock_that_is_set_ends_nothing() {
 
 #[test]
 fn only_an_idle_connection_makes_room() {
-    let surplus = |served: &Served| served.limit(&policy(), true).unwrap().verdict(&at(1));
-    assert_eq!(surplus(&new()), Verdict::Close(ServerCloseCause::Cap));
+    let surplus = |served: &Served| served.limit(&policy(), true).unwrap().verdict(&at(0));
+    // The first request of a new connection is on its way.
+    assert!(matches!(surplus(&new()), Verdict::Stay { .. }));
+    let limit = new().limit(&policy(), true).unwrap();
+    assert_eq!(limit.verdict(&at(1)), Verdict::Close(ServerCloseCause::Cap));
     assert_eq!(surplus(&idle_at(0)), Verdict::Close(ServerCloseCause::Cap));
     let mut served = idle_at(0);
     served.on_read(b"G", at(0));

@@ -2,7 +2,7 @@
 
 use tokio::time::sleep;
 
-use super::support::{five_seconds, seconds, serve};
+use super::support::{five_seconds, seconds, serve, settle};
 
 #[tokio::test(start_paused = true)]
 async fn the_connection_that_was_idle_for_longest_makes_room() {
@@ -75,6 +75,58 @@ async fn a_flood_of_idle_connections_keeps_nobody_out() {
     let stats = keep_alive.stats();
     assert_eq!((stats.open, stats.closed.cap), (50, 951), "{stats}");
     drop(flood);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_became_idle_with_the_end_of_its_request_makes_room() {
+    let policy = five_seconds().timeout(seconds(1_000)).max_connections(1);
+    let (network, keep_alive) = serve(policy);
+    let mut early = network.connect();
+    // Refused before all of its body is read, which hyper does behind the response.
+    let head = "POST /none HTTP/1.1\r\nhost: a\r\ncontent-length: 10000\r\n\r\n";
+    early.send(&format!("{head}{}", "x".repeat(10_000))).await;
+    assert_eq!(early.answer().await.unwrap().status(), "404");
+    settle().await;
+    assert_eq!(keep_alive.stats().idle, 1);
+
+    let mut newcomer = network.connect();
+    assert_eq!(newcomer.get("/").await.status(), "200");
+    assert_eq!(early.end().await, seconds(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_connection_has_a_second_for_its_first_request() {
+    let policy = five_seconds().timeout(seconds(1_000)).max_connections(1);
+    let (network, _) = serve(policy);
+    let mut new = network.connect();
+    settle().await;
+    let mut newcomer = network.connect();
+    settle().await;
+    assert_eq!(new.get("/").await.status(), "200");
+    assert_eq!(new.end().await, seconds(0));
+    assert_eq!(newcomer.get("/").await.status(), "200");
+    let mut third = network.connect();
+    assert_eq!(third.get("/").await.status(), "200");
+    assert_eq!(newcomer.end().await, seconds(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_what_is_not_understood_keeps_others_out_no_longer_than_idle_ones() {
+    let (network, keep_alive) = serve(five_seconds().max_connections(50));
+    let mut flood = Vec::new();
+    for _ in 0..50 {
+        let mut client = network.connect();
+        let blanks = " ".repeat(2_000);
+        let head = format!("GET / HTTP/1.1\r\ncontent-length:{blanks}0\r\nhost: a");
+        client.send(&head).await;
+        flood.push(client);
+    }
+    settle().await;
+    assert_eq!(keep_alive.stats().opaque, 50);
+    let mut newcomer = network.connect();
+    let before = tokio::time::Instant::now();
+    assert_eq!(newcomer.get("/").await.status(), "200");
+    assert!(before.elapsed() <= seconds(7), "{:?}", before.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

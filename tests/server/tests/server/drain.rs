@@ -132,6 +132,46 @@ async fn at_the_hard_end_what_is_open_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_reads_no_more_of_a_request_is_cut_too() {
+    let (network, keep_alive, served) = serve_until_drained();
+    let mut upload = network.connect();
+    upload
+        .send(&format!(
+            "POST /hang HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n{}",
+            "x".repeat(60_000)
+        ))
+        .await;
+    settle().await;
+    keep_alive.drain().cut();
+    settle().await;
+    assert!(served.is_finished(), "{}", keep_alive.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_of_ones_own_learns_when_to_stop() {
+    let keep_alive = ServerKeepAlive::new(five_seconds()).unwrap();
+    let drain = keep_alive.drain();
+    let stopped = tokio::time::timeout(seconds(9), drain.accepting_stopped());
+    assert!(stopped.await.is_err());
+    drain.begin();
+    let stopped = tokio::time::timeout(seconds(9), drain.accepting_stopped());
+    assert!(stopped.await.is_err());
+    drain.stop_accepting();
+    drain.accepting_stopped().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_tasks_budget_may_have_connected() {
+    let (network, keep_alive, served) = serve_until_drained();
+    let mut connected: Vec<_> = (0..1_000).map(|_| network.connect()).collect();
+    keep_alive.drain().stop_accepting();
+    for client in &mut connected {
+        assert_eq!(client.get("/").await.field("connection"), Some("close"));
+    }
+    served.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_of_it_ends_as_soon_as_nothing_is_left() {
     let (network, keep_alive, _served) = serve_until_drained();
     let mut idle = network.connect();

@@ -89,6 +89,13 @@ pub(crate) fn app() -> Router {
         )
         .route("/stream", get(in_pieces))
         .route(
+            "/hang",
+            any(|request: Request| async move {
+                std::future::pending::<()>().await;
+                drop(request);
+            }),
+        )
+        .route(
             "/own",
             get(|| async { ([("keep-alive", "timeout=20")], "own") }),
         )
