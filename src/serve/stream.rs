@@ -98,7 +98,11 @@ impl<T> IdleStream<T> {
     }
 
     /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not.
-    fn decide(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<ServerCloseCause> {
+    fn decide(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<ServerCloseCause> {
+        // Whoever writes here drives the connection. Another task may write once it is upgraded.
+        if self.served.mode() != Mode::Opaque {
+            self.as_mut().set_reader(cx);
+        }
         let this = self.project();
         let server = this.connection.server();
         let is_surplus = this.connection.is_surplus();
@@ -268,8 +272,7 @@ impl<T: AsyncRead> AsyncRead for IdleStream<T> {
 
 impl<T: AsyncWrite> IdleStream<T> {
     /// Before a write: whether it may be tried.
-    fn before_write(mut self: Pin<&mut Self>, cx: &Context<'_>) -> io::Result<()> {
-        self.as_mut().set_reader(cx);
+    fn before_write(self: Pin<&mut Self>) -> io::Result<()> {
         if self.is_cut() {
             return Err(ended());
         }
@@ -307,7 +310,7 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.as_mut().before_write(cx)?;
+        self.as_mut().before_write()?;
         let written = self.as_mut().project().transport.poll_write(cx, buf);
         self.after_write(cx, [buf], written)
     }
@@ -317,7 +320,7 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.as_mut().before_write(cx)?;
+        self.as_mut().before_write()?;
         let written = self
             .as_mut()
             .project()
@@ -331,7 +334,7 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.as_mut().before_write(cx)?;
+        self.as_mut().before_write()?;
         let flushed = self.as_mut().project().transport.poll_flush(cx);
         if self.served.is_flushing() || flushed.is_pending() {
             self.as_mut().on_flush(cx, flushed.is_ready());
@@ -343,7 +346,7 @@ impl<T: AsyncWrite> AsyncWrite for IdleStream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.as_mut().before_write(cx)?;
+        self.as_mut().before_write()?;
         let shut_down = self.as_mut().project().transport.poll_shutdown(cx);
         if shut_down.is_pending() {
             self.connection.set_writer(cx.waker());

@@ -1,6 +1,7 @@
 //! The end of a server, in two phases.
 
 use http_keepalive::ServerKeepAlive;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -145,6 +146,30 @@ async fn a_handler_that_reads_no_more_of_a_request_is_cut_too() {
     keep_alive.drain().cut();
     settle().await;
     assert!(served.is_finished(), "{}", keep_alive.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_connection_that_one_task_reads_and_another_writes_is_cut_too() {
+    let keep_alive = ServerKeepAlive::new(five_seconds()).unwrap();
+    let (client, server) = tokio::io::duplex(64);
+    let stream = keep_alive.admit(server).await;
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (mut from_server, mut to_server) = tokio::io::split(client);
+    let upgrade = b"GET / HTTP/1.1\r\n\r\n";
+    to_server.write_all(upgrade).await.unwrap();
+    reader.read_exact(&mut [0; 18]).await.unwrap();
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    writer.write_all(switched).await.unwrap();
+    let reading = tokio::spawn(async move { reader.read(&mut [0; 8]).await });
+    settle().await;
+    let writing = tokio::spawn(async move {
+        writer.write_all(b"from another task").await.unwrap();
+        writer
+    });
+    let _writer = writing.await.unwrap();
+    from_server.read_exact(&mut [0; 20]).await.unwrap();
+    keep_alive.drain().cut();
+    assert_eq!(reading.await.unwrap().unwrap(), 0, "the read ends");
 }
 
 #[tokio::test(start_paused = true)]
