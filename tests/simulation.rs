@@ -181,15 +181,15 @@ fn a_connection_holds_little_memory_however_much_it_has_carried() {
         held(Parts::Both, 1, bodies.clone());
 
         let held = |parts, exchanges| held(parts, exchanges, bodies.clone());
-        let [bare, bare_later] = [1, 30].map(|exchanges| held(Parts::None, exchanges));
-        let [ours, ours_later] = [1, 30].map(|exchanges| held(Parts::Both, exchanges));
+        let [bare, bare_later] = [1, 15].map(|exchanges| held(Parts::None, exchanges));
+        let [ours, ours_later] = [1, 15].map(|exchanges| held(Parts::Both, exchanges));
 
         let more = (ours - bare) / connections;
         let growth = ((ours_later - ours) - (bare_later - bare)) / connections;
         assert!(more < 2_000, "{bodies:?}: {more} bytes a connection");
         assert!(
             growth < 64,
-            "{bodies:?}: {growth} bytes a connection more after 30 exchanges"
+            "{bodies:?}: {growth} bytes a connection more after 15 exchanges"
         );
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::support::exchanges::{KINDS, Kind, Parts, exchanges};
 
-/// The heap allocations of 300 exchanges.
+/// The heap allocations of 100 exchanges.
 fn allocations(kind: Kind, parts: Parts) -> u64 {
-    exchanges(kind, parts, 300, 1, |run| {
+    exchanges(kind, parts, 100, 1, |run| {
         allocation_counter::measure(run).count_total
     })
 }
@@ -18,7 +18,7 @@ fn an_exchange_takes_at_most_one_allocation_more_than_a_bare_one() {
 
         for parts in [Parts::Connector, Parts::Layer, Parts::Both] {
             let more = allocations(kind, parts).saturating_sub(bare);
-            assert!(more <= 310, "{}: {parts:?}", kind.name);
+            assert!(more <= 110, "{}: {parts:?}", kind.name);
         }
     }
 }

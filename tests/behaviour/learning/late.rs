@@ -65,8 +65,8 @@ const LEARNS: [Learn; 2] = [Learn::Shorten, Learn::Full];
 #[tokio::test(start_paused = true)]
 async fn what_is_found_late_costs_two_requests_at_most_whatever_the_gaps() {
     let (mut plain_lost, mut off_lost) = (0, 0);
-    for seed in 0..8 {
-        let timeout = MILLISECOND * (300 + 465 * seed as u32);
+    for seed in 0..4 {
+        let timeout = MILLISECOND * (300 + 930 * seed as u32);
         let origin = || Origin::new(move || Plan::fin(timeout));
         let gaps = gaps(timeout, seed);
         for at_once in [1, 2] {
@@ -91,7 +91,7 @@ async fn what_is_found_late_costs_two_requests_at_most_whatever_the_gaps() {
         let client = guarded(&off, origin.connector());
         off_lost += ask_late(&origin, &client, 1, &gaps).await.lost;
     }
-    assert!(plain_lost > 80 && off_lost > 80, "{plain_lost}, {off_lost}");
+    assert!(plain_lost > 40 && off_lost > 40, "{plain_lost}, {off_lost}");
 }
 
 /// The same gaps over and over, as a program has them that does the same over and over.
@@ -126,7 +126,7 @@ async fn a_program_that_is_driven_call_by_call_loses_two_requests_at_most() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_open_but_dead_costs_two_requests_at_most() {
     let (mut lost, mut off_lost) = ([0; 2], 0);
-    for seed in 0..15 {
+    for seed in 0..8 {
         let mut random = XorShiftRng::seed_from_u64(seed);
         let mut gap = || {
             (
@@ -151,7 +151,7 @@ async fn a_connection_that_is_open_but_dead_costs_two_requests_at_most() {
         off_lost += ask_late(&origin, &client, 2, &gaps).await.lost;
     }
     println!("{lost:?}, {off_lost}");
-    assert!(off_lost >= 150, "{off_lost}");
+    assert!(off_lost >= 80, "{off_lost}");
 }
 
 /// Something in between forgets connections, and says so to nobody. The policy is safe.
