@@ -305,7 +305,7 @@ fn any_operation() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2_000,
+        cases: 1_000,
         // A failure is to become a seed, not a file beside the sources.
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -74,7 +74,7 @@ async fn without_this_crate_a_connection_is_reused_whatever_the_server_may_think
 mod in_the_instant_of_the_deadline {
     use super::*;
 
-    const TRIES: usize = 2_000;
+    const TRIES: usize = 1_000;
 
     /// tokio's clock, and a timer that never fires: what is left is the check before the read.
     #[derive(Debug)]
