@@ -50,7 +50,14 @@ enum Side {
     Body(Body),
     /// The message is complete, and that of the other direction is not.
     Done,
-    /// Requests were begun before the ones ahead of them were answered.
+}
+
+/// The requests that are not answered.
+#[derive(Debug)]
+enum Requests {
+    One(Side),
+    /// Others were begun before the one ahead of them was answered. Not a kind of side: a side that may hold a side takes
+    /// longer to drop.
     Pipelined(Box<Pipelined>),
 }
 
@@ -68,7 +75,7 @@ impl Side {
         match self {
             Self::Waiting => Extent::Nothing,
             Self::Head(_) | Self::Body(_) => Extent::Part,
-            Self::Done | Self::Pipelined(_) => Extent::All,
+            Self::Done => Extent::All,
         }
     }
 }
@@ -79,7 +86,7 @@ const MAX_PIPELINED: usize = 32 * 1024;
 /// Follows both directions of one connection.
 #[derive(Debug)]
 pub(crate) struct Tracker {
-    request: Side,
+    requests: Requests,
     /// The response to the oldest request that is not answered.
     response: Side,
     /// The method of that request, once its request line is complete.
@@ -95,7 +102,7 @@ pub(crate) struct Tracker {
 impl Tracker {
     pub(crate) fn new() -> Self {
         Self {
-            request: Side::Waiting,
+            requests: Requests::One(Side::Waiting),
             response: Side::Waiting,
             method: None,
             status: 0,
@@ -117,17 +124,17 @@ impl Tracker {
     /// Whether no request is open. Empty lines before a request are none.
     #[cfg(any(feature = "server", test))]
     pub(crate) fn is_between_exchanges(&self) -> bool {
-        match &self.request {
-            Side::Waiting => true,
-            Side::Head(head) => !head.is_begun() && !self.is_response_begun(),
-            Side::Body(_) | Side::Done | Side::Pipelined(_) => false,
+        match &self.requests {
+            Requests::One(Side::Waiting) => true,
+            Requests::One(Side::Head(head)) => !head.is_begun() && !self.is_response_begun(),
+            _ => false,
         }
     }
 
     /// Whether the head of the only open request has not ended, and nothing was answered.
     #[cfg(any(feature = "server", test))]
     pub(crate) fn is_first_head_open(&self) -> bool {
-        matches!(self.request, Side::Head(_)) && !self.is_response_begun()
+        matches!(self.requests, Requests::One(Side::Head(_))) && !self.is_response_begun()
     }
 
     /// The status of the last response whose head was completed; 0 before the first.
@@ -145,9 +152,14 @@ impl Tracker {
     pub(super) fn kept(&self) -> usize {
         let kept = |side: &Side| match side {
             Side::Head(head) => head.kept(),
-            Side::Waiting | Side::Body(_) | Side::Done | Side::Pipelined(_) => 0,
+            Side::Waiting | Side::Body(_) | Side::Done => 0,
         };
-        kept(&self.request).saturating_add(kept(&self.response))
+        match &self.requests {
+            Requests::One(request) => kept(request).saturating_add(kept(&self.response)),
+            Requests::Pipelined(pipelined) => {
+                kept(&pipelined.last).saturating_add(kept(&self.response))
+            }
+        }
     }
 
     /// Whether the response in flight lasts until EOF.
@@ -157,7 +169,10 @@ impl Tracker {
 
     /// How much of the request in flight was written.
     pub(crate) fn written(&self) -> Extent {
-        self.request.extent()
+        match &self.requests {
+            Requests::One(request) => request.extent(),
+            Requests::Pipelined(_) => Extent::All,
+        }
     }
 
     /// How much of the response in flight was read, other than interim ones that are complete.
@@ -199,14 +214,14 @@ impl Tracker {
                     rest
                 }
                 // Another request before this one was answered.
-                Side::Done | Side::Pipelined(_) => {
+                Side::Done => {
                     self.begin_pipelined()?;
                     continue;
                 }
             };
             let Some(rest) = rest else { break };
             bytes = rest;
-            if matches!(self.request, Side::Done) {
+            if matches!(self.requests, Requests::One(Side::Done)) {
                 progress.ended |= self.end_exchange();
             }
         }
@@ -216,9 +231,9 @@ impl Tracker {
     /// The request that was begun last.
     #[inline]
     fn last_request(&mut self) -> &mut Side {
-        match &mut self.request {
-            Side::Pipelined(pipelined) => &mut pipelined.last,
-            request => request,
+        match &mut self.requests {
+            Requests::One(request) => request,
+            Requests::Pipelined(pipelined) => &mut pipelined.last,
         }
     }
 
@@ -228,7 +243,7 @@ impl Tracker {
         let mut progress = Progress::default();
         while !bytes.is_empty() {
             let rest = match &mut self.response {
-                Side::Waiting if matches!(self.request, Side::Waiting) => {
+                Side::Waiting if matches!(self.requests, Requests::One(Side::Waiting)) => {
                     return Err(OpaqueReason::Unsolicited);
                 }
                 Side::Waiting => {
@@ -246,7 +261,7 @@ impl Tracker {
                     }
                     rest
                 }
-                Side::Done | Side::Pipelined(_) => return Err(OpaqueReason::Unsolicited),
+                Side::Done => return Err(OpaqueReason::Unsolicited),
             };
             let Some(rest) = rest else { break };
             bytes = rest;
@@ -265,9 +280,9 @@ impl Tracker {
     ) -> Result<Option<&'a [u8]>, OpaqueReason> {
         let rest = head.feed(bytes)?;
         if let Some(Start::Request(method)) = head.start() {
-            let pipelined = match &mut self.request {
-                Side::Pipelined(pipelined) => pipelined.methods.back_mut(),
-                _ => None,
+            let pipelined = match &mut self.requests {
+                Requests::Pipelined(pipelined) => pipelined.methods.back_mut(),
+                Requests::One(_) => None,
             };
             *pipelined.unwrap_or(&mut self.method) = Some(method);
         }
@@ -306,12 +321,13 @@ impl Tracker {
     /// `(Done, Done) => (Waiting, Waiting)`, and behind an answered request that another one follows
     /// `(*, Done) => (*, Waiting)`
     fn end_exchange(&mut self) -> bool {
-        if let Side::Pipelined(_) = self.request {
-            return self.end_pipelined();
-        }
-        let ended = matches!((&self.request, &self.response), (Side::Done, Side::Done));
+        let request = match &mut self.requests {
+            Requests::One(request) => request,
+            Requests::Pipelined(_) => return self.end_pipelined(),
+        };
+        let ended = matches!((&*request, &self.response), (Side::Done, Side::Done));
         if ended {
-            self.request = Side::Waiting;
+            *request = Side::Waiting;
             self.response = Side::Waiting;
             self.method = None;
         }
@@ -324,14 +340,14 @@ impl Tracker {
         if !self.may_pipeline {
             return Err(OpaqueReason::Unrecognized);
         }
-        match &mut self.request {
-            Side::Pipelined(pipelined) if pipelined.methods.len() < MAX_PIPELINED => {
+        match &mut self.requests {
+            Requests::Pipelined(pipelined) if pipelined.methods.len() < MAX_PIPELINED => {
                 pipelined.methods.push_back(None);
                 pipelined.last = Side::Waiting;
             }
-            Side::Pipelined(_) => return Err(OpaqueReason::Unrecognized),
-            request => {
-                *request = Side::Pipelined(Box::new(Pipelined {
+            Requests::Pipelined(_) => return Err(OpaqueReason::Unrecognized),
+            requests @ Requests::One(_) => {
+                *requests = Requests::Pipelined(Box::new(Pipelined {
                     methods: VecDeque::from([None]),
                     last: Side::Waiting,
                 }));
@@ -343,13 +359,14 @@ impl Tracker {
     /// The response may have ended that others are to follow.
     #[cold]
     fn end_pipelined(&mut self) -> bool {
-        let (Side::Pipelined(pipelined), Side::Done) = (&mut self.request, &self.response) else {
+        let (Requests::Pipelined(pipelined), Side::Done) = (&mut self.requests, &self.response)
+        else {
             return false;
         };
         self.response = Side::Waiting;
         self.method = pipelined.methods.pop_front().flatten();
         if pipelined.methods.is_empty() {
-            self.request = std::mem::replace(&mut pipelined.last, Side::Waiting);
+            self.requests = Requests::One(std::mem::replace(&mut pipelined.last, Side::Waiting));
         }
         true
     }
