@@ -217,6 +217,7 @@ impl Served {
     /// `New | Idle => Head | Busy`, `Head => Busy`
     pub(crate) fn on_read(&mut self, bytes: &[u8], now: Moment) -> Option<OpaqueReason> {
         match &mut self.phase {
+            _ if bytes.is_empty() => None,
             Phase::Opaque | Phase::Preface { .. } => None,
             Phase::NotUnderstood { since } => {
                 *since = now;
@@ -237,7 +238,7 @@ impl Served {
         pieces: impl IntoIterator<Item = &'a [u8]>,
         now: Moment,
     ) -> Option<OpaqueReason> {
-        for bytes in pieces {
+        for bytes in pieces.into_iter().filter(|bytes| !bytes.is_empty()) {
             match &mut self.phase {
                 Phase::Opaque => break,
                 Phase::Preface { .. } => self.phase = Phase::Opaque,
