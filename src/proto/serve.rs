@@ -172,7 +172,10 @@ enum Phase {
     Head {
         since: Moment,
     },
-    Busy,
+    Busy {
+        /// Since when the head of the request is being read, if it is: its response has begun before its end.
+        head: Option<Moment>,
+    },
     Idle {
         since: Moment,
     },
@@ -286,13 +289,15 @@ impl Served {
                 unchanged @ (Phase::New | Phase::Idle { .. }) => unchanged,
                 _ => Phase::Idle { since: now },
             }
-        } else if self.tracker.is_first_head_open() {
-            match self.phase {
-                unchanged @ Phase::Head { .. } => unchanged,
-                _ => Phase::Head { since: now },
-            }
         } else {
-            Phase::Busy
+            let head = self.tracker.is_first_head_open().then(|| match self.phase {
+                Phase::Head { since } | Phase::Busy { head: Some(since) } => since,
+                _ => now,
+            });
+            match head {
+                Some(since) if !self.tracker.is_response_begun() => Phase::Head { since },
+                head => Phase::Busy { head },
+            }
         };
         None
     }
@@ -323,7 +328,7 @@ impl Served {
             }
             Phase::NotUnderstood { .. } => return None,
             _ if self.is_flushing => return self.limit_of_busy(policy),
-            Phase::Busy => return self.limit_of_busy(policy),
+            Phase::Busy { .. } => return self.limit_of_busy(policy),
             Phase::New if is_surplus => (self.accepted, SETTLING, ServerCloseCause::Cap),
             Phase::Idle { since } if is_surplus => (since, Span::ZERO, ServerCloseCause::Cap),
             Phase::New => {
@@ -384,7 +389,7 @@ impl Served {
         match self.phase {
             Phase::New | Phase::Idle { .. } => Mode::Idle,
             Phase::Head { .. }
-            | Phase::Busy
+            | Phase::Busy { .. }
             | Phase::Preface { .. }
             | Phase::NotUnderstood { .. } => Mode::Busy,
             Phase::Opaque => Mode::Opaque,

@@ -131,10 +131,10 @@ impl Tracker {
         }
     }
 
-    /// Whether the head of the only open request has not ended, and nothing was answered.
+    /// Whether the head of the only open request has not ended.
     #[cfg(any(feature = "server", test))]
     pub(crate) fn is_first_head_open(&self) -> bool {
-        matches!(self.requests, Requests::One(Side::Head(_))) && !self.is_response_begun()
+        matches!(self.requests, Requests::One(Side::Head(_)))
     }
 
     /// The status of the last response whose head was completed; 0 before the first.
