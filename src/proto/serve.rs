@@ -274,6 +274,7 @@ impl Served {
                     _ => Phase::NotUnderstood { since: now },
                 };
                 self.tracker = Tracker::new();
+                self.said = None;
                 return Some(reason);
             }
             Ok(Progress {
