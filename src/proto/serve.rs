@@ -265,7 +265,8 @@ impl Served {
         progress: Result<Progress, OpaqueReason>,
         now: Moment,
     ) -> Option<OpaqueReason> {
-        match progress {
+        let progress = match progress {
+            Ok(progress) => progress,
             Err(reason) => {
                 self.phase = match (reason, self.phase) {
                     (OpaqueReason::Upgrade | OpaqueReason::Tunnel, _) => Phase::Opaque,
@@ -277,13 +278,10 @@ impl Served {
                 self.said = None;
                 return Some(reason);
             }
-            Ok(Progress {
-                head: true, hint, ..
-            }) => {
-                let said = hint.and_then(|parsed| parsed.hint?.timeout());
-                self.said = said.map(Span::new);
-            }
-            Ok(_) => {}
+        };
+        if progress.head {
+            let said = progress.hint.and_then(|parsed| parsed.hint?.timeout());
+            self.said = said.map(Span::new);
         }
         self.phase = if self.tracker.is_between_exchanges() {
             match self.phase {
@@ -292,7 +290,9 @@ impl Served {
             }
         } else {
             let head = self.tracker.is_first_head_open().then(|| match self.phase {
-                Phase::Head { since } | Phase::Busy { head: Some(since) } => since,
+                Phase::Head { since } | Phase::Busy { head: Some(since) } if !progress.begun => {
+                    since
+                }
                 _ => now,
             });
             match head {
