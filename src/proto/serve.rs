@@ -289,12 +289,17 @@ impl Served {
                 _ => Phase::Idle { since: now },
             }
         } else {
-            let head = self.tracker.is_first_head_open().then(|| match self.phase {
-                Phase::Head { since } | Phase::Busy { head: Some(since) } if !progress.begun => {
-                    since
-                }
-                _ => now,
-            });
+            let head = self
+                .tracker
+                .is_first_head_open()
+                .then_some(match self.phase {
+                    Phase::Head { since } | Phase::Busy { head: Some(since) }
+                        if !progress.begun =>
+                    {
+                        since
+                    }
+                    _ => now,
+                });
             match head {
                 Some(since) if !self.tracker.is_response_begun() => Phase::Head { since },
                 head => Phase::Busy { head },
