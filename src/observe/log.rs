@@ -5,11 +5,11 @@ use tracing::{Level, debug, trace};
 
 use super::event::{ConnectionEvent, EventKind};
 
-const TARGET: &str = "http_keepalive";
+pub(crate) const TARGET: &str = "http_keepalive";
 
 /// Whether anybody wants events of connections.
 #[inline]
-pub(super) fn is_logged() -> bool {
+pub(crate) fn is_logged() -> bool {
     tracing::enabled!(target: TARGET, Level::DEBUG)
 }
 

@@ -11,6 +11,10 @@ use std::sync::Arc;
 use std::{fmt, mem};
 
 pub use self::event::{ConnectionEvent, EventKind};
+#[cfg(all(feature = "tracing", feature = "server"))]
+pub(crate) use self::log::TARGET;
+#[cfg(feature = "tracing")]
+pub(crate) use self::log::is_logged;
 #[cfg(feature = "metrics")]
 pub use self::metrics::MetricsObserver;
 
@@ -60,7 +64,7 @@ impl SharedObserver {
     #[inline]
     pub(crate) fn is_told(&self) -> bool {
         #[cfg(feature = "tracing")]
-        if log::is_logged() {
+        if is_logged() {
             return true;
         }
         self.0.is_some()

@@ -243,18 +243,16 @@ impl Served {
     ) -> Option<OpaqueReason> {
         for bytes in pieces.into_iter().filter(|bytes| !bytes.is_empty()) {
             match &mut self.phase {
-                Phase::Opaque => break,
+                Phase::Opaque => {}
                 Phase::Preface { .. } => self.phase = Phase::Opaque,
                 Phase::NotUnderstood { since } => *since = now,
-                _ => {}
-            }
-            if let Phase::Opaque | Phase::NotUnderstood { .. } = self.phase {
-                break;
-            }
-            let progress = self.tracker.on_read(bytes);
-            let reason = self.on_progress(progress, now);
-            if reason.is_some() {
-                return reason;
+                _ => {
+                    let progress = self.tracker.on_read(bytes);
+                    let reason = self.on_progress(progress, now);
+                    if reason.is_some() {
+                        return reason;
+                    }
+                }
             }
         }
         None

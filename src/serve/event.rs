@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::harmlessly;
+#[cfg(feature = "tracing")]
+use crate::observe::is_logged;
 use crate::proto::framing::OpaqueReason;
 use crate::proto::serve::{LastResponse, ServerCloseCause};
 
@@ -105,7 +107,7 @@ impl SharedServerObserver {
     #[inline]
     pub(super) fn tell(&self, connection: u64, kind: impl FnOnce() -> ServerEventKind) {
         #[cfg(feature = "tracing")]
-        let is_logged = log::is_logged();
+        let is_logged = is_logged();
         #[cfg(not(feature = "tracing"))]
         let is_logged = false;
         if !is_logged && self.0.is_none() {
@@ -114,7 +116,7 @@ impl SharedServerObserver {
         let kind = kind();
         let event = ServerEvent { connection, kind };
         #[cfg(feature = "tracing")]
-        harmlessly(|| log::log(&event));
+        harmlessly(|| super::log::log(&event));
         if let Some(observer) = &self.0 {
             harmlessly(|| observer.on_event(&event));
         }
@@ -127,54 +129,5 @@ impl fmt::Debug for SharedServerObserver {
         f.debug_tuple("SharedServerObserver")
             .field(&is_set)
             .finish()
-    }
-}
-
-#[cfg(feature = "tracing")]
-mod log {
-    //! Events in the log, under the target of the client's.
-
-    use tracing::field::debug;
-    use tracing::{Level, debug, trace};
-
-    use super::{ServerEvent, ServerEventKind};
-
-    const TARGET: &str = "http_keepalive";
-
-    /// Whether anybody wants events of connections.
-    #[inline]
-    pub(super) fn is_logged() -> bool {
-        tracing::enabled!(target: TARGET, Level::DEBUG)
-    }
-
-    /// One event, one line. What each request causes is `trace`, the rest `debug`.
-    pub(super) fn log(event: &ServerEvent) {
-        let ServerEvent { connection, kind } = *event;
-        match kind {
-            ServerEventKind::Accepted => debug!(target: TARGET, connection, "connection accepted"),
-            ServerEventKind::RequestBegun { idle_before } => {
-                trace!(target: TARGET, connection, ?idle_before, "request begun");
-            }
-            ServerEventKind::ResponseEnded => {
-                trace!(target: TARGET, connection, "response ended");
-            }
-            ServerEventKind::SaidClose { reason } => {
-                debug!(target: TARGET, connection, ?reason, "said close");
-            }
-            ServerEventKind::BecameOpaque { reason } => {
-                debug!(target: TARGET, connection, ?reason, "connection became opaque");
-            }
-            ServerEventKind::Closed {
-                cause,
-                idle,
-                age,
-                requests,
-            } => {
-                let idle = idle.map(debug);
-                debug!(
-                    target: TARGET, connection, ?cause, idle, ?age, requests, "connection closed"
-                );
-            }
-        }
     }
 }

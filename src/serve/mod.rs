@@ -15,6 +15,8 @@ mod connection;
 mod drain;
 mod event;
 mod listener;
+#[cfg(feature = "tracing")]
+mod log;
 mod make_service;
 mod server;
 mod stats;

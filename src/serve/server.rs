@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -143,7 +143,7 @@ impl ServerKeepAlive {
                 clock: Clock::default(),
                 observer,
                 hint: hint(policy.timeout, None),
-                seed: RandomState::new().build_hasher().finish(),
+                seed: RandomState::new().hash_one(()),
                 registry: Mutex::default(),
                 waiting: AtomicUsize::new(0),
                 changed: Notify::new(),
@@ -154,11 +154,7 @@ impl ServerKeepAlive {
     }
 
     /// The policy.
-    pub fn policy(&self) -> ServerPolicy {
-        self.shared.policy
-    }
-
-    pub(super) fn policy_ref(&self) -> &ServerPolicy {
+    pub fn policy(&self) -> &ServerPolicy {
         &self.shared.policy
     }
 

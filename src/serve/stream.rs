@@ -106,7 +106,7 @@ impl<T> IdleStream<T> {
         let this = self.project();
         let server = this.connection.server();
         let is_surplus = this.connection.is_surplus();
-        let limit = this.served.limit(server.policy_ref(), is_surplus)?;
+        let limit = this.served.limit(server.policy(), is_surplus)?;
         let now = server.now();
         match limit.verdict(&now) {
             Verdict::Close(cause) => Some(cause),
@@ -129,7 +129,7 @@ impl<T> IdleStream<T> {
         let now = self.now();
         let this = self.as_mut().project();
         let server = this.connection.server();
-        let before = this.served.spare_since(server.policy_ref());
+        let before = this.served.spare_since(server.policy());
         let idle_since = this.served.idle_since();
         let opaque = this.served.on_read(bytes, now);
         if let (Some(since), None) = (idle_since, this.served.idle_since()) {
@@ -152,9 +152,7 @@ impl<T> IdleStream<T> {
         }
         let now = self.now();
         let this = self.as_mut().project();
-        let before = this
-            .served
-            .spare_since(this.connection.server().policy_ref());
+        let before = this.served.spare_since(this.connection.server().policy());
         let mut left = written;
         let pieces = bufs.into_iter().map(|buf| {
             let piece = buf.get(..left).unwrap_or(buf);
@@ -191,9 +189,7 @@ impl<T> IdleStream<T> {
     fn on_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>, is_flushed: bool) {
         let now = self.now();
         let this = self.as_mut().project();
-        let before = this
-            .served
-            .spare_since(this.connection.server().policy_ref());
+        let before = this.served.spare_since(this.connection.server().policy());
         this.served.on_flush(is_flushed, now);
         self.on_change(cx, before);
     }
@@ -206,7 +202,7 @@ impl<T> IdleStream<T> {
     ) -> bool {
         let this = self.as_mut().project();
         let server = this.connection.server();
-        let spare_since = this.served.spare_since(server.policy_ref());
+        let spare_since = this.served.spare_since(server.policy());
         if spare_since == spare_before {
             return false;
         }
