@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Uri};
-use http_keepalive::{ServerKeepAlive, ServerPolicy, ServerStats};
+use http_keepalive::{ServerPolicy, ServerStats};
 use tokio::task::JoinSet;
 
 use crate::common::{Claim, Tally};
 use crate::network::link_to;
+use crate::ours;
 use crate::plain::{self, Closes};
 use crate::report::Trial;
 use crate::support::client::plain as as_it_comes;
@@ -42,13 +43,7 @@ pub async fn age() -> Result<Trial, String> {
 async fn run(closes: Closes, policy: ServerPolicy) -> Result<(Tally, Tally, ServerStats), String> {
     let mut tasks = JoinSet::new();
     let control = plain::start(closes, None, &mut tasks).await?;
-    let keep_alive = ServerKeepAlive::new(policy).map_err(|error| error.to_string())?;
-    let (listener, ours) = plain::listen().await?;
-    let serving = axum::serve(
-        keep_alive.listener(listener),
-        keep_alive.make_service(plain::app()),
-    );
-    tasks.spawn(async move { drop(serving.await) });
+    let (ours, keep_alive) = ours::start(policy, &mut tasks).await?;
 
     let users = Arc::new(Users {
         target: Uri::from_static("http://server.test/"),

@@ -44,6 +44,7 @@ mod common;
 mod drain;
 mod limits;
 mod network;
+mod ours;
 mod plain;
 mod race;
 mod report;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Uri};
-use http_keepalive::{KeepAlive, ServerKeepAlive, ServerPolicy, ServerStats};
+use http_keepalive::{KeepAlive, ServerPolicy, ServerStats};
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
 use crate::common::{Claim, Tally};
 use crate::network::{LATENCY, link_to};
+use crate::ours;
 use crate::plain::{self, Closes};
 use crate::report::Trial;
 use crate::support::client::{guarded, plain as as_it_comes, plain_with_idle_timeout};
@@ -120,14 +121,7 @@ pub async fn run(users: u32, bar: &ProgressBar) -> Result<(Vec<Trial>, ServerSta
     let control = plain::start(Closes::Idle(TIMEOUT), None, &mut tasks).await?;
 
     let policy = ServerPolicy::new(TIMEOUT).grace(GRACE);
-    let keep_alive = ServerKeepAlive::new(policy).map_err(|error| error.to_string())?;
-    let (listener, ours) = plain::listen().await?;
-    let serving = axum::serve(
-        keep_alive.listener(listener),
-        keep_alive.make_service(plain::app()),
-    );
-    // Ends with the task only.
-    tasks.spawn(async move { drop(serving.await) });
+    let (ours, keep_alive) = ours::start(policy, &mut tasks).await?;
 
     let users = Arc::new(Users {
         target: Uri::from_static("http://server.test/"),

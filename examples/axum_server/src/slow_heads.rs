@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http_keepalive::{ServerKeepAlive, ServerPolicy};
+use http_keepalive::ServerPolicy;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::by_hand::{Connection, PATIENCE};
 use crate::common::Claim;
+use crate::ours;
 use crate::plain::{self, Closes};
 use crate::report::Trial;
 
@@ -32,13 +33,7 @@ pub async fn run() -> Result<Trial, String> {
     let policy = ServerPolicy::default()
         .max_connections(PLACES)
         .slow_head(SLOW_HEAD);
-    let keep_alive = ServerKeepAlive::new(policy).map_err(|error| error.to_string())?;
-    let (listener, ours) = plain::listen().await?;
-    let serving = axum::serve(
-        keep_alive.listener(listener),
-        keep_alive.make_service(plain::app()),
-    );
-    tasks.spawn(async move { drop(serving.await) });
+    let (ours, keep_alive) = ours::start(policy, &mut tasks).await?;
 
     let (control, ours) = tokio::join!(visit(control), visit(ours));
     let ((control_closed, control_lost), (closed, lost)) = (control?, ours?);
