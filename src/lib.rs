@@ -162,6 +162,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `cli` | off | the program `http-keepalive-probe`, which [measures a server's timeout](guide::probe); nothing in the library |
 //! | `metrics` | off | `MetricsObserver`: connections in numbers, by the facade `metrics`, under OpenTelemetry's names |
 //! | `replay` | off | `ReplayPolicy`: a policy for tower's retry that sends again what is safe to send again; `ReplayBody` for streams |
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
@@ -175,6 +176,8 @@
 pub mod guide;
 
 mod builder;
+#[cfg(feature = "cli")]
+mod cli;
 mod client;
 mod clock;
 mod connect;
@@ -202,6 +205,9 @@ mod timer;
 mod trace;
 
 pub use self::builder::KeepAliveBuilder;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use self::cli::run_probe;
 pub use self::client::{
     CloseAfterResponse, KeepAliveLayer, KeepAliveService, ResponseFuture, strip_request_hop_by_hop,
     strip_response_hop_by_hop,

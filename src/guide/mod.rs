@@ -4,6 +4,7 @@
 //! |---|---|
 //! | an error text | [`errors`] |
 //! | a server or a load balancer, and want its timeout | [`servers`] |
+//! | a server whose timeout nobody knows: measure it | [`probe`] |
 //! | a server that sends no hint, and a timeout that you do not know | [`learning`] |
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
 //! | a request that failed, and want to send it again | [`replay`] |
@@ -68,6 +69,9 @@ pub mod opentelemetry {}
 
 #[doc = include_str!("pools.md")]
 pub mod pools {}
+
+#[doc = include_str!("probe.md")]
+pub mod probe {}
 
 #[doc = include_str!("proxies.md")]
 pub mod proxies {}

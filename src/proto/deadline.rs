@@ -414,5 +414,11 @@ fn margin(policy: &KeepAlivePolicy, expected: Span) -> Span {
     }
 }
 
+/// The margin that is kept of this timeout unless a policy sets another one.
+#[cfg(feature = "cli")]
+pub(crate) fn default_margin(timeout: Duration) -> Duration {
+    margin(&KeepAlivePolicy::default(), Span::new(timeout)).duration()
+}
+
 #[cfg(test)]
 mod tests;

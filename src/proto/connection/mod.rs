@@ -3,6 +3,8 @@
 mod end;
 mod evidence;
 mod hints;
+#[cfg(feature = "cli")]
+mod watch;
 
 use std::time::Duration;
 

@@ -1,0 +1,108 @@
+//! What people see while they wait: a bar for each address, on standard error, if that is a terminal.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// All bars.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    bars: MultiProgress,
+    max_wait: Duration,
+}
+
+impl Progress {
+    pub(super) fn new(max_wait: Duration) -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            max_wait,
+        }
+    }
+
+    /// A bar for one address.
+    pub(super) fn bar(&self, address: &str) -> Bar {
+        let bar = ProgressBar::new(milliseconds(self.max_wait));
+        if let Ok(style) = ProgressStyle::with_template("{prefix:24!} {bar:24} {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(address.to_owned());
+        Bar::new(self.bars.add(bar))
+    }
+
+    /// A line above the bars; on standard error in any case.
+    pub(super) fn say(&self, line: &str) {
+        if self.bars.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            let _ = self.bars.println(line);
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        let _ = self.bars.clear();
+    }
+}
+
+/// The bar of one address.
+#[derive(Debug)]
+pub(super) struct Bar {
+    bar: ProgressBar,
+    message: Mutex<Message>,
+}
+
+#[derive(Debug, Default)]
+struct Message {
+    doing: &'static str,
+    known: Vec<String>,
+}
+
+impl Bar {
+    fn new(bar: ProgressBar) -> Self {
+        Self {
+            bar,
+            message: Mutex::default(),
+        }
+    }
+
+    /// A connection has been idle for so long.
+    pub(super) fn idle(&self, idle: Duration) {
+        self.bar.set_position(milliseconds(idle));
+    }
+
+    /// What is done now.
+    pub(super) fn say(&self, doing: &'static str) {
+        self.update(|message| message.doing = doing);
+    }
+
+    /// What was found, in a few words.
+    pub(super) fn found(&self, known: String) {
+        self.update(|message| {
+            if !message.known.contains(&known) {
+                message.known.push(known);
+            }
+        });
+    }
+
+    pub(super) fn finish(&self) {
+        self.say("done");
+        self.bar.abandon();
+    }
+
+    fn update(&self, update: impl FnOnce(&mut Message)) {
+        let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
+        update(&mut message);
+        let known = message.known.iter().map(String::as_str);
+        let text: Vec<_> = [message.doing].into_iter().chain(known).collect();
+        self.bar.set_message(text.join(", "));
+    }
+
+    #[cfg(test)]
+    pub(super) fn hidden() -> Self {
+        Self::new(ProgressBar::hidden())
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
