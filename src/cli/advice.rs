@@ -21,14 +21,18 @@ pub(super) struct Advice {
 
 /// How to set up what sends requests to a server with this timeout.
 ///
-/// `margin` is how much sooner a client has to close.
-pub(super) fn advice(timeout: Duration, margin: Duration) -> Vec<Advice> {
+/// `margin` is how much sooner a client has to close. `is_hint_wrong` is whether the server says that it keeps them for
+/// longer.
+pub(super) fn advice(timeout: Duration, margin: Duration, is_hint_wrong: bool) -> Vec<Advice> {
     let idle = timeout.saturating_sub(margin);
     // In milliseconds, cut off: a time that is longer than the server's would not do.
     let timeout = timeout.as_millis();
     let reusable = Some(idle.as_millis()).filter(|&idle| idle > 0);
     [
-        ("http-keepalive", policy(timeout, reusable.is_some())),
+        (
+            "http-keepalive",
+            policy(timeout, reusable.is_some(), is_hint_wrong),
+        ),
         ("hyper-util", hyper_util(reusable)),
         ("reqwest", reqwest(reusable)),
         ("Go, net/http", go(reusable)),
@@ -42,16 +46,13 @@ pub(super) fn advice(timeout: Duration, margin: Duration) -> Vec<Advice> {
     .collect()
 }
 
-/// This crate's policy: it subtracts the margin by itself.
-fn policy(timeout: u128, is_reusable: bool) -> String {
-    if is_reusable {
-        format!(
-            "KeepAlivePolicy::default().max_idle(Duration::from_millis({timeout}))\n\
-             // A longer hint of the server wins. If it is wrong: .hint_ceiling(Duration::from_millis({timeout}))"
-        )
-    } else {
-        "KeepAlivePolicy::default().reuse(false)".to_owned()
+/// This crate's policy: it subtracts the margin by itself. A longer hint would win.
+fn policy(timeout: u128, is_reusable: bool, is_hint_wrong: bool) -> String {
+    if !is_reusable {
+        return "KeepAlivePolicy::default().reuse(false)".to_owned();
     }
+    let hints = if is_hint_wrong { ".hints(false)" } else { "" };
+    format!("KeepAlivePolicy::default().max_idle(Duration::from_millis({timeout})){hints}")
 }
 
 /// Without the timer, idle connections are not closed.
@@ -142,6 +143,7 @@ mod tests {
         advice(
             Duration::from_millis(timeout),
             Duration::from_millis(margin),
+            false,
         )
         .into_iter()
         .map(|advice| format!("{}: {}\n", advice.for_what, advice.text))
@@ -152,7 +154,6 @@ mod tests {
     fn a_client_closes_a_margin_before_the_server() {
         let expected = r#"
 http-keepalive: KeepAlivePolicy::default().max_idle(Duration::from_millis(5000))
-// A longer hint of the server wins. If it is wrong: .hint_ceiling(Duration::from_millis(5000))
 hyper-util: .pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_millis(4500))
 reqwest: .pool_idle_timeout(Duration::from_millis(4500))
 Go, net/http: &http.Transport{IdleConnTimeout: 4500 * time.Millisecond}
@@ -167,6 +168,16 @@ AWS Application Load Balancer before the server: aws elbv2 modify-load-balancer-
 # Also for its clients' connections, and how long a server may be silent during a request (504).
 "#;
         assert_eq!(lines(5_000, 500), expected.trim_start());
+    }
+
+    #[test]
+    fn a_hint_that_is_wrong_is_ignored() {
+        let margin = Duration::from_millis(500);
+        let [right, wrong] = [false, true].map(|is_wrong| {
+            let advice = advice(Duration::from_secs(5), margin, is_wrong);
+            advice.into_iter().next().unwrap().text
+        });
+        assert_eq!(wrong, format!("{right}.hints(false)"));
     }
 
     #[test]
@@ -195,7 +206,7 @@ AWS Application Load Balancer before the server: # Not possible: it keeps idle c
     fn no_form_says_zero() {
         // Less than a millisecond, and less than a second.
         for idle in [Duration::from_micros(900), Duration::from_millis(999)] {
-            for Advice { text, .. } in advice(idle, Duration::ZERO) {
+            for Advice { text, .. } in advice(idle, Duration::ZERO, true) {
                 for zero in ["from_millis(0)", ": 0 *", "imeout: 0", " 0ms", "Value=0"] {
                     assert!(!text.contains(zero), "{text}");
                 }

@@ -22,12 +22,13 @@ impl Progress {
 
     /// A bar for one address.
     pub(super) fn bar(&self, address: &str) -> Bar {
-        let bar = ProgressBar::new(milliseconds(self.max_wait));
+        // Only there does it know where to draw.
+        let bar = self.bars.add(ProgressBar::new(milliseconds(self.max_wait)));
         if let Ok(style) = ProgressStyle::with_template("{prefix:24!} {bar:24} {wide_msg}") {
             bar.set_style(style);
         }
         bar.set_prefix(address.to_owned());
-        Bar::new(self.bars.add(bar))
+        Bar::new(bar)
     }
 
     /// A line above the bars; on standard error in any case.
@@ -67,12 +68,19 @@ impl Bar {
 
     /// A connection has been idle for so long.
     pub(super) fn idle(&self, idle: Duration) {
-        self.bar.set_position(milliseconds(idle));
+        // Others have been for less time.
+        let idle = milliseconds(idle).max(self.bar.position());
+        self.bar.set_position(idle);
     }
 
     /// What is done now.
     pub(super) fn say(&self, doing: &'static str) {
-        self.update(|message| message.doing = doing);
+        self.update(|message| {
+            if message.doing != doing {
+                self.bar.set_position(0);
+            }
+            message.doing = doing;
+        });
     }
 
     /// What was found, in a few words.

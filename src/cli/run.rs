@@ -179,8 +179,7 @@ fn announcement(args: &Args, url: &Url, addresses: usize, left_out: usize) -> St
     };
     let s = if addresses == 1 { "" } else { "es" };
     format!(
-        "{}: opens at most {most} connections to each of {addresses} address{s}{left_out}, at most {} at once, each for \
-         up to {:?}",
+        "{}: at most {most} connections to each of {addresses} address{s}{left_out}, {} at once, each for up to {:?}",
         url.host, args.connections, args.max_wait
     )
 }

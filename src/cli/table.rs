@@ -79,7 +79,8 @@ fn print_advice(target: &Target, out: &mut impl Write) -> io::Result<()> {
         measured(margin),
         measured(timeout)
     )?;
-    for advice in advice(timeout, margin) {
+    let is_hint_wrong = target.addresses.iter().any(|found| found.hint_contradicted);
+    for advice in advice(timeout, margin, is_hint_wrong) {
         writeln!(out, "\n  {}:", advice.for_what)?;
         for line in advice.text.lines() {
             writeln!(out, "    {line}")?;
@@ -425,7 +426,7 @@ A verdict.
 To close idle connections 500.0 ms before 5.0 s:
 
   http-keepalive:
-    KeepAlivePolicy::default().max_idle(Duration::from_millis(5000))
+    KeepAlivePolicy::default().max_idle(Duration::from_millis(5000)).hints(false)
 ";
         assert!(printed.starts_with(expected), "{printed}");
         assert!(printed.contains("\n    .pool_idle_timeout(Duration::from_millis(4500))\n"));
