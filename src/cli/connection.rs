@@ -254,11 +254,12 @@ impl<'a> Probed<'a> {
     }
 
     fn answer(&self, reading: &mut Reading) -> Answer {
+        let head = std::mem::take(&mut reading.head);
         Answer {
             status: self.lifecycle.status(),
             hint: reading.hint,
-            head: std::mem::take(&mut reading.head),
-            is_persistent: self.lifecycle.is_persistent(),
+            is_persistent: self.lifecycle.is_persistent() && head.is_persistent_by_version(),
+            head,
         }
     }
 

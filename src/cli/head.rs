@@ -44,6 +44,27 @@ impl Head {
         })
     }
 
+    /// Whether a connection may be kept after it: before HTTP/1.1 only if the response says so (RFC 9112 §9.3).
+    pub(super) fn is_persistent_by_version(&self) -> bool {
+        let is_old = self.look(|response| response.version) == Some(0);
+        !is_old || self.has_option("connection", "keep-alive")
+    }
+
+    /// Whether one of the fields of that name has that element in its list.
+    fn has_option(&self, name: &str, option: &str) -> bool {
+        let has = |response: &httparse::Response<'_, '_>| {
+            let mut fields = response.headers.iter();
+            fields.any(|field| {
+                let mut elements = field.value.split(|byte| *byte == b',');
+                field.name.eq_ignore_ascii_case(name)
+                    && elements.any(|element| {
+                        element.trim_ascii().eq_ignore_ascii_case(option.as_bytes())
+                    })
+            })
+        };
+        self.look(|response| Some(has(response))).unwrap_or(false)
+    }
+
     fn look<R>(&self, look: impl Fn(&httparse::Response<'_, '_>) -> Option<R>) -> Option<R> {
         let mut rest = &*self.bytes;
         loop {
@@ -86,6 +107,21 @@ mod tests {
             assert_eq!(Head::of(bytes).status(), None, "{bytes:?}");
         }
         assert_eq!(Head::of(b"HTTP/1.1 408 Timeout\r\n").status(), Some(408));
+    }
+
+    #[test]
+    fn before_http_1_1_a_connection_is_kept_only_if_the_response_says_so() {
+        for (head, expected) in [
+            ("HTTP/1.1 200 OK\r\n", true),
+            ("HTTP/1.0 200 OK\r\n", false),
+            ("HTTP/1.0 200 OK\r\nConnection: close\r\n", false),
+            ("HTTP/1.0 200 OK\r\nX: y\r\nCONNECTION: Keep-Alive\r\n", true),
+            ("HTTP/1.0 200 OK\r\nConnection: a\r\nConnection: b, keep-alive ,c\r\n", true),
+            ("HTTP/1.0 200 OK\r\nKeep-Alive: timeout=5\r\n", false),
+        ] {
+            let head = Head::of(format!("{head}\r\n").as_bytes());
+            assert_eq!(head.is_persistent_by_version(), expected, "{head:?}");
+        }
     }
 
     #[test]
