@@ -56,6 +56,8 @@ pub(super) struct Answer {
 pub(super) enum Failure {
     /// The connection ended.
     Ended(End),
+    /// It ended in the response.
+    Cut(End),
     /// There was no byte in time.
     Silence,
     /// The response cannot be used; why, in a line.
@@ -166,10 +168,17 @@ impl<'a> Probed<'a> {
                 exchange.status = Some(answer.status);
             }
         }
-        if let Err(Failure::Ended(end)) = &result {
-            self.record.end = end.clone();
+        match result {
+            Err(Failure::Ended(end)) => {
+                self.record.end = end.clone();
+                Err(if reading.bytes > 0 {
+                    Failure::Cut(end)
+                } else {
+                    Failure::Ended(end)
+                })
+            }
+            other => other,
         }
-        result
     }
 
     /// `None` if the response is not complete yet.
@@ -393,7 +402,7 @@ fn not_http1(reason: OpaqueReason, head: &Head) -> String {
         OpaqueReason::Upgrade => "the server changes to another protocol",
         // A TLS alert (RFC 8446 §6), and the first frame of an HTTP/2 server, SETTINGS (RFC 9113 §3.4).
         _ if head.begins_with(&[0x15, 3]) => "this is no HTTP but TLS; try https://",
-        _ if head.begins_with(&[0, 0]) => "this is no HTTP/1.1 but HTTP/2 without TLS",
+        _ if head.begins_with(&[0, 0]) => "this is no HTTP/1.1 but HTTP/2",
         _ => "this is no HTTP/1.1 response",
     };
     text.to_owned()

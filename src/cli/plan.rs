@@ -252,7 +252,7 @@ impl Plan<'_> {
             Ok(answer) => ActiveResult::Answered {
                 status: answer.status,
             },
-            Err(Failure::Ended(end)) => ActiveResult::Failed { end },
+            Err(Failure::Ended(end) | Failure::Cut(end)) => ActiveResult::Failed { end },
             Err(Failure::Silence | Failure::Interrupted) => ActiveResult::Silence,
             Err(Failure::Unusable(text)) => ActiveResult::Failed {
                 end: End::Error { text },
@@ -443,11 +443,21 @@ fn brief(time: Duration) -> String {
 /// Why there is no response, in a line.
 fn text(failure: &Failure) -> String {
     match failure {
-        Failure::Ended(End::Fin) => "the connection was closed without a response".to_owned(),
-        Failure::Ended(End::Reset) => "the connection was reset without a response".to_owned(),
-        Failure::Ended(end) => format!("the connection failed without a response: {end:?}"),
+        Failure::Ended(end) => format!("the connection {} without a response", ended(end)),
+        Failure::Cut(end) => format!("the connection {} before the end of the response", ended(end)),
         Failure::Silence => format!("no response within {PATIENCE:?}"),
         Failure::Unusable(text) => text.clone(),
         Failure::Interrupted => "interrupted".to_owned(),
+    }
+}
+
+/// How the connection ended, as a verb.
+fn ended(end: &End) -> String {
+    match end {
+        End::Fin => "was closed".to_owned(),
+        End::Reset => "was reset".to_owned(),
+        End::Error { text } => format!("failed ({text})"),
+        // These ends are found on idle connections.
+        End::Response { .. } | End::Bytes | End::Open => "ended".to_owned(),
     }
 }
