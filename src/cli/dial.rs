@@ -13,7 +13,7 @@ use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -118,7 +118,7 @@ impl Route {
         let stream = TlsConnector::from(Arc::new(config))
             .connect(tls.name.clone(), transport)
             .await
-            .map_err(|error| format!("TLS failed: {}", one_line(&error)))?;
+            .map_err(|error| format!("TLS failed: {}", why_no_tls(&error)))?;
         let (_, session) = stream.get_ref();
         let dialed = DialedTls {
             version: session
@@ -132,6 +132,20 @@ impl Route {
             connecting,
             tls: Some(dialed),
         })
+    }
+}
+
+/// Why there is no TLS, in a line.
+fn why_no_tls(error: &io::Error) -> String {
+    let source = error.get_ref().and_then(|source| source.downcast_ref());
+    match source {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "the server does not speak it at this port; try http://".to_owned()
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+            "the server refuses HTTP/1.1 (by ALPN)".to_owned()
+        }
+        _ => one_line(error),
     }
 }
 
