@@ -28,6 +28,9 @@ const MAX_RESPONSE: u64 = 16 << 20;
 /// How long an orderly shutdown may take.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
+/// How much more time the wall clock may show than the monotonic one, which stands still while the machine is asleep.
+const ASLEEP: Span = Span::new(Duration::from_millis(250));
+
 /// One connection.
 pub(super) struct Probed<'a> {
     site: &'a Site<'a>,
@@ -275,8 +278,8 @@ impl<'a> Probed<'a> {
     /// Watches the idle connection until it was idle for so long, or ends.
     pub(super) async fn watch(&mut self, until: Duration) -> IdleEnd {
         let site = self.site;
-        let now = site.time.now();
-        let mut schedule = self.lifecycle.watch(Span::new(until), &now);
+        let begun = site.time.now();
+        let mut schedule = self.lifecycle.watch(Span::new(until), &begun);
         let mut open = Span::ZERO;
         loop {
             let due = *schedule.due();
@@ -289,14 +292,27 @@ impl<'a> Probed<'a> {
             let now = site.time.now();
             let idle = self.lifecycle.idle(&now).unwrap_or(Span::ZERO);
             let Some(read) = read else {
+                let slept = now
+                    .since(&begun)
+                    .saturating_sub(now.monotonic_since(&begun));
+                if slept > ASLEEP {
+                    // The network was asleep, too: that no end was read shows nothing.
+                    break;
+                }
                 open = idle;
                 site.on_open(idle.duration());
-                match schedule.on_open(&now) {
+                let mut observed = schedule.on_open(&now);
+                if observed.is_none() {
+                    // If this process was held up, its system was not: an end would have been read.
+                    schedule = self.lifecycle.watch(Span::new(until), &now);
+                    observed = schedule.on_open(&now);
+                }
+                match observed {
                     Some(observed) => {
                         site.observe(observed);
                         continue;
                     }
-                    // It was watched for long enough, or the machine was asleep.
+                    // It was watched for long enough.
                     None => break,
                 }
             };

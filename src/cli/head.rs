@@ -57,9 +57,8 @@ impl Head {
             fields.any(|field| {
                 let mut elements = field.value.split(|byte| *byte == b',');
                 field.name.eq_ignore_ascii_case(name)
-                    && elements.any(|element| {
-                        element.trim_ascii().eq_ignore_ascii_case(option.as_bytes())
-                    })
+                    && elements
+                        .any(|element| element.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
             })
         };
         self.look(|response| Some(has(response))).unwrap_or(false)
@@ -115,8 +114,14 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n", true),
             ("HTTP/1.0 200 OK\r\n", false),
             ("HTTP/1.0 200 OK\r\nConnection: close\r\n", false),
-            ("HTTP/1.0 200 OK\r\nX: y\r\nCONNECTION: Keep-Alive\r\n", true),
-            ("HTTP/1.0 200 OK\r\nConnection: a\r\nConnection: b, keep-alive ,c\r\n", true),
+            (
+                "HTTP/1.0 200 OK\r\nX: y\r\nCONNECTION: Keep-Alive\r\n",
+                true,
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nConnection: a\r\nConnection: b, keep-alive ,c\r\n",
+                true,
+            ),
             ("HTTP/1.0 200 OK\r\nKeep-Alive: timeout=5\r\n", false),
         ] {
             let head = Head::of(format!("{head}\r\n").as_bytes());

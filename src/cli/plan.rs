@@ -444,7 +444,10 @@ fn brief(time: Duration) -> String {
 fn text(failure: &Failure) -> String {
     match failure {
         Failure::Ended(end) => format!("the connection {} without a response", ended(end)),
-        Failure::Cut(end) => format!("the connection {} before the end of the response", ended(end)),
+        Failure::Cut(end) => format!(
+            "the connection {} before the end of the response",
+            ended(end)
+        ),
         Failure::Silence => format!("no response within {PATIENCE:?}"),
         Failure::Unusable(text) => text.clone(),
         Failure::Interrupted => "interrupted".to_owned(),
