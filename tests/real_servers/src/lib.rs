@@ -14,6 +14,7 @@
     reason = "these are tests"
 )]
 
+pub mod probes;
 mod process;
 pub mod proxies;
 pub mod proxy_trial;

@@ -39,11 +39,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a server with that idle timeout, and waits until it answers `hello`.
-    pub async fn start(server: &Server, idle: Duration, hello: &[u8]) -> Result<Self, String> {
+    /// Starts a server with that idle timeout, before an origin if it is a proxy for one, and waits until it answers
+    /// `hello`.
+    pub async fn start(
+        server: &Server,
+        origin: Option<SocketAddr>,
+        idle: Duration,
+        hello: &[u8],
+    ) -> Result<Self, String> {
         let mut failure = String::new();
         for _ in 0..ATTEMPTS {
-            let started = Self::spawn(server, idle);
+            let started = Self::spawn(server, origin, idle);
             let mut process = started.map_err(|error| format!("does not start: {error}"))?;
             match process.ready(hello).await {
                 Ok(()) => return Ok(process),
@@ -66,15 +72,17 @@ impl Process {
         }
     }
 
-    fn spawn(server: &Server, idle: Duration) -> io::Result<Self> {
+    fn spawn(server: &Server, origin: Option<SocketAddr>, idle: Duration) -> io::Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         // The server may go on as a user who may read no more than everybody.
         let everybody = fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().permissions(everybody).tempdir()?;
+        let origin = origin.map_or_else(String::new, |origin| origin.to_string());
         let fill = |text: &str| {
             text.replace("@PORT@", &address.port().to_string())
                 .replace("@DIR@", &folder.path().display().to_string())
                 .replace("@IDLE@", &idle.as_secs().to_string())
+                .replace("@ORIGIN@", &origin)
         };
         for (name, text) in server.files {
             let path = folder.path().join(name);

@@ -9,7 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 use super::process::HTTP;
 use super::proxies::{CASES, Case};
 use super::proxy_trial::{self, Learner, Processes, Report};
-use super::trials::{Outcome, SOCKETS, fair, seconds, start, tell};
+use super::trials::{LOST, Outcome, SOCKETS, fair, seconds, start, tell};
 
 /// How many origins each proxy leads to.
 const ORIGINS: usize = 2;
@@ -29,7 +29,7 @@ async fn hold_all() -> Vec<(&'static Case, Outcome<Report>)> {
         let outcome = match started {
             Ok(mut processes) => {
                 let hold = async || proxy_trial::hold(case, &mut processes).await;
-                fair(case.proxy.name, hold, |report| suspect(report, case)).await
+                fair(case.proxy.name, LOST, hold, |report| suspect(report, case)).await
             }
             Err(outcome) => outcome,
         };

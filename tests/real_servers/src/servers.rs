@@ -1,7 +1,8 @@
 //! The servers: what they are, how they are started, and what they say of their idle timeout.
 //!
 //! In commands, environments and files, `@PORT@` is the port to listen on, `@DIR@` the folder where
-//! the files are, which is the working directory too, and `@IDLE@` the idle timeout in seconds.
+//! the files are, which is the working directory too, `@IDLE@` the idle timeout in seconds, and `@ORIGIN@` the
+//! address and port of the server behind a reverse proxy.
 
 use std::time::Duration;
 
@@ -167,3 +168,13 @@ pub static SERVERS: [Server; 11] = [
         says: Says::Nothing,
     },
 ];
+
+/// A reverse proxy. It passes on what its origin says of its own timeout.
+pub static BEFORE_ORIGIN: Server = Server {
+    name: "HAProxy before an origin",
+    package: "haproxy",
+    command: &["haproxy", "-db", "-f", "haproxy.cfg"],
+    environment: &[],
+    files: &[("haproxy.cfg", include_str!("servers/haproxy-origin.cfg"))],
+    says: Says::Nothing,
+};

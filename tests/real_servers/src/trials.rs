@@ -1,6 +1,7 @@
 //! All trials, held at once, and their table.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -58,24 +59,39 @@ pub async fn start<R>(
     idle: Duration,
     hello: &[u8],
 ) -> Result<Process, Outcome<R>> {
+    start_before(server, None, idle, hello).await
+}
+
+/// Starts a server, if it is installed; a reverse proxy before that origin.
+pub async fn start_before<R>(
+    server: &Server,
+    origin: Option<SocketAddr>,
+    idle: Duration,
+    hello: &[u8],
+) -> Result<Process, Outcome<R>> {
     let Server { name, package, .. } = server;
     if !is_installed(server.command[0]) {
         return Err(Outcome::Missing(format!(
             "{name} is not installed (package {package}): see tests/real_servers/install"
         )));
     }
-    let process = Process::start(server, idle, hello).await;
+    let process = Process::start(server, origin, idle, hello).await;
     process.map_err(|why| Outcome::Broken(format!("{name}: {why}")))
 }
 
 async fn outcome(server: &Server, mut process: Process) -> Outcome {
     let hold = async || trial::hold(server, &mut process).await;
-    fair(server.name, hold, |report| suspect(report, server)).await
+    fair(server.name, LOST, hold, |report| suspect(report, server)).await
 }
 
-/// Holds a trial; and once more if the first says nothing, as timers were late by what `suspect` returns.
+/// What is wrong where `suspect` returns something.
+pub const LOST: &str = "requests were lost";
+
+/// Holds a trial; and once more if the first says nothing: `what` is wrong, and timers were late by what `suspect`
+/// returns.
 pub async fn fair<R>(
     name: &str,
+    what: &str,
     mut hold: impl AsyncFnMut() -> Result<R, String>,
     suspect: impl Fn(&R) -> Option<Duration>,
 ) -> Outcome<R> {
@@ -88,11 +104,11 @@ pub async fn fair<R>(
             return Outcome::Held(Box::new(report));
         };
         tell(&format!(
-            "{name}, attempt {attempt}: requests were lost, but timers were {late:?} late"
+            "{name}, attempt {attempt}: {what}, but timers were {late:?} late"
         ));
     }
     Outcome::Broken(format!(
-        "{name}: this machine is too busy to say why requests were lost"
+        "{name}: this machine is too busy to say why {what}"
     ))
 }
 
