@@ -112,7 +112,7 @@ impl Case {
 fn later(server: &str) -> Duration {
     match server {
         // Its clock has whole seconds, and it closes when *more* of them have passed than configured
-        // (`connection_check_timeout`): a single close comes within two seconds, the two that agree after one.
+        // (`connection_check_timeout`): a single close comes up to two seconds later, and the soonest one up to one.
         "lighttpd" => Duration::from_secs(1),
         // `Poller.timeout` looks at idle connections when `select` has found nothing for a second.
         "Tomcat" => Duration::from_secs(1),
