@@ -11,6 +11,7 @@ use super::report::{
 };
 use super::site::Site;
 use crate::proto::deadline;
+use crate::proto::learn::History;
 
 /// The time between the first two connections that are watched: a server that looks at its connections once a second
 /// closes them in different seconds, and so not for one cause.
@@ -160,8 +161,8 @@ impl Plan<'_> {
     /// Whether closes were seen, and no two of them agree.
     fn is_another_wanted(&self) -> bool {
         let history = self.site.history();
-        let is_known = history.look(|history| history.bound_by_closes()).is_some()
-            || history.findings().requests.is_some();
+        let is_known =
+            history.look(History::watched).is_some() || history.findings().requests.is_some();
         let has_ended = self.found.idle.iter().any(|idle| idle.end != End::Open);
         !is_known && has_ended && !self.site.is_interrupted()
     }

@@ -137,7 +137,8 @@ pub(super) struct Hint {
     pub(super) max: Option<u32>,
 }
 
-/// An idle timeout: two closes agree on it.
+/// An idle timeout: two closes agree on it. Of a server that looks at its connections once a second, it is the soonest
+/// of closes that scatter by that.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Timeout {
     /// Idle connections are closed after this time.

@@ -13,7 +13,7 @@ use super::time::Time;
 use crate::origin::SharedHistory;
 use crate::policy::{KeepAlivePolicy, Learn};
 use crate::proto::connection::Known;
-use crate::proto::learn::Observation;
+use crate::proto::learn::{History, Observation};
 use crate::proto::time::{Moment, Span};
 
 /// Ready when the probe is interrupted.
@@ -167,20 +167,15 @@ impl<'a> Site<'a> {
         }
         let quickest = self.history.quickest();
         address.round_trip = quickest.map(|quickest| Seconds(quickest.answer.duration()));
-        let bound = self.history.look(|history| history.bound_by_closes());
-        address.timeout = bound.map(|bound| report::Timeout {
-            seconds: Seconds(bound.duration()),
-            open: self
-                .history
-                .findings()
-                .kept
-                .map(|kept| Seconds(kept.duration())),
+        let watched = self.history.look(History::watched);
+        address.timeout = watched.map(|watched| report::Timeout {
+            seconds: Seconds(watched.timeout.duration()),
+            open: watched.open.map(|open| Seconds(open.duration())),
         });
         let hint = address.hint_if_asked.or(address.hint);
-        let timeout = hint.and_then(|hint| hint.timeout);
-        address.hint_contradicted = timeout.is_some_and(|Seconds(timeout)| {
-            let timeout = Span::new(timeout);
-            self.history.look(|history| history.contradicts(timeout))
+        let hint = hint.and_then(|hint| hint.timeout);
+        address.hint_contradicted = hint.is_some_and(|Seconds(hint)| {
+            watched.is_some_and(|watched| watched.contradicts(Span::new(hint)))
         });
     }
 

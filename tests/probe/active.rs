@@ -41,7 +41,10 @@ async fn requests_are_sent_before_and_after_the_timeout() {
     assert_eq!(active.len(), 2, "{run:?}");
     // The first one comes in time unless the machine holds it up, the second one too late in any case.
     assert_ne!(active[1]["result"]["kind"], "answered", "{run:?}");
-    assert!(seconds(&active[0]["idle"]) < seconds(&active[1]["idle"]), "{run:?}");
+    assert!(
+        seconds(&active[0]["idle"]) < seconds(&active[1]["idle"]),
+        "{run:?}"
+    );
     run.concludes("answered");
 }
 
@@ -67,14 +70,28 @@ async fn a_connection_that_is_forgotten_is_searched_for() {
 
     let (answered, silent) = (with_result(&run, "answered"), with_result(&run, "silence"));
     let active: &Value = &run.address()["active"];
-    assert_eq!(answered.len() + silent.len(), items(active).len(), "{active}");
+    assert_eq!(
+        answered.len() + silent.len(),
+        items(active).len(),
+        "{active}"
+    );
     // What the server has counted is longer than the idle time on this side.
     let forgotten = FORGOTTEN.as_secs_f64();
     assert!(answered.iter().all(|idle| *idle < forgotten), "{active}");
     let longest = answered.iter().copied().fold(0.0, f64::max);
     let shortest = silent.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(0.0 < longest && longest < shortest && shortest < 0.75, "{active}");
-    assert_eq!(items(active).len(), 2 + 9, "three rounds of three: {active}");
-    assert!(run.address()["timeout"].is_null(), "no connection was closed");
+    assert!(
+        0.0 < longest && longest < shortest && shortest < 0.75,
+        "{active}"
+    );
+    assert_eq!(
+        items(active).len(),
+        2 + 9,
+        "three rounds of three: {active}"
+    );
+    assert!(
+        run.address()["timeout"].is_null(),
+        "no connection was closed"
+    );
     run.concludes("nothing_found");
 }

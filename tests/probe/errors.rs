@@ -51,7 +51,10 @@ async fn a_host_that_is_not_known() {
     let expected = "no address is known of nonexistent.invalid: ";
     // Some resolvers wait for others that are not there.
     let late = "nonexistent.invalid does not resolve within ";
-    assert!(error.starts_with(expected) || error.starts_with(late), "{error}");
+    assert!(
+        error.starts_with(expected) || error.starts_with(late),
+        "{error}"
+    );
     assert_eq!(error.lines().count(), 1);
     assert_eq!(run.target()["connections_opened"], 0);
     run.concludes("failed");
@@ -78,7 +81,10 @@ async fn a_server_that_speaks_another_protocol() {
     })
     .await;
 
-    failed(&probe(&[&server.url()]).await, "this is no HTTP/1.1 response");
+    failed(
+        &probe(&[&server.url()]).await,
+        "this is no HTTP/1.1 response",
+    );
 }
 
 #[tokio::test]
@@ -86,7 +92,10 @@ async fn a_server_that_changes_to_another_protocol() {
     let response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
     let server = Server::once(response).await;
 
-    failed(&probe(&[&server.url()]).await, "the server changes to another protocol");
+    failed(
+        &probe(&[&server.url()]).await,
+        "the server changes to another protocol",
+    );
 }
 
 #[tokio::test]
@@ -98,7 +107,10 @@ async fn a_server_that_speaks_http2_without_tls() {
     })
     .await;
 
-    failed(&probe(&[&server.url()]).await, "this is no HTTP/1.1 but HTTP/2");
+    failed(
+        &probe(&[&server.url()]).await,
+        "this is no HTTP/1.1 but HTTP/2",
+    );
 }
 
 #[tokio::test]
@@ -208,7 +220,11 @@ async fn other_statuses_are_responses_like_any_other() {
         assert_eq!(response["persistent"], true, "{status}");
         let (name, value) = field.trim_end().split_once(": ").unwrap();
         for known in ["server", "via", "location"] {
-            let expected = if name.eq_ignore_ascii_case(known) { json!(value) } else { json!(null) };
+            let expected = if name.eq_ignore_ascii_case(known) {
+                json!(value)
+            } else {
+                json!(null)
+            };
             assert_eq!(response[known], expected, "{status}: {known}");
         }
         run.concludes("nothing_found");

@@ -28,7 +28,10 @@ async fn a_hint_that_is_kept() {
 
     let address = run.address();
     let hint = json!({ "timeout": 1.0, "max": 100 });
-    assert_eq!((&address["hint"], &address["hint_if_asked"]), (&hint, &hint));
+    assert_eq!(
+        (&address["hint"], &address["hint_if_asked"]),
+        (&hint, &hint)
+    );
     assert_eq!(address["hint_contradicted"], false);
     assert!(address["timeout"]["seconds"].is_number(), "{run:?}");
     run.concludes("answered");
@@ -38,13 +41,20 @@ async fn a_hint_that_is_kept() {
 async fn a_hint_that_is_given_only_if_it_is_asked_for() {
     let server = server(TIMEOUT, |head| {
         let hint = "Connection: keep-alive\r\nKeep-Alive: timeout=0\r\n";
-        if asks(head) { with(hint) } else { OK.to_owned() }
+        if asks(head) {
+            with(hint)
+        } else {
+            OK.to_owned()
+        }
     })
     .await;
     let run = steady(&[&server.url()], |run| run.is_closed_after(TIMEOUT_SECONDS)).await;
 
     assert!(run.address()["hint"].is_null(), "{run:?}");
-    assert_eq!(run.address()["hint_if_asked"], json!({ "timeout": 0.0, "max": null }));
+    assert_eq!(
+        run.address()["hint_if_asked"],
+        json!({ "timeout": 0.0, "max": null })
+    );
     assert_eq!(run.address()["hint_contradicted"], false);
     run.concludes("answered");
 }
@@ -79,8 +89,14 @@ async fn a_server_that_announces_each_close_keeps_no_connection() {
     assert_eq!(address["response"]["persistent"], false);
     assert_eq!(address["idle"], json!([]));
     assert_eq!(address["active"], json!([]));
-    assert!(address["timeout"].is_null() && address["slow_reader"].is_null(), "{run:?}");
-    assert_eq!(address["requests"], json!({ "answered": 1, "limit": 1, "announced": true }));
+    assert!(
+        address["timeout"].is_null() && address["slow_reader"].is_null(),
+        "{run:?}"
+    );
+    assert_eq!(
+        address["requests"],
+        json!({ "answered": 1, "limit": 1, "announced": true })
+    );
     run.concludes("answered");
 }
 
@@ -111,7 +127,11 @@ async fn a_server_of_http_1_0_keeps_connections_if_it_is_asked_to() {
         let Some(head) = crate::server::request(&mut stream).await else {
             return;
         };
-        let fields = if asks(&head) { "Connection: keep-alive\r\nKeep-Alive: timeout=0\r\n" } else { "" };
+        let fields = if asks(&head) {
+            "Connection: keep-alive\r\nKeep-Alive: timeout=0\r\n"
+        } else {
+            ""
+        };
         let response = format!("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n{fields}\r\nok");
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, response.as_bytes()).await;
         if asks(&head) {
@@ -123,10 +143,16 @@ async fn a_server_of_http_1_0_keeps_connections_if_it_is_asked_to() {
 
     let address = run.address();
     assert_eq!(address["response"]["persistent"], true);
-    assert_eq!(address["hint_if_asked"], json!({ "timeout": 0.0, "max": null }));
+    assert_eq!(
+        address["hint_if_asked"],
+        json!({ "timeout": 0.0, "max": null })
+    );
     assert!(address["hint"].is_null());
     assert!(address["timeout"]["seconds"].is_number(), "{run:?}");
-    assert!(run.idle().iter().all(|idle| idle["connection"] != 1), "{run:?}");
+    assert!(
+        run.idle().iter().all(|idle| idle["connection"] != 1),
+        "{run:?}"
+    );
     run.concludes("answered");
 }
 
@@ -136,8 +162,14 @@ async fn a_server_that_closes_behind_each_response_without_a_word_has_a_limit_of
     let run = steady(&[&server.url()], |run| run.is_closed_after(0.0)).await;
 
     let address = run.address();
-    assert!(address["timeout"].is_null(), "that is no idle timer: {run:?}");
-    assert_eq!(address["requests"], json!({ "answered": 1, "limit": 1, "announced": false }));
+    assert!(
+        address["timeout"].is_null(),
+        "that is no idle timer: {run:?}"
+    );
+    assert_eq!(
+        address["requests"],
+        json!({ "answered": 1, "limit": 1, "announced": false })
+    );
     assert_eq!(run.idle().len(), 2);
     run.concludes("nothing_found");
 }

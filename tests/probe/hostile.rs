@@ -20,7 +20,10 @@ fn is_harmless(run: &Run) {
 #[tokio::test]
 async fn fields_with_control_characters_are_escaped() {
     let fields = "Server: \x1b]0;title\x07\x1b[2J\r\nVia: a\tb\x08\r\nLocation: \x7f\x0b\r\n";
-    let server = Server::once(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n")).await;
+    let server = Server::once(format!(
+        "HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"
+    ))
+    .await;
     is_harmless(&probe(&[&server.url()]).await);
 }
 
@@ -28,7 +31,10 @@ async fn fields_with_control_characters_are_escaped() {
 async fn fields_that_are_long_are_bounded() {
     let long = "a".repeat(60 << 10);
     let fields = format!("Server: {long}\r\nVia: {long}\r\nLocation: {long}\r\n");
-    let server = Server::once(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n")).await;
+    let server = Server::once(format!(
+        "HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"
+    ))
+    .await;
     let run = probe(&[&server.url()]).await;
 
     is_harmless(&run);
@@ -38,7 +44,10 @@ async fn fields_that_are_long_are_bounded() {
 #[tokio::test]
 async fn many_fields_are_bounded() {
     let fields = "X: y\r\n".repeat(10_000);
-    let server = Server::once(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n")).await;
+    let server = Server::once(format!(
+        "HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"
+    ))
+    .await;
     let run = probe(&[&server.url()]).await;
 
     is_harmless(&run);
@@ -68,12 +77,19 @@ async fn interim_responses_without_end_are_bounded() {
     let run = probe(&[&server.url()]).await;
 
     is_harmless(&run);
-    assert!(run.error().starts_with("the response is longer than"), "{run:?}");
+    assert!(
+        run.error().starts_with("the response is longer than"),
+        "{run:?}"
+    );
 }
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_harmless() {
-    for bytes in [&b"\x00\x01\x02\x1b[31m\r\n\r\n"[..], b"HTTP/1.1 \xff\xfe\r\n\r\n", b"HTTP/9.9 200 OK\r\n\r\n"] {
+    for bytes in [
+        &b"\x00\x01\x02\x1b[31m\r\n\r\n"[..],
+        b"HTTP/1.1 \xff\xfe\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+    ] {
         let server = Server::tcp(move |mut stream| async move {
             request(&mut stream).await;
             let _ = stream.write_all(bytes).await;

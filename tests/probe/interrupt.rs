@@ -53,6 +53,9 @@ async fn a_response_is_not_waited_for() {
 
     assert_eq!(run.error(), "interrupted");
     assert!(run.address()["response"].is_null());
-    assert_eq!(run.address()["connections"][0]["exchanges"][0]["status"], serde_json::Value::Null);
+    assert_eq!(
+        run.address()["connections"][0]["exchanges"][0]["status"],
+        serde_json::Value::Null
+    );
     run.concludes("failed");
 }

@@ -51,14 +51,27 @@ async fn a_proxy_is_asked_for_whole_urls() {
         }
     })
     .await;
-    let arguments = ["http://example.invalid:8080/a?b", "--http-proxy", &proxy.url()];
+    let arguments = [
+        "http://example.invalid:8080/a?b",
+        "--http-proxy",
+        &proxy.url(),
+    ];
     let run = steady(&arguments, |run| run.is_closed_after(TIMEOUT_SECONDS)).await;
 
-    assert_eq!(run.address()["address"], format!("example.invalid:8080 by {}", proxy.address));
+    assert_eq!(
+        run.address()["address"],
+        format!("example.invalid:8080 by {}", proxy.address)
+    );
     assert!(run.address()["timeout"]["seconds"].is_number(), "{run:?}");
     for head in seen.lock().unwrap().iter() {
-        assert!(head.starts_with("GET http://example.invalid:8080/a?b HTTP/1.1\r\n"), "{head}");
-        assert!(head.contains("\r\nhost: example.invalid:8080\r\n"), "{head}");
+        assert!(
+            head.starts_with("GET http://example.invalid:8080/a?b HTTP/1.1\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains("\r\nhost: example.invalid:8080\r\n"),
+            "{head}"
+        );
     }
     run.concludes("answered");
 }
@@ -89,9 +102,15 @@ async fn a_proxy_that_refuses_a_tunnel() {
     let (proxy, asked) = tunnels(1).await;
     let run = probe(&["https://example.invalid/", "--http-proxy", &proxy.url()]).await;
 
-    assert!(run.error().starts_with(&format!("proxy {}: ", proxy.url())), "{run:?}");
+    assert!(
+        run.error().starts_with(&format!("proxy {}: ", proxy.url())),
+        "{run:?}"
+    );
     assert_eq!(run.error().lines().count(), 1);
-    assert_eq!(asked.lock().unwrap().first().unwrap(), "example.invalid:443");
+    assert_eq!(
+        asked.lock().unwrap().first().unwrap(),
+        "example.invalid:443"
+    );
     run.concludes("failed");
 }
 

@@ -16,7 +16,11 @@ async fn measured(limit: usize, is_announced: bool) -> Run {
             let Ok(Some(_)) = tokio::time::timeout(TIMEOUT, request(&mut stream)).await else {
                 return;
             };
-            let fields = if is_announced && number == limit { "Connection: close\r\n" } else { "" };
+            let fields = if is_announced && number == limit {
+                "Connection: close\r\n"
+            } else {
+                ""
+            };
             let response = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{fields}\r\nok");
             let _ = stream.write_all(response.as_bytes()).await;
         }
@@ -32,7 +36,12 @@ fn counted(run: &Run) -> Vec<usize> {
     let counting = connections.filter(|connection| connection["purpose"] == "requests");
     let answered = |exchange: &&serde_json::Value| exchange["status"] == 200;
     counting
-        .map(|connection| items(&connection["exchanges"]).iter().filter(answered).count())
+        .map(|connection| {
+            items(&connection["exchanges"])
+                .iter()
+                .filter(answered)
+                .count()
+        })
         .collect()
 }
 
@@ -53,7 +62,10 @@ async fn a_limit_that_is_not_announced() {
     let expected = json!({ "answered": LIMIT, "limit": LIMIT, "announced": false });
     assert_eq!(run.address()["requests"], expected);
     assert_eq!(counted(&run), [LIMIT, LIMIT], "once may be an accident");
-    assert!(run.address()["timeout"]["seconds"].is_number(), "the timeout is another thing");
+    assert!(
+        run.address()["timeout"]["seconds"].is_number(),
+        "the timeout is another thing"
+    );
     run.concludes("answered");
 }
 

@@ -52,7 +52,9 @@ async fn fields_are_sent_with_all_requests() {
         assert!(lines.contains(&"authorization: Bearer x:y"), "{head}");
         let hosts = lines.iter().filter(|line| line.starts_with("host:"));
         assert_eq!(hosts.collect::<Vec<_>>(), [&"host: example.org"]);
-        let agents = lines.iter().filter(|line| line.starts_with("user-agent: http-keepalive-probe/"));
+        let agents = lines
+            .iter()
+            .filter(|line| line.starts_with("user-agent: http-keepalive-probe/"));
         assert_eq!(agents.count(), 1, "{head}");
     }
     let asking = heads.iter().filter(|head| crate::server::asks(head));
@@ -66,7 +68,13 @@ async fn a_response_to_head_has_no_body() {
 
     assert_eq!(run.address()["response"]["persistent"], true);
     assert_eq!(run.idle().len(), 2);
-    assert!(heads.lock().unwrap().iter().all(|head| head.starts_with("HEAD / HTTP/1.1\r\n")));
+    assert!(
+        heads
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|head| head.starts_with("HEAD / HTTP/1.1\r\n"))
+    );
 }
 
 #[tokio::test]
@@ -89,7 +97,13 @@ async fn a_name_leads_where_it_is_said_to() {
     assert_eq!(run.address()["address"], server.address.to_string());
     assert_eq!(run.address()["response"]["status"], 200);
     let host = format!("\r\nhost: Example.invalid:{port}\r\n");
-    assert!(heads.lock().unwrap().iter().all(|head| head.contains(&host)));
+    assert!(
+        heads
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|head| head.contains(&host))
+    );
 }
 
 /// Two sockets with the same port, at addresses of the loopback network.
@@ -120,7 +134,10 @@ async fn addresses_of_a_name_are_measured_each_by_itself() {
             crate::server::answer_until_idle(&mut stream, timeout, |_| OK.to_owned()).await;
         })
     };
-    let servers = [closing_after(one, TIMEOUT), closing_after(other, 3 * TIMEOUT)];
+    let servers = [
+        closing_after(one, TIMEOUT),
+        closing_after(other, 3 * TIMEOUT),
+    ];
     let arguments = [
         &*format!("http://example.invalid:{port}/"),
         "--resolve",
@@ -191,8 +208,16 @@ async fn at_once(arguments: &[&str]) -> (usize, usize) {
     let [one, two, three] = &resolve;
     let run = probe(&[&[&*url, one, two, three], arguments].concat()).await;
     let addresses = items(&run.target()["addresses"]);
-    assert!(addresses.iter().all(|address| address["response"]["status"] == 200), "{run:?}");
-    let (most, all) = (count.most.load(Ordering::Relaxed), count.all.load(Ordering::Relaxed));
+    assert!(
+        addresses
+            .iter()
+            .all(|address| address["response"]["status"] == 200),
+        "{run:?}"
+    );
+    let (most, all) = (
+        count.most.load(Ordering::Relaxed),
+        count.all.load(Ordering::Relaxed),
+    );
     assert_eq!(run.target()["connections_opened"], all);
     (most, all)
 }
@@ -209,7 +234,8 @@ async fn four_connections_are_open_to_a_host_at_once_at_most() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn one_connection_at_once_is_enough() {
-    let (most, all) = at_once(&["--max-wait", "0.3", "--connections", "1", "--requests", "2"]).await;
+    let (most, all) =
+        at_once(&["--max-wait", "0.3", "--connections", "1", "--requests", "2"]).await;
 
     assert_eq!(all, 9);
     assert_eq!(most, 1);
@@ -239,7 +265,12 @@ async fn a_unix_socket_is_connected_to() {
     run.concludes("answered");
     accepting.abort();
 
-    let run = probe(&["http://example.invalid/", "--unix-socket", "/nonexistent/socket"]).await;
+    let run = probe(&[
+        "http://example.invalid/",
+        "--unix-socket",
+        "/nonexistent/socket",
+    ])
+    .await;
     assert!(run.error().starts_with("not connected: "), "{run:?}");
     run.concludes("failed");
 }
@@ -261,7 +292,10 @@ async fn one_url_that_fails_does_not_keep_others_from_being_measured() {
     assert!(targets[0]["addresses"][0]["error"].is_string());
     assert!(targets[1]["error"].is_string());
     assert_eq!(targets[1]["addresses"], json!([]));
-    assert!(targets[2]["addresses"][0]["timeout"]["seconds"].is_number(), "{run:?}");
+    assert!(
+        targets[2]["addresses"][0]["timeout"]["seconds"].is_number(),
+        "{run:?}"
+    );
     assert!(targets[2]["error"].is_null());
     run.exits_with(3);
 }

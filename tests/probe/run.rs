@@ -76,7 +76,10 @@ impl Run {
         if IS_CONCLUDED {
             assert_eq!(self.target()["outcome"], outcome, "{self:?}");
             let verdict = self.target()["verdict"].as_str().unwrap();
-            assert!(!verdict.is_empty() && verdict.lines().count() == 1, "{verdict}");
+            assert!(
+                !verdict.is_empty() && verdict.lines().count() == 1,
+                "{verdict}"
+            );
         }
     }
 
@@ -158,7 +161,9 @@ pub async fn steady(arguments: &[&str], is_steady: impl Fn(&Run) -> bool) -> Run
 
 /// The items of an array.
 pub fn items(value: &Value) -> &[Value] {
-    value.as_array().unwrap_or_else(|| panic!("no array: {value}"))
+    value
+        .as_array()
+        .unwrap_or_else(|| panic!("no array: {value}"))
 }
 
 /// A time.
@@ -168,7 +173,10 @@ pub fn seconds(value: &Value) -> f64 {
 
 /// How the watched connections ended, each kind once.
 pub fn kinds(run: &Run) -> Vec<&str> {
-    let kinds = run.idle().iter().map(|idle| idle["end"]["kind"].as_str().unwrap());
+    let kinds = run
+        .idle()
+        .iter()
+        .map(|idle| idle["end"]["kind"].as_str().unwrap());
     let mut kinds: Vec<_> = kinds.collect();
     kinds.sort_unstable();
     kinds.dedup();

@@ -143,7 +143,11 @@ pub async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 /// Reads until the client closes.
 pub async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     let mut buffer = [0; 4096];
-    while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+    while stream
+        .read(&mut buffer)
+        .await
+        .is_ok_and(|length| length > 0)
+    {}
 }
 
 /// Answers each request, until there is none for so long. Returns whether the client has not closed.
@@ -160,7 +164,9 @@ where
             return true;
         };
         let Some(head) = next else { return false };
-        if stream.write_all(answer(&head).as_bytes()).await.is_err() || stream.flush().await.is_err() {
+        if stream.write_all(answer(&head).as_bytes()).await.is_err()
+            || stream.flush().await.is_err()
+        {
             return false;
         }
     }
@@ -180,5 +186,6 @@ where
 
 /// Whether a request has `Connection: keep-alive`.
 pub fn asks(head: &str) -> bool {
-    head.lines().any(|line| line.eq_ignore_ascii_case("connection: keep-alive"))
+    head.lines()
+        .any(|line| line.eq_ignore_ascii_case("connection: keep-alive"))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
 use crate::run::{Run, Running, kinds, probe, steady};
-use crate::server::{OK, Server, TIMEOUT, TIMEOUT_SECONDS, answer_until_idle, request, until_closed};
+use crate::server::{
+    OK, Server, TIMEOUT, TIMEOUT_SECONDS, answer_until_idle, request, until_closed,
+};
 use crate::tls::{BOTH, Tls};
 use tokio_rustls::rustls::version::TLS12;
 
@@ -75,7 +77,10 @@ async fn a_server_that_refuses_http1_by_alpn_fails() {
     let run = probe(&[&server.url(), "--insecure"]).await;
 
     assert_eq!(run.address()["tls"]["http2"], true);
-    assert_eq!(run.error(), "TLS failed: the server refuses HTTP/1.1 (by ALPN)");
+    assert_eq!(
+        run.error(),
+        "TLS failed: the server refuses HTTP/1.1 (by ALPN)"
+    );
     run.concludes("failed");
 }
 
@@ -101,7 +106,11 @@ async fn a_certificate_is_verified() {
     let server = closing(&tls, true).await;
     let run = probe(&[&server.url()]).await;
 
-    assert!(run.error().starts_with("TLS failed: invalid peer certificate"), "{run:?}");
+    assert!(
+        run.error()
+            .starts_with("TLS failed: invalid peer certificate"),
+        "{run:?}"
+    );
     assert!(run.address()["response"].is_null());
     run.concludes("failed");
 
@@ -129,7 +138,11 @@ async fn a_certificate_for_another_name_is_refused() {
     );
     let run = run.end().await;
 
-    assert!(run.error().starts_with("TLS failed: invalid peer certificate"), "{run:?}");
+    assert!(
+        run.error()
+            .starts_with("TLS failed: invalid peer certificate"),
+        "{run:?}"
+    );
     assert_eq!(run.error().lines().count(), 1);
     run.concludes("failed");
 }
@@ -157,7 +170,10 @@ async fn plain_http_at_an_https_url_is_named() {
     .await;
     let run = probe(&[&format!("https://{}/", server.address), "--insecure"]).await;
 
-    assert_eq!(run.error(), "TLS failed: the server does not speak it at this port; try http://");
+    assert_eq!(
+        run.error(),
+        "TLS failed: the server does not speak it at this port; try http://"
+    );
     run.concludes("failed");
 }
 
@@ -195,5 +211,8 @@ async fn a_request_over_tls_names_the_host() {
 
     assert_eq!(run.address()["response"]["status"], 200);
     let head = seen.recv().await.unwrap();
-    assert!(head.contains(&format!("\r\nhost: {}\r\n", server.address)), "{head}");
+    assert!(
+        head.contains(&format!("\r\nhost: {}\r\n", server.address)),
+        "{head}"
+    );
 }

@@ -25,6 +25,8 @@
 
 mod facts;
 mod requests;
+#[cfg(feature = "cli")]
+mod watch;
 
 use self::facts::TICK;
 pub(crate) use self::facts::{Close, Evidence, Failure, Observation, SLOP};
