@@ -21,7 +21,7 @@ async fn connections_are_watched_on() {
     let server = Server::tcp(move |mut stream| {
         let (seen, closing) = (seen.clone(), Arc::clone(&closing));
         async move {
-            while request(&mut stream).await.is_some() {
+            if request(&mut stream).await.is_some() {
                 let _ = stream.write_all(OK.as_bytes()).await;
                 let _ = seen.send(());
                 tokio::select! {

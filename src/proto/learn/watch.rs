@@ -77,8 +77,8 @@ mod tests {
     fn after(closes: &[i64]) -> Option<(u128, Option<u128>)> {
         let mut history = History::default();
         let span = |time: i64| Span::new(Duration::from_millis(time.unsigned_abs()));
-        for (n, &idle) in (1..).zip(closes) {
-            let at = Moment::at(n * 100_000);
+        for (at, &idle) in (100_000..).step_by(100_000).zip(closes) {
+            let at = Moment::at(at);
             history.on_observation(
                 Observation::Close {
                     evidence: Evidence {
@@ -86,7 +86,7 @@ mod tests {
                         at,
                         idle: span(idle),
                     },
-                    open: span(idle - 100),
+                    open: span(idle.saturating_sub(100)),
                 },
                 Span::new(Duration::from_secs(86_400)),
             );

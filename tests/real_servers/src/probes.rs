@@ -183,10 +183,10 @@ async fn measure_all() -> Vec<(Case, Outcome<Measured>)> {
     let program = match program() {
         Ok(program) => program,
         Err(why) => {
-            let broken = cases
+            let missing = cases
                 .into_iter()
-                .map(|case| (case, Outcome::Broken(why.clone())));
-            return broken.collect();
+                .map(|case| (case, Outcome::Missing(why.clone())));
+            return missing.collect();
         }
     };
     // First all are started: that is work for the machine, which measurements need at rest.
