@@ -7,6 +7,25 @@ use tokio::net::TcpSocket;
 
 use crate::run::{Run, probe};
 use crate::server::{OK, Server, request, until_closed};
+use crate::together::together;
+
+together! {
+    what_goes_wrong_is_said_in_one_line:
+    what_is_no_url_is_refused,
+    a_host_that_is_not_known,
+    a_port_at_which_nobody_listens,
+    a_server_that_speaks_another_protocol,
+    a_server_that_changes_to_another_protocol,
+    a_server_that_speaks_http2_without_tls,
+    a_server_that_closes_without_a_response,
+    a_server_that_closes_in_a_response,
+    a_server_that_resets_without_a_response,
+    a_body_without_end,
+    a_body_is_read_up_to_16_mib,
+    a_head_without_end,
+    one_connection_that_fails_is_not_the_end,
+    other_statuses_are_responses_like_any_other,
+}
 
 /// Checks that nothing was measured, for this reason.
 fn failed(run: &Run, error: &str) {
@@ -15,7 +34,6 @@ fn failed(run: &Run, error: &str) {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn what_is_no_url_is_refused() {
     let texts = [
         "",
@@ -43,7 +61,6 @@ async fn what_is_no_url_is_refused() {
     .await;
 }
 
-#[tokio::test]
 async fn a_host_that_is_not_known() {
     let run = probe(&["http://nonexistent.invalid/"]).await;
 
@@ -60,7 +77,6 @@ async fn a_host_that_is_not_known() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn a_port_at_which_nobody_listens() {
     // Bound, so that nobody else listens there.
     let socket = TcpSocket::new_v4().unwrap();
@@ -73,7 +89,6 @@ async fn a_port_at_which_nobody_listens() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn a_server_that_speaks_another_protocol() {
     let server = Server::tcp(|mut stream| async move {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").await;
@@ -87,7 +102,6 @@ async fn a_server_that_speaks_another_protocol() {
     );
 }
 
-#[tokio::test]
 async fn a_server_that_changes_to_another_protocol() {
     let response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
     let server = Server::once(response).await;
@@ -98,7 +112,6 @@ async fn a_server_that_changes_to_another_protocol() {
     );
 }
 
-#[tokio::test]
 async fn a_server_that_speaks_http2_without_tls() {
     let server = Server::tcp(|mut stream| async move {
         // An empty SETTINGS frame.
@@ -113,7 +126,6 @@ async fn a_server_that_speaks_http2_without_tls() {
     );
 }
 
-#[tokio::test]
 async fn a_server_that_closes_without_a_response() {
     let server = Server::once("").await;
 
@@ -121,7 +133,6 @@ async fn a_server_that_closes_without_a_response() {
     failed(&probe(&[&server.url()]).await, expected);
 }
 
-#[tokio::test]
 async fn a_server_that_closes_in_a_response() {
     let server = Server::once("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc").await;
 
@@ -129,7 +140,6 @@ async fn a_server_that_closes_in_a_response() {
     failed(&probe(&[&server.url()]).await, expected);
 }
 
-#[tokio::test]
 async fn a_server_that_resets_without_a_response() {
     let server = Server::tcp(|mut stream| async move {
         request(&mut stream).await;
@@ -141,7 +151,6 @@ async fn a_server_that_resets_without_a_response() {
     failed(&probe(&[&server.url()]).await, expected);
 }
 
-#[tokio::test]
 async fn a_body_without_end() {
     let server = Server::tcp(|mut stream| async move {
         request(&mut stream).await;
@@ -160,7 +169,28 @@ async fn a_body_without_end() {
     failed(&probe(&[&server.url()]).await, expected);
 }
 
-#[tokio::test]
+async fn a_body_is_read_up_to_16_mib() {
+    join_all([(15, true), (17, false)].map(|(mib, is_read)| async move {
+        let length = mib << 20;
+        let server = Server::tcp(move |mut stream| async move {
+            while request(&mut stream).await.is_some() {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&vec![b'a'; length]).await;
+            }
+        })
+        .await;
+        let run = probe(&[&server.url(), "--max-wait", "0.1"]).await;
+        assert_eq!(
+            run.address()["response"]["status"] == 200,
+            is_read,
+            "{mib}: {run:?}"
+        );
+        assert_eq!(run.address()["error"].is_null(), is_read, "{mib}: {run:?}");
+    }))
+    .await;
+}
+
 async fn a_head_without_end() {
     let server = Server::tcp(|mut stream| async move {
         request(&mut stream).await;
@@ -177,7 +207,6 @@ async fn a_head_without_end() {
 }
 
 /// The first connection is an accident: the second one shows what there is to know.
-#[tokio::test]
 async fn one_connection_that_fails_is_not_the_end() {
     let is_first = std::sync::atomic::AtomicBool::new(true);
     let server = Server::tcp(move |mut stream| {
@@ -197,7 +226,6 @@ async fn one_connection_that_fails_is_not_the_end() {
     run.concludes("nothing_found");
 }
 
-#[tokio::test]
 async fn other_statuses_are_responses_like_any_other() {
     let responses = [
         (301, "Location: https://example.org/elsewhere\r\n"),

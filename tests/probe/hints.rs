@@ -6,6 +6,20 @@ use serde_json::json;
 
 use crate::run::{probe, steady};
 use crate::server::{OK, Server, TIMEOUT, TIMEOUT_SECONDS, answer_until_idle, asks};
+use crate::together::together;
+
+together! {
+    hints_are_compared_with_what_servers_do:
+    a_hint_that_is_kept,
+    a_hint_that_is_given_only_if_it_is_asked_for,
+    a_hint_that_is_not_kept,
+    a_hint_in_a_response_that_cannot_be_understood_as_one_is_none,
+    a_server_that_announces_each_close_keeps_no_connection,
+    a_server_that_has_to_keep_connections_and_announces_each_close_is_too_short,
+    a_server_of_http_1_0_ends_its_responses_by_closing,
+    a_server_of_http_1_0_keeps_connections_if_it_is_asked_to,
+    a_server_that_closes_behind_each_response_without_a_word_has_a_limit_of_one_request,
+}
 
 /// Like [`OK`], with fields.
 fn with(fields: &str) -> String {
@@ -20,7 +34,6 @@ async fn server(timeout: Duration, answer: fn(&str) -> String) -> Server {
     .await
 }
 
-#[tokio::test]
 async fn a_hint_that_is_kept() {
     let second = Duration::from_secs(1);
     let server = server(second, |_| with("Keep-Alive: timeout=1, max=100\r\n")).await;
@@ -37,7 +50,6 @@ async fn a_hint_that_is_kept() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_hint_that_is_given_only_if_it_is_asked_for() {
     let server = server(TIMEOUT, |head| {
         let hint = "Connection: keep-alive\r\nKeep-Alive: timeout=0\r\n";
@@ -59,7 +71,6 @@ async fn a_hint_that_is_given_only_if_it_is_asked_for() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_hint_that_is_not_kept() {
     let server = server(TIMEOUT, |_| with("Keep-Alive: timeout=60\r\n")).await;
     let run = steady(&[&server.url()], |run| run.is_closed_after(TIMEOUT_SECONDS)).await;
@@ -69,7 +80,6 @@ async fn a_hint_that_is_not_kept() {
     run.concludes("too_short");
 }
 
-#[tokio::test]
 async fn a_hint_in_a_response_that_cannot_be_understood_as_one_is_none() {
     let server = server(TIMEOUT, |_| with("Keep-Alive: timeout=soon\r\n")).await;
     let run = steady(&[&server.url()], |run| run.is_closed_after(TIMEOUT_SECONDS)).await;
@@ -79,7 +89,6 @@ async fn a_hint_in_a_response_that_cannot_be_understood_as_one_is_none() {
     assert_eq!(run.address()["hint_contradicted"], false);
 }
 
-#[tokio::test]
 async fn a_server_that_announces_each_close_keeps_no_connection() {
     let server = Server::once(with("Connection: close\r\n")).await;
     let run = probe(&[&server.url(), "--active", "--requests", "5"]).await;
@@ -100,7 +109,6 @@ async fn a_server_that_announces_each_close_keeps_no_connection() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_server_that_has_to_keep_connections_and_announces_each_close_is_too_short() {
     let server = Server::once(with("Connection: close\r\n")).await;
     let run = probe(&[&server.url(), "--at-least", "1"]).await;
@@ -109,7 +117,6 @@ async fn a_server_that_has_to_keep_connections_and_announces_each_close_is_too_s
     run.concludes("too_short");
 }
 
-#[tokio::test]
 async fn a_server_of_http_1_0_ends_its_responses_by_closing() {
     let server = Server::once("HTTP/1.0 200 OK\r\nServer: old\r\n\r\nall that there is").await;
     let run = probe(&[&server.url()]).await;
@@ -121,7 +128,6 @@ async fn a_server_of_http_1_0_ends_its_responses_by_closing() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_server_of_http_1_0_keeps_connections_if_it_is_asked_to() {
     let server = Server::tcp(|mut stream| async move {
         let Some(head) = crate::server::request(&mut stream).await else {
@@ -156,7 +162,6 @@ async fn a_server_of_http_1_0_keeps_connections_if_it_is_asked_to() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_server_that_closes_behind_each_response_without_a_word_has_a_limit_of_one_request() {
     let server = Server::once(OK).await;
     let run = steady(&[&server.url()], |run| run.is_closed_after(0.0)).await;

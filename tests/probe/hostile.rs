@@ -2,8 +2,19 @@
 
 use tokio::io::AsyncWriteExt;
 
-use crate::run::{Run, probe};
+use crate::run::{Run, Running, probe};
 use crate::server::{OK, Server, request, until_closed};
+use crate::together::together;
+
+together! {
+    what_servers_send_is_printed_harmlessly:
+    fields_with_control_characters_are_escaped,
+    fields_that_are_long_are_bounded,
+    many_fields_are_bounded,
+    a_goodbye_that_is_long_is_bounded,
+    interim_responses_without_end_are_bounded,
+    bytes_that_are_no_text_are_harmless,
+}
 
 /// How much is printed at most of a server, whatever it sends.
 const MOST: usize = 256 << 10;
@@ -17,17 +28,20 @@ fn is_harmless(run: &Run) {
     }
 }
 
-#[tokio::test]
 async fn fields_with_control_characters_are_escaped() {
     let fields = "Server: \x1b]0;title\x07\x1b[2J\r\nVia: a\tb\x08\r\nLocation: \x7f\x0b\r\n";
     let server = Server::once(format!(
         "HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"
     ))
     .await;
-    is_harmless(&probe(&[&server.url()]).await);
+    let url = server.url();
+    for form in [&[&*url][..], &[&url, "--json"], &[&url, "--prometheus"]] {
+        let run = Running::start(form, &[]).end().await;
+        is_harmless(&run);
+        assert!(run.status.is_some_and(|status| status < 4), "{run:?}");
+    }
 }
 
-#[tokio::test]
 async fn fields_that_are_long_are_bounded() {
     let long = "a".repeat(60 << 10);
     let fields = format!("Server: {long}\r\nVia: {long}\r\nLocation: {long}\r\n");
@@ -41,7 +55,6 @@ async fn fields_that_are_long_are_bounded() {
     assert_eq!(run.address()["response"]["status"], 200);
 }
 
-#[tokio::test]
 async fn many_fields_are_bounded() {
     let fields = "X: y\r\n".repeat(10_000);
     let server = Server::once(format!(
@@ -54,7 +67,6 @@ async fn many_fields_are_bounded() {
     assert_eq!(run.address()["response"]["status"], 200);
 }
 
-#[tokio::test]
 async fn a_goodbye_that_is_long_is_bounded() {
     let server = Server::tcp(|mut stream| async move {
         request(&mut stream).await;
@@ -66,7 +78,6 @@ async fn a_goodbye_that_is_long_is_bounded() {
     is_harmless(&probe(&[&server.url()]).await);
 }
 
-#[tokio::test]
 async fn interim_responses_without_end_are_bounded() {
     let server = Server::tcp(|mut stream| async move {
         request(&mut stream).await;
@@ -83,7 +94,6 @@ async fn interim_responses_without_end_are_bounded() {
     );
 }
 
-#[tokio::test]
 async fn bytes_that_are_no_text_are_harmless() {
     for bytes in [
         &b"\x00\x01\x02\x1b[31m\r\n\r\n"[..],

@@ -31,3 +31,4 @@ mod stopped;
 #[path = "../support/tls.rs"]
 mod tls;
 mod tls_ends;
+mod together;

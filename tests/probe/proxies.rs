@@ -8,6 +8,15 @@ use tokio::net::TcpStream;
 use crate::run::{probe, steady};
 use crate::server::{OK, Server, TIMEOUT, TIMEOUT_SECONDS, answer_until_idle, request};
 use crate::tls::Tls;
+use crate::together::together;
+
+together! {
+    proxies_are_used:
+    a_proxy_is_asked_for_whole_urls,
+    a_proxy_is_asked_for_tunnels,
+    a_proxy_that_refuses_a_tunnel,
+    a_proxy_that_is_not_there,
+}
 
 /// A proxy that opens tunnels, but not to other ports than `allowed`. With the targets that it was asked for.
 async fn tunnels(allowed: u16) -> (Server, Arc<Mutex<Vec<String>>>) {
@@ -36,7 +45,6 @@ async fn tunnels(allowed: u16) -> (Server, Arc<Mutex<Vec<String>>>) {
     (proxy, asked)
 }
 
-#[tokio::test]
 async fn a_proxy_is_asked_for_whole_urls() {
     let heads = Arc::<Mutex<Vec<String>>>::default();
     let seen = Arc::clone(&heads);
@@ -76,7 +84,6 @@ async fn a_proxy_is_asked_for_whole_urls() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_proxy_is_asked_for_tunnels() {
     let tls = Tls::for_host("example.invalid");
     let server = Server::tls(tls.server, |mut stream| async move {
@@ -97,7 +104,6 @@ async fn a_proxy_is_asked_for_tunnels() {
     run.concludes("answered");
 }
 
-#[tokio::test]
 async fn a_proxy_that_refuses_a_tunnel() {
     let (proxy, asked) = tunnels(1).await;
     let run = probe(&["https://example.invalid/", "--http-proxy", &proxy.url()]).await;
@@ -114,7 +120,6 @@ async fn a_proxy_that_refuses_a_tunnel() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn a_proxy_that_is_not_there() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

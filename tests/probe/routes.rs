@@ -8,6 +8,23 @@ use tokio::io::AsyncWriteExt;
 
 use crate::run::{items, probe, seconds, steady};
 use crate::server::{OK, Server, TIMEOUT, TIMEOUT_SECONDS, request};
+use crate::together::together;
+
+together! {
+    requests_go_where_they_are_sent:
+    fields_are_sent_with_all_requests,
+    a_response_to_head_has_no_body,
+    a_name_leads_where_it_is_said_to,
+    #[cfg(target_os = "linux")]
+    addresses_of_a_name_are_measured_each_by_itself,
+    #[cfg(target_os = "linux")]
+    four_connections_are_open_to_a_host_at_once_at_most,
+    #[cfg(target_os = "linux")]
+    one_connection_at_once_is_enough,
+    #[cfg(unix)]
+    a_unix_socket_is_connected_to,
+    one_url_that_fails_does_not_keep_others_from_being_measured,
+}
 
 /// A server that keeps its connections, and the heads of all requests to it.
 async fn recording(response: &'static str) -> (Server, Arc<Mutex<Vec<String>>>) {
@@ -26,7 +43,6 @@ async fn recording(response: &'static str) -> (Server, Arc<Mutex<Vec<String>>>) 
     (server, seen)
 }
 
-#[tokio::test]
 async fn fields_are_sent_with_all_requests() {
     let (server, heads) = recording(OK).await;
     let url = format!("{}a?b=c", server.url());
@@ -61,7 +77,6 @@ async fn fields_are_sent_with_all_requests() {
     assert_eq!(asking.count(), 1, "only the second connection asks");
 }
 
-#[tokio::test]
 async fn a_response_to_head_has_no_body() {
     let (server, heads) = recording("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await;
     let run = probe(&[&server.url(), "--method", "HEAD", "--max-wait", "0.1"]).await;
@@ -77,7 +92,6 @@ async fn a_response_to_head_has_no_body() {
     );
 }
 
-#[tokio::test]
 async fn a_name_leads_where_it_is_said_to() {
     let (server, heads) = recording(OK).await;
     let port = server.port();
@@ -125,7 +139,6 @@ async fn same_port<const N: usize>(addresses: [&str; N]) -> [tokio::net::TcpList
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
 async fn addresses_of_a_name_are_measured_each_by_itself() {
     let [one, other] = same_port(["127.0.0.1", "127.0.0.2"]).await;
     let port = one.local_addr().unwrap().port();
@@ -223,7 +236,6 @@ async fn at_once(arguments: &[&str]) -> (usize, usize) {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
 async fn four_connections_are_open_to_a_host_at_once_at_most() {
     let (most, all) = at_once(&["--max-wait", "2"]).await;
 
@@ -232,7 +244,6 @@ async fn four_connections_are_open_to_a_host_at_once_at_most() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
 async fn one_connection_at_once_is_enough() {
     let (most, all) =
         at_once(&["--max-wait", "0.3", "--connections", "1", "--requests", "2"]).await;
@@ -242,7 +253,6 @@ async fn one_connection_at_once_is_enough() {
 }
 
 #[cfg(unix)]
-#[tokio::test]
 async fn a_unix_socket_is_connected_to() {
     use tokio::net::UnixListener;
     let folder = tempfile::tempdir().unwrap();
@@ -275,7 +285,6 @@ async fn a_unix_socket_is_connected_to() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn one_url_that_fails_does_not_keep_others_from_being_measured() {
     let (closing, silent) = (Server::closing().await, Server::once("").await);
     let (good, bad) = (closing.url(), silent.url());

@@ -22,7 +22,7 @@ pub struct Run {
     pub stdout: String,
     pub stderr: String,
     pub status: Option<i32>,
-    /// `Null` if nothing was printed.
+    /// `Null` if something else was printed than JSON.
     pub report: Value,
 }
 
@@ -125,10 +125,10 @@ impl Running {
         let output = tokio::time::timeout(PATIENCE, self.child.wait_with_output()).await;
         let output = output.expect("it ends").unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
-        let report = if stdout.is_empty() {
-            Value::Null
-        } else {
+        let report = if stdout.starts_with('{') {
             serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+        } else {
+            Value::Null
         };
         Run {
             stdout,

@@ -2,14 +2,32 @@
 
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::rustls::version::TLS12;
 
 use crate::run::{Run, Running, kinds, probe, steady};
 use crate::server::{
     OK, Server, TIMEOUT, TIMEOUT_SECONDS, answer_until_idle, request, until_closed,
 };
 use crate::tls::{BOTH, Tls};
-use tokio_rustls::rustls::version::TLS12;
+use crate::together::together;
+
+together! {
+    tls_is_measured_or_fails_in_one_line:
+    a_close_notify_is_seen,
+    a_missing_close_notify_is_seen,
+    http2_is_seen_where_the_server_chooses_it,
+    a_server_without_alpn_does_not_choose_http2,
+    a_server_that_refuses_http1_by_alpn_fails,
+    a_server_that_speaks_http2_without_alpn_fails,
+    a_certificate_is_verified,
+    a_certificate_for_another_name_is_refused,
+    tls_at_a_plain_url_is_named,
+    plain_http_at_an_https_url_is_named,
+    a_server_that_closes_in_the_handshake_fails,
+    a_server_that_breaks_tls_instead_of_answering_fails,
+    a_request_over_tls_names_the_host,
+}
 
 const HOST: &str = "127.0.0.1";
 
@@ -33,7 +51,6 @@ async fn measured(server: &Server) -> Run {
     run
 }
 
-#[tokio::test]
 async fn a_close_notify_is_seen() {
     let server = closing(&Tls::for_host(HOST), true).await;
     let run = measured(&server).await;
@@ -45,7 +62,6 @@ async fn a_close_notify_is_seen() {
     assert_eq!(run.address()["connections"][0]["purpose"], "alpn");
 }
 
-#[tokio::test]
 async fn a_missing_close_notify_is_seen() {
     let server = closing(&Tls::new(&[HOST], &[&TLS12], &[b"http/1.1"]), false).await;
     let run = measured(&server).await;
@@ -55,7 +71,6 @@ async fn a_missing_close_notify_is_seen() {
     assert_eq!(tls["close_notify"], false);
 }
 
-#[tokio::test]
 async fn http2_is_seen_where_the_server_chooses_it() {
     let server = closing(&Tls::new(&[HOST], BOTH, &[b"h2", b"http/1.1"]), true).await;
     let run = measured(&server).await;
@@ -63,7 +78,6 @@ async fn http2_is_seen_where_the_server_chooses_it() {
     assert_eq!(run.address()["tls"]["http2"], true);
 }
 
-#[tokio::test]
 async fn a_server_without_alpn_does_not_choose_http2() {
     let server = closing(&Tls::new(&[HOST], BOTH, &[]), true).await;
     let run = measured(&server).await;
@@ -71,7 +85,6 @@ async fn a_server_without_alpn_does_not_choose_http2() {
     assert_eq!(run.address()["tls"]["http2"], false);
 }
 
-#[tokio::test]
 async fn a_server_that_refuses_http1_by_alpn_fails() {
     let server = closing(&Tls::new(&[HOST], BOTH, &[b"h2"]), true).await;
     let run = probe(&[&server.url(), "--insecure"]).await;
@@ -84,7 +97,6 @@ async fn a_server_that_refuses_http1_by_alpn_fails() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn a_server_that_speaks_http2_without_alpn_fails() {
     let tls = Tls::new(&[HOST], BOTH, &[]);
     let server = Server::tls(tls.server, |mut stream| async move {
@@ -100,7 +112,6 @@ async fn a_server_that_speaks_http2_without_alpn_fails() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn a_certificate_is_verified() {
     let tls = Tls::for_host(HOST);
     let server = closing(&tls, true).await;
@@ -125,7 +136,6 @@ async fn a_certificate_is_verified() {
     assert_eq!(run.end().await.address()["response"]["status"], 200);
 }
 
-#[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let tls = Tls::for_host("example.test");
     let server = closing(&tls, true).await;
@@ -147,7 +157,6 @@ async fn a_certificate_for_another_name_is_refused() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn tls_at_a_plain_url_is_named() {
     let tls = Tls::for_host(HOST);
     let server = closing(&tls, true).await;
@@ -157,12 +166,11 @@ async fn tls_at_a_plain_url_is_named() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn plain_http_at_an_https_url_is_named() {
     let server = Server::tcp(|mut stream| async move {
         // What a server makes of a ClientHello.
         let mut first = [0; 1];
-        let _ = tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first).await;
+        let _ = stream.read_exact(&mut first).await;
         let refusal = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
         let _ = stream.write_all(refusal.as_bytes()).await;
         until_closed(&mut stream).await;
@@ -177,11 +185,10 @@ async fn plain_http_at_an_https_url_is_named() {
     run.concludes("failed");
 }
 
-#[tokio::test]
 async fn a_server_that_closes_in_the_handshake_fails() {
     let server = Server::tcp(|mut stream| async move {
         let mut hello = [0; 4096];
-        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut hello).await;
+        let _ = stream.read(&mut hello).await;
     })
     .await;
     let run = probe(&[&format!("https://{}/", server.address), "--insecure"]).await;
@@ -191,8 +198,29 @@ async fn a_server_that_closes_in_the_handshake_fails() {
     run.concludes("failed");
 }
 
-/// Not a test of the probe: `request` is what scripts begin with, over TLS, too.
-#[tokio::test]
+async fn a_server_that_breaks_tls_instead_of_answering_fails() {
+    let tls = Tls::for_host(HOST);
+    let server = Server::tls(tls.server, |mut stream| async move {
+        request(&mut stream).await;
+        // A record that was encrypted by nobody.
+        let socket = stream.get_mut().0;
+        let _ = socket
+            .write_all(b"\x17\x03\x03\x00\x20a record that does not decrypt ...")
+            .await;
+        until_closed(socket).await;
+    })
+    .await;
+    let run = probe(&[&server.url(), "--insecure"]).await;
+
+    assert!(
+        run.error().starts_with("the connection failed ("),
+        "{run:?}"
+    );
+    assert!(run.error().ends_with(") without a response"), "{run:?}");
+    assert_eq!(run.error().lines().count(), 1);
+    run.concludes("failed");
+}
+
 async fn a_request_over_tls_names_the_host() {
     let (heads, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let tls = Tls::for_host(HOST);
