@@ -25,8 +25,8 @@ async fn connections_are_watched_on() {
                 let _ = stream.write_all(OK.as_bytes()).await;
                 let _ = seen.send(());
                 tokio::select! {
-                    () = closing.notified() => return,
-                    () = until_closed(&mut stream) => return,
+                    () = closing.notified() => {}
+                    () = until_closed(&mut stream) => {}
                 }
             }
         }

@@ -23,10 +23,12 @@ macro_rules! together {
 }
 pub(crate) use together;
 
+type Case = Pin<Box<dyn Future<Output = ()>>>;
+
 /// What is run.
 #[derive(Default)]
 pub struct Cases {
-    cases: Vec<(&'static str, Pin<Box<dyn Future<Output = ()>>>)>,
+    cases: Vec<(&'static str, Case)>,
 }
 
 impl Cases {
