@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 use http::uri::{Scheme, Uri};
 use http::{HeaderName, HeaderValue};
 
@@ -113,7 +115,7 @@ pub(super) struct Resolve {
 
 /// Reads the command line. What is wrong with it is printed in one line.
 pub(super) fn read() -> Result<Args, ExitCode> {
-    Args::try_parse().map_err(|error| {
+    parse(std::env::args_os()).map_err(|error| {
         if !error.use_stderr() {
             // Help, or the version.
             let _ = error.print();
@@ -126,6 +128,18 @@ pub(super) fn read() -> Result<Args, ExitCode> {
         eprintln!("{line} (see --help)");
         ExitCode::from(FAILED)
     })
+}
+
+fn parse(arguments: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Args, clap::Error> {
+    let args = Args::try_parse_from(arguments)?;
+    if let Some(at_least) = args.at_least.filter(|at_least| *at_least > args.max_wait) {
+        let text = format!(
+            "expected --max-wait of at least {at_least:?}, as --at-least is, not {:?}",
+            args.max_wait
+        );
+        return Err(Args::command().error(ErrorKind::ValueValidation, text));
+    }
+    Ok(args)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -189,12 +203,10 @@ fn proxy(text: &str) -> Result<Uri, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Args, clap::Error> {
-        Args::try_parse_from([&["probe"], arguments].concat())
+        super::parse([&["probe"], arguments].concat())
     }
 
     #[test]
@@ -226,6 +238,7 @@ mod tests {
             &["http://a/", "--http-proxy", "https://b/"],
             &["http://a/", "--http-proxy", "http://u:p@b/"],
             &["http://a/", "--json", "--prometheus"],
+            &["http://a/", "--at-least", "131"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }

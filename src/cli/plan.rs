@@ -61,6 +61,7 @@ pub(super) async fn probe(
         site,
         args,
         requests,
+        asks: false,
         found: Address {
             address,
             ..Address::default()
@@ -78,6 +79,8 @@ struct Plan<'a> {
     site: &'a Site<'a>,
     args: &'a Args,
     requests: &'a Bytes,
+    /// Whether requests ask to keep the connection: a server of HTTP/1.0 closes it otherwise.
+    asks: bool,
     found: Address,
 }
 
@@ -111,6 +114,15 @@ impl Plan<'_> {
         self.found.active.extend(active);
         self.found.requests = requests;
         Ok(())
+    }
+
+    /// The request that is sent on connections that are to be kept.
+    fn request(&self) -> &[u8] {
+        if self.asks {
+            &self.requests.asking
+        } else {
+            &self.requests.plain
+        }
     }
 
     async fn offer_http2(&mut self) -> Result<(), String> {
@@ -191,6 +203,9 @@ impl Plan<'_> {
             });
         }
         let is_persistent = answer.is_persistent;
+        if !is_asked && !is_persistent {
+            self.asks = true;
+        }
         let response = self.found.response.get_or_insert_with(|| Response {
             status: answer.status,
             server: answer.head.field("server"),
@@ -247,7 +262,7 @@ impl Plan<'_> {
     /// Sends a request on a connection that is idle.
     async fn use_now(&self, probed: &mut Probed<'_>) -> ActiveRequest {
         let idle = probed.idle();
-        let request = &self.requests.plain;
+        let request = self.request();
         let exchange = probed.exchange(request, Duration::ZERO, ACTIVE_PATIENCE);
         let result = match exchange.await {
             Ok(answer) => ActiveResult::Answered {
@@ -270,7 +285,7 @@ impl Plan<'_> {
     async fn use_after(&self, idle: Duration) -> Option<ActiveRequest> {
         let opened = Probed::open(self.site, Purpose::Active, Offer::Http1).await;
         let mut probed = opened.ok()?;
-        let request = &self.requests.plain;
+        let request = self.request();
         let first = probed.exchange(request, Duration::ZERO, PATIENCE).await;
         let is_persistent = first.is_ok_and(|answer| answer.is_persistent);
         let mut used = None;
@@ -349,7 +364,7 @@ impl Plan<'_> {
         let opened = Probed::open(self.site, Purpose::SlowReader, Offer::Http1).await;
         let mut probed = opened.ok()?;
         self.site.bar.say("reading a response late");
-        let request = &self.requests.plain;
+        let request = self.request();
         let answer = probed.exchange(request, unread, PATIENCE).await;
         let is_persistent = answer.is_ok_and(|answer| answer.is_persistent);
         let mut slow_reader = None;
@@ -413,7 +428,7 @@ impl Plan<'_> {
         let mut answered = 0_u32;
         let mut announced = false;
         while answered < max && !announced {
-            let request = &self.requests.plain;
+            let request = self.request();
             let patience = if answered == 0 {
                 PATIENCE
             } else {

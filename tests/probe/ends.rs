@@ -96,7 +96,7 @@ async fn a_server_that_closes_in_order_is_measured() {
     let one_by_one = run.stderr.trim_end();
     assert_eq!(one_by_one.lines().count(), 1, "{one_by_one}");
     assert!(
-        one_by_one.starts_with("127.0.0.1: opens at most 5 connections"),
+        one_by_one.starts_with("127.0.0.1: at most 5 connections"),
         "{one_by_one}"
     );
 }

@@ -73,27 +73,20 @@ impl Run {
             "failed" => 3,
             _ => panic!("no outcome: {outcome}"),
         });
-        if IS_CONCLUDED {
-            assert_eq!(self.target()["outcome"], outcome, "{self:?}");
-            let verdict = self.target()["verdict"].as_str().unwrap();
-            assert!(
-                !verdict.is_empty() && verdict.lines().count() == 1,
-                "{verdict}"
-            );
-        }
+        assert_eq!(self.target()["outcome"], outcome, "{self:?}");
+        let verdict = self.target()["verdict"].as_str().unwrap();
+        assert!(
+            !verdict.is_empty() && verdict.lines().count() == 1,
+            "{verdict}"
+        );
     }
 
     /// Checks the exit status of a run with a report.
     pub fn exits_with(&self, status: i32) {
         assert!(self.status.is_some(), "it was killed: {self:?}");
-        if IS_CONCLUDED {
-            assert_eq!(self.status, Some(status), "{self:?}");
-        }
+        assert_eq!(self.status, Some(status), "{self:?}");
     }
 }
-
-/// Whether outcomes and exit statuses are checked.
-pub const IS_CONCLUDED: bool = false;
 
 /// A run that has not ended. It is killed when this is dropped.
 #[derive(Debug)]
