@@ -149,6 +149,10 @@ async fn a_server_of_http_1_0_keeps_connections_if_it_is_asked_to() {
 
     let address = run.address();
     assert_eq!(address["response"]["persistent"], true);
+    assert!(
+        address["slow_reader"].is_object(),
+        "it is asked further on: {run:?}"
+    );
     assert_eq!(
         address["hint_if_asked"],
         json!({ "timeout": 0.0, "max": null })
