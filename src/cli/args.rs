@@ -25,7 +25,7 @@ than its own hint says, or than --at-least; 3 no exchange was possible, or the a
 Ctrl-C ends it, with what is known so far."
 )]
 pub(super) struct Args {
-    /// What to request, such as https://example.org/health
+    /// What to request, such as `https://example.org/health`
     #[arg(required = true, value_name = "URL")]
     pub(super) urls: Vec<String>,
 
