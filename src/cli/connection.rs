@@ -25,6 +25,9 @@ const RESPONSE: Duration = Duration::from_secs(30);
 /// How many bytes of a response are read.
 const MAX_RESPONSE: u64 = 16 << 20;
 
+/// How many exchanges of a connection are reported.
+const MAX_EXCHANGES: usize = 32;
+
 /// How long an orderly shutdown may take.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
@@ -86,25 +89,37 @@ impl<'a> Probed<'a> {
     ) -> Result<Self, String> {
         let interrupted = || "interrupted".to_owned();
         let permit = site.permit().await.ok_or_else(interrupted)?;
+        let begun = site.at(&site.time.now());
+        let mut record = report::Connection {
+            purpose,
+            opened: begun,
+            exchanges: Vec::new(),
+            ended: begun,
+            end: End::Open,
+        };
+        let number = site.add(record.clone());
+        let dialed = tokio::select! {
+            dialed = site.dial.dial(offer) => dialed,
+            () = site.interrupted() => Err(interrupted()),
+        };
+        let now = site.time.now();
+        record.opened = site.at(&now);
         let Dialed {
             transport,
             connecting,
             tls,
-        } = tokio::select! {
-            dialed = site.dial.dial(offer) => dialed?,
-            () = site.interrupted() => return Err(interrupted()),
+        } = match dialed {
+            Ok(dialed) => dialed,
+            Err(text) => {
+                record.ended = record.opened;
+                record.end = End::Error { text: text.clone() };
+                site.set(number, record);
+                return Err(text);
+            }
         };
         site.on_connected(connecting);
-        let now = site.time.now();
-        let record = report::Connection {
-            purpose,
-            opened: site.at(&now),
-            exchanges: Vec::new(),
-            ended: site.at(&now),
-            end: End::Open,
-        };
         Ok(Self {
-            number: site.add(record.clone()),
+            number,
             record,
             site,
             transport,
@@ -138,6 +153,9 @@ impl<'a> Probed<'a> {
         patience: Duration,
     ) -> Result<Answer, Failure> {
         let site = self.site;
+        if self.record.exchanges.len() >= MAX_EXCHANGES {
+            self.record.exchanges.pop();
+        }
         self.record.exchanges.push(Exchange {
             sent: site.at(&site.time.now()),
             answered: None,
@@ -270,7 +288,7 @@ impl<'a> Probed<'a> {
         Answer {
             status: self.lifecycle.status(),
             hint: reading.hint,
-            is_persistent: self.lifecycle.is_persistent() && head.is_persistent_by_version(),
+            is_persistent: self.lifecycle.is_idle() && head.is_kept(),
             head,
         }
     }

@@ -1,5 +1,8 @@
 //! The head of a response, as far as people want to see it. What it means for the connection is decided in `proto`.
 
+use super::text::excerpt;
+use crate::proto::connection::is_kept;
+
 /// How many bytes of a response are kept for it.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -40,28 +43,20 @@ impl Head {
         self.look(|response| {
             let mut fields = response.headers.iter();
             let field = fields.find(|field| field.name.eq_ignore_ascii_case(name))?;
-            Some(String::from_utf8_lossy(field.value).into_owned())
+            let text = String::from_utf8_lossy(field.value);
+            // Control characters must not reach a terminal, not even in JSON.
+            Some(excerpt(&text))
         })
     }
 
-    /// Whether a connection may be kept after it: before HTTP/1.1 only if the response says so (RFC 9112 §9.3).
-    pub(super) fn is_persistent_by_version(&self) -> bool {
-        let is_old = self.look(|response| response.version) == Some(0);
-        !is_old || self.has_option("connection", "keep-alive")
-    }
-
-    /// Whether one of the fields of that name has that element in its list.
-    fn has_option(&self, name: &str, option: &str) -> bool {
-        let has = |response: &httparse::Response<'_, '_>| {
-            let mut fields = response.headers.iter();
-            fields.any(|field| {
-                let mut elements = field.value.split(|byte| *byte == b',');
-                field.name.eq_ignore_ascii_case(name)
-                    && elements
-                        .any(|element| element.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
-            })
-        };
-        self.look(|response| Some(has(response))).unwrap_or(false)
+    /// Whether the server keeps the connection after it.
+    pub(super) fn is_kept(&self) -> bool {
+        let is_kept = self.look(|response| {
+            let fields = response.headers.iter();
+            let fields = fields.filter(|field| field.name.eq_ignore_ascii_case("connection"));
+            Some(is_kept(response.version?, fields.map(|field| field.value)))
+        });
+        is_kept.unwrap_or(false)
     }
 
     fn look<R>(&self, look: impl Fn(&httparse::Response<'_, '_>) -> Option<R>) -> Option<R> {
@@ -125,7 +120,7 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nKeep-Alive: timeout=5\r\n", false),
         ] {
             let head = Head::of(format!("{head}\r\n").as_bytes());
-            assert_eq!(head.is_persistent_by_version(), expected, "{head:?}");
+            assert_eq!(head.is_kept(), expected, "{head:?}");
         }
     }
 

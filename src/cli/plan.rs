@@ -11,7 +11,6 @@ use super::report::{
 };
 use super::site::Site;
 use crate::proto::deadline;
-use crate::proto::learn::History;
 
 /// The time between the first two connections that are watched: a server that looks at its connections once a second
 /// closes them in different seconds, and so not for one cause.
@@ -23,7 +22,7 @@ const MAX_WATCHED: usize = 4;
 /// For how long the first byte of a response is waited for on a new connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same, on a connection that was idle.
+/// The same on a connection that was idle, unless answers were slow before.
 const ACTIVE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the idle time after which connections are forgotten is enclosed in a quarter of what it was.
@@ -87,7 +86,6 @@ struct Plan<'a> {
 /// A connection that was watched.
 struct Watched {
     answer: Answer,
-    tls: Option<Option<String>>,
     /// `None` if the server did not keep it.
     idle: Option<IdleEnd>,
     active: Option<ActiveRequest>,
@@ -172,35 +170,25 @@ impl Plan<'_> {
 
     /// Whether closes were seen, and no two of them agree.
     fn is_another_wanted(&self) -> bool {
-        let history = self.site.history();
-        let is_known =
-            history.look(History::watched).is_some() || history.findings().requests.is_some();
         let has_ended = self.found.idle.iter().any(|idle| idle.end != End::Open);
-        !is_known && has_ended && !self.site.is_interrupted()
+        has_ended && !self.site.is_known() && !self.site.is_interrupted()
     }
 
     fn add(&mut self, watched: Watched, is_asked: bool) {
         let Watched {
             answer,
-            tls,
             idle,
             active,
         } = watched;
         let hint = answer.hint.map(|hint| Hint {
             timeout: hint.timeout().map(Seconds),
             max: hint.max(),
+            contradicted: false,
         });
         if is_asked {
             self.found.hint_if_asked = hint.or(self.found.hint_if_asked);
         } else {
             self.found.hint = hint;
-        }
-        if let Some(version) = tls {
-            self.found.tls.get_or_insert(Tls {
-                version,
-                http2: None,
-                close_notify: None,
-            });
         }
         let is_persistent = answer.is_persistent;
         if !is_asked && !is_persistent {
@@ -226,7 +214,6 @@ impl Plan<'_> {
             &self.requests.asking
         };
         let mut probed = Probed::open(site, purpose, Offer::Http1).await?;
-        let tls = probed.tls().map(|tls| tls.version.clone());
         let answer = match probed.exchange(request, Duration::ZERO, PATIENCE).await {
             Ok(answer) => answer,
             Err(failure) => {
@@ -239,7 +226,6 @@ impl Plan<'_> {
         }
         let mut watched = Watched {
             answer,
-            tls,
             idle: None,
             active: None,
         };
@@ -259,11 +245,18 @@ impl Plan<'_> {
         Ok(watched)
     }
 
+    /// For how long the first byte of a response is waited for on a connection that was idle: one that is slow is not
+    /// dead.
+    fn patience(&self) -> Duration {
+        let slow = self.site.slowest().saturating_mul(3);
+        slow.clamp(ACTIVE_PATIENCE, PATIENCE)
+    }
+
     /// Sends a request on a connection that is idle.
     async fn use_now(&self, probed: &mut Probed<'_>) -> ActiveRequest {
         let idle = probed.idle();
         let request = self.request();
-        let exchange = probed.exchange(request, Duration::ZERO, ACTIVE_PATIENCE);
+        let exchange = probed.exchange(request, Duration::ZERO, self.patience());
         let result = match exchange.await {
             Ok(answer) => ActiveResult::Answered {
                 status: answer.status,
@@ -323,7 +316,7 @@ impl Plan<'_> {
             let margin = deadline::default_margin(timeout);
             let (before, after) = tokio::join!(
                 self.use_after(timeout.saturating_sub(margin)),
-                self.use_after(timeout.saturating_add(margin)),
+                self.use_after(timeout.saturating_add(margin).min(self.args.max_wait)),
             );
             return before.into_iter().chain(after).collect();
         }
@@ -369,9 +362,8 @@ impl Plan<'_> {
         let is_persistent = answer.is_ok_and(|answer| answer.is_persistent);
         let mut slow_reader = None;
         if is_persistent {
-            let watched = probed
-                .watch(timeout.saturating_add(deadline::default_margin(timeout)))
-                .await;
+            let longest = timeout.saturating_add(deadline::default_margin(timeout));
+            let watched = probed.watch(longest.min(self.args.max_wait)).await;
             slow_reader = (watched.end != End::Open).then(|| SlowReader {
                 unread: Seconds(unread),
                 idle: watched.idle,
@@ -384,26 +376,27 @@ impl Plan<'_> {
 
     /// With `--requests`: as many as a connection takes, twice.
     async fn count_requests(&self) -> Option<Requests> {
-        let max = self.args.requests.unwrap_or(1);
         let mut found = None;
-        if max > 1 {
+        if let Some(max) = self.args.requests {
             for _ in 0..2 {
-                let (answered, announced) = self.count_on_one(max).await?;
-                self.site
-                    .bar
-                    .found(format!("{answered} requests on a connection"));
+                let Some((answered, announced)) = self.count_on_one(max).await else {
+                    break;
+                };
+                let bar = &self.site.bar;
+                bar.found(format!("{answered} requests on a connection"));
+                let before = found.map_or(0, |found: Requests| found.answered);
                 found = Some(Requests {
-                    answered,
+                    answered: answered.max(before),
                     limit: announced.then_some(answered),
                     announced,
                 });
-                if answered == max || announced {
+                if answered == max || announced || self.site.is_interrupted() {
                     break;
                 }
             }
         }
         // Without a word it is one if the same happened twice.
-        let learned = self.site.history().findings().requests;
+        let learned = self.site.request_limit();
         match (&mut found, learned) {
             (Some(found), Some(limit)) => {
                 found.limit.get_or_insert(limit);
@@ -427,12 +420,14 @@ impl Plan<'_> {
         let mut probed = opened.ok()?;
         let mut answered = 0_u32;
         let mut announced = false;
-        while answered < max && !announced {
+        let begun = self.site.time.now();
+        let is_time_left = || self.site.time.now().since(&begun).duration() < self.args.max_wait;
+        while answered < max && !announced && is_time_left() {
             let request = self.request();
             let patience = if answered == 0 {
                 PATIENCE
             } else {
-                ACTIVE_PATIENCE
+                self.patience()
             };
             match probed.exchange(request, Duration::ZERO, patience).await {
                 Ok(answer) => {

@@ -191,11 +191,13 @@ mod tests {
             hint: Some(Hint {
                 timeout: Some(seconds(60_000)),
                 max: None,
+                contradicted: true,
             }),
             hint_contradicted: true,
             timeout: Some(Timeout {
                 seconds: seconds(5_003),
-                open: None,
+                last: seconds(5_003),
+                open: seconds(5_000),
             }),
             open_after: Some(seconds(5_000)),
             requests: Some(Requests {
@@ -210,6 +212,7 @@ mod tests {
             hint: Some(Hint {
                 timeout: None,
                 max: Some(5),
+                contradicted: false,
             }),
             ..Address::default()
         };

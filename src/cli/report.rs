@@ -90,8 +90,10 @@ pub(super) struct Address {
     pub(super) hint: Option<Hint>,
     /// The hint in a response to a request with `Connection: keep-alive`.
     pub(super) hint_if_asked: Option<Hint>,
-    /// Whether the server closes sooner than its hint says.
+    /// Whether the server closes sooner than a hint says.
     pub(super) hint_contradicted: bool,
+    /// Whether it closes sooner than `--at-least`.
+    pub(super) sooner_than_required: bool,
     /// The server's idle timeout.
     pub(super) timeout: Option<Timeout>,
     /// The longest idle time after which a connection was seen open.
@@ -135,16 +137,20 @@ pub(super) struct Response {
 pub(super) struct Hint {
     pub(super) timeout: Option<Seconds>,
     pub(super) max: Option<u32>,
+    /// Whether the server closes sooner than that.
+    pub(super) contradicted: bool,
 }
 
-/// An idle timeout: two closes agree on it. Of a server that looks at its connections once a second, it is the soonest
-/// of closes that scatter by that.
+/// An idle timeout: two closes agree on it, or three that differ by up to a second. Some servers look at their
+/// connections once a second.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Timeout {
     /// Idle connections are closed after this time.
     pub(super) seconds: Seconds,
-    /// A connection was seen open after this time; `None` if it is not known well enough.
-    pub(super) open: Option<Seconds>,
+    /// The last of those closes.
+    pub(super) last: Seconds,
+    /// The first connection that was closed was seen open after this time.
+    pub(super) open: Seconds,
 }
 
 /// How an idle connection ended that was only watched.
@@ -230,6 +236,7 @@ pub(super) struct Connection {
     pub(super) purpose: Purpose,
     /// When it was established.
     pub(super) opened: Seconds,
+    /// The first of them, and the last.
     pub(super) exchanges: Vec<Exchange>,
     pub(super) ended: Seconds,
     pub(super) end: End,

@@ -162,7 +162,7 @@ async fn measure(
                 time: time.clone(),
             };
             let bar = progress.bar(&name);
-            let site = Site::new(&route, time, permits, interrupted, bar);
+            let site = Site::new(&route, time, permits, interrupted, bar, args.at_least);
             plan::probe(&site, args, requests, url.is_tls, name).await
         }
     });

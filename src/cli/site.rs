@@ -13,7 +13,7 @@ use super::time::Time;
 use crate::origin::SharedHistory;
 use crate::policy::{KeepAlivePolicy, Learn};
 use crate::proto::connection::Known;
-use crate::proto::learn::{History, Observation};
+use crate::proto::learn::{Observation, Watched};
 use crate::proto::time::{Moment, Span};
 
 /// Ready when the probe is interrupted.
@@ -34,6 +34,8 @@ pub(super) struct Site<'a> {
     permits: &'a Semaphore,
     interrupted: watch::Receiver<bool>,
     started: Moment,
+    /// The least timeout that the server has to have.
+    at_least: Option<Duration>,
     policy: KeepAlivePolicy,
     history: SharedHistory,
     facts: Mutex<Facts>,
@@ -46,6 +48,9 @@ struct Facts {
     connecting: Option<Duration>,
     open: Option<Duration>,
     close_notify: Option<bool>,
+    watched: Watched,
+    /// The slowest answer, from when its request was sent to its first byte.
+    slowest: Duration,
 }
 
 impl<'a> Site<'a> {
@@ -55,6 +60,7 @@ impl<'a> Site<'a> {
         permits: &'a Semaphore,
         interrupted: watch::Receiver<bool>,
         bar: Bar,
+        at_least: Option<Duration>,
     ) -> Self {
         Self {
             dial,
@@ -63,6 +69,7 @@ impl<'a> Site<'a> {
             permits,
             interrupted,
             started: time.now(),
+            at_least,
             policy: KeepAlivePolicy::default()
                 .learn(Learn::Full)
                 // Nothing is forgotten on the way.
@@ -96,18 +103,17 @@ impl<'a> Site<'a> {
         }
     }
 
-    pub(super) fn history(&self) -> &SharedHistory {
-        &self.history
-    }
-
     pub(super) fn observe(&self, observation: Observation) {
         let age = Span::new(self.policy.evidence_age);
+        self.facts().watched.on_observation(&observation);
         let _ = self.history.on_observation(observation, age);
     }
 
     pub(super) fn on_answer(&self, answer: Span, now: &Moment) {
         let age = Span::new(self.policy.evidence_age);
         self.history.on_answer(answer, now, age);
+        let mut facts = self.facts();
+        facts.slowest = facts.slowest.max(answer.duration());
     }
 
     pub(super) fn on_connected(&self, connecting: Duration) {
@@ -135,6 +141,11 @@ impl<'a> Site<'a> {
         };
         let mut facts = self.facts();
         facts.close_notify = close_notify.or(facts.close_notify);
+    }
+
+    /// The slowest answer so far.
+    pub(super) fn slowest(&self) -> Duration {
+        self.facts().slowest
     }
 
     /// The time since the first connection was begun.
@@ -167,16 +178,31 @@ impl<'a> Site<'a> {
         }
         let quickest = self.history.quickest();
         address.round_trip = quickest.map(|quickest| Seconds(quickest.answer.duration()));
-        let watched = self.history.look(History::watched);
-        address.timeout = watched.map(|watched| report::Timeout {
-            seconds: Seconds(watched.timeout.duration()),
-            open: watched.open.map(|open| Seconds(open.duration())),
+        let watched = &facts.watched;
+        address.timeout = watched.timer().map(|timer| report::Timeout {
+            seconds: Seconds(timer.first.duration()),
+            last: Seconds(timer.last.duration()),
+            open: Seconds(timer.open.duration()),
         });
-        let hint = address.hint_if_asked.or(address.hint);
-        let hint = hint.and_then(|hint| hint.timeout);
-        address.hint_contradicted = hint.is_some_and(|Seconds(hint)| {
-            watched.is_some_and(|watched| watched.contradicts(Span::new(hint)))
-        });
+        let is_sooner_than = |Seconds(time)| watched.is_sooner_than(Span::new(time));
+        for hint in [&mut address.hint, &mut address.hint_if_asked]
+            .into_iter()
+            .flatten()
+        {
+            hint.contradicted = hint.timeout.is_some_and(is_sooner_than);
+            address.hint_contradicted |= hint.contradicted;
+        }
+        address.sooner_than_required = self.at_least.map(Seconds).is_some_and(is_sooner_than);
+    }
+
+    /// Whether it is known when the server closes idle connections, or how many requests it takes.
+    pub(super) fn is_known(&self) -> bool {
+        self.facts().watched.timer().is_some() || self.request_limit().is_some()
+    }
+
+    /// How many requests the server takes on a connection.
+    pub(super) fn request_limit(&self) -> Option<u32> {
+        self.history.findings().requests
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {

@@ -109,10 +109,10 @@ fn rows(found: &Address) -> Vec<(&'static str, String)> {
     let rows = [
         ("error", found.error.as_deref().map(excerpt)),
         ("response", response.map(response_cell)),
-        ("hint", response.map(|_| hint(found.hint, found))),
+        ("hint", response.map(|_| hint(found.hint))),
         (
             "hint, if asked",
-            was_asked(found).then(|| hint(found.hint_if_asked, found)),
+            was_asked(found).then(|| hint(found.hint_if_asked)),
         ),
         ("timeout", response.map(|_| timeout(found))),
         ("idle connections", listed(&found.idle, idle_end)),
@@ -167,12 +167,17 @@ fn was_asked(found: &Address) -> bool {
     found.hint_if_asked.is_some() || connections.any(|of| of.purpose == Purpose::WatchAsked)
 }
 
-fn hint(hint: Option<Hint>, found: &Address) -> String {
-    let Some(Hint { timeout, max }) = hint else {
+fn hint(hint: Option<Hint>) -> String {
+    let Some(Hint {
+        timeout,
+        max,
+        contradicted,
+    }) = hint
+    else {
         return "none".to_owned();
     };
     let timeout = timeout.map(|timeout| {
-        let note = if found.hint_contradicted {
+        let note = if contradicted {
             ", but it closes sooner"
         } else {
             ""
@@ -189,9 +194,8 @@ fn hint(hint: Option<Hint>, found: &Address) -> String {
 
 fn timeout(found: &Address) -> String {
     match (found.timeout, found.open_after) {
-        (Some(Timeout { seconds, open }), _) => {
-            let open = open.map(|open| format!(" (still open after {})", exact(open.0)));
-            format!("{}{}", exact(seconds.0), open.unwrap_or_default())
+        (Some(Timeout { seconds, open, .. }), _) => {
+            format!("{} (still open after {})", exact(seconds.0), exact(open.0))
         }
         (None, Some(open)) => format!("not found; still open after {}", exact(open.0)),
         (None, None) => "not found".to_owned(),
@@ -349,11 +353,13 @@ mod tests {
             hint: Some(Hint {
                 timeout: Some(seconds(60_000)),
                 max: Some(99),
+                contradicted: true,
             }),
             hint_contradicted: true,
             timeout: Some(Timeout {
                 seconds: seconds(5_003),
-                open: Some(seconds(4_990)),
+                last: seconds(5_010),
+                open: seconds(4_990),
             }),
             open_after: Some(seconds(4_990)),
             idle: vec![

@@ -18,7 +18,7 @@ use super::args::Args;
 use super::dial::{Dial, Dialed, Dialing, Offer};
 use super::plan::{self, Bytes};
 use super::progress::Bar;
-use super::report::{ActiveResult, Address, End, Hint, Purpose, Seconds};
+use super::report::{ActiveRequest, ActiveResult, Address, End, Hint, Purpose, Seconds};
 use super::site::Site;
 use super::target::Url;
 use super::time::Time;
@@ -38,6 +38,8 @@ struct Behaviour {
     limit: Option<(u32, bool)>,
     /// Requests after such an idle time are not answered.
     forgets: Duration,
+    /// How long it works for an answer.
+    answers_after: Duration,
 }
 
 impl Default for Behaviour {
@@ -49,6 +51,7 @@ impl Default for Behaviour {
             goodbye: b"",
             limit: None,
             forgets: Duration::MAX,
+            answers_after: Duration::ZERO,
         }
     }
 }
@@ -105,6 +108,7 @@ async fn serve(mut stream: DuplexStream, does: &Behaviour, timeout: Duration, st
             // The path is dead.
             std::future::pending::<()>().await;
         }
+        tokio::time::sleep(does.answers_after).await;
         answered += 1;
         let is_last = does.limit.is_some_and(|(limit, _)| answered == limit);
         let is_announced = does.limit.is_some_and(|(_, announced)| announced);
@@ -153,7 +157,14 @@ async fn measure_until(server: &Server, arguments: &[&str], end: Duration) -> Ad
         let _ = interrupt.send(true);
     });
     let time = Time::default();
-    let site = Site::new(server, &time, &permits, interrupted, Bar::hidden());
+    let site = Site::new(
+        server,
+        &time,
+        &permits,
+        interrupted,
+        Bar::hidden(),
+        args.at_least,
+    );
     plan::probe(&site, &args, &requests, false, "a:80".to_owned()).await
 }
 
@@ -182,7 +193,7 @@ async fn a_timer_is_what_two_closes_agree_on() {
     let found = measure(Behaviour::default(), &[]).await;
     assert_eq!(ends(&found), [(5_000, End::Fin), (5_000, End::Fin)]);
     assert_eq!(timeout(&found), Some(5_000));
-    assert!(found.timeout.unwrap().open.unwrap().0 > seconds(4));
+    assert!(found.timeout.unwrap().open.0 > seconds(4));
     assert!(!found.hint_contradicted);
     assert_eq!((found.hint, found.hint_if_asked), (None, None));
 }
@@ -206,6 +217,7 @@ async fn a_hint_that_only_who_asks_gets_is_told_apart() {
             let hint = Hint {
                 timeout: Some(Seconds(seconds(5))),
                 max: Some(9),
+                contradicted: false,
             };
             assert_eq!(found.hint_if_asked, Some(hint));
         }
@@ -213,13 +225,92 @@ async fn a_hint_that_only_who_asks_gets_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_looks_once_a_second_has_a_timer_too() {
+async fn a_server_that_looks_once_a_second_has_a_timer_from_its_soonest_close() {
+    for phase in [0, 100, 300, 450, 600, 800, 950].map(Duration::from_millis) {
+        let behaviour = Behaviour {
+            tick: seconds(1),
+            ..Behaviour::default()
+        };
+        let server = Server::new(behaviour);
+        tokio::time::sleep(phase).await;
+        let found = measure_until(&server, &["--at-least", "6.2"], seconds(86_400)).await;
+        let closes = ends(&found).into_iter().map(|(idle, _)| idle);
+        assert_eq!(timeout(&found), closes.min(), "{phase:?}: {found:?}");
+        assert!((5_000..=6_000).contains(&timeout(&found).unwrap()));
+        assert!(found.sooner_than_required);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accident_contradicts_no_hint_and_two_closes_do() {
+    for (timeouts, contradicted) in [
+        (&[4_750, 5_000][..], false),
+        (&[4_750, 4_700, 5_000], true),
+        // Though it is no timer.
+        (&[1_000, 3_000, 600, 4_000], true),
+    ] {
+        let behaviour = Behaviour {
+            timeouts: timeouts
+                .iter()
+                .copied()
+                .map(Duration::from_millis)
+                .collect(),
+            hints: ["timeout=5"; 2],
+            ..Behaviour::default()
+        };
+        let found = measure(behaviour, &[]).await;
+        assert_eq!(found.hint_contradicted, contradicted, "{found:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hint_that_is_not_kept_is_marked() {
     let behaviour = Behaviour {
-        tick: seconds(1),
+        hints: ["timeout=2", "timeout=60"],
         ..Behaviour::default()
     };
-    let timeout = timeout(&measure(behaviour, &[]).await).unwrap();
-    assert!((5_000..=6_000).contains(&timeout), "{timeout}");
+    let found = measure(behaviour, &[]).await;
+    assert!(!found.hint.unwrap().contradicted);
+    assert!(found.hint_if_asked.unwrap().contradicted && found.hint_contradicted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_is_waited_for() {
+    let behaviour = Behaviour {
+        answers_after: seconds(6),
+        ..Behaviour::default()
+    };
+    let found = measure(behaviour, &["--active", "--requests", "3"]).await;
+    let answered = |used: &ActiveRequest| used.result == ActiveResult::Answered { status: 200 };
+    assert!(found.active.iter().any(answered), "{:?}", found.active);
+    assert_eq!(found.requests.unwrap().answered, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interruption_leaves_the_requests_that_were_counted() {
+    let server = Server::new(Behaviour {
+        answers_after: seconds(1),
+        ..Behaviour::default()
+    });
+    let found = measure_until(&server, &["--requests", "100"], seconds(20)).await;
+    let answered = found.requests.unwrap().answered;
+    assert!((5..15).contains(&answered), "{answered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_counted_for_as_long_as_a_connection_is_watched() {
+    let server = Server::new(Behaviour {
+        answers_after: seconds(1),
+        ..Behaviour::default()
+    });
+    let arguments = ["--requests", "100000", "--max-wait", "40"];
+    let found = measure_until(&server, &arguments, seconds(86_400)).await;
+    assert_eq!(found.requests.unwrap().answered, 40);
+    let reported = found
+        .connections
+        .iter()
+        .map(|connection| connection.exchanges.len());
+    assert_eq!(reported.max(), Some(32), "they are bounded");
 }
 
 #[tokio::test(start_paused = true)]

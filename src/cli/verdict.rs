@@ -7,16 +7,13 @@ use std::time::Duration;
 use http::Uri;
 
 use super::report::{
-    ActiveRequest, ActiveResult, Address, End, Hint, IdleEnd, Options, Outcome, Report, Response,
+    ActiveRequest, ActiveResult, Address, End, IdleEnd, Options, Outcome, Report, Response,
     Seconds, Target, Timeout,
 };
 use super::text::{excerpt, measured, printable, set};
 
 /// Timeouts that differ by no more are the same: the network and both sides' timers take that much.
 const SAME: Duration = Duration::from_millis(200);
-
-/// A server is given this much for its timers, and the network, where it has to keep connections for some time.
-const TOLERANCE: Duration = Duration::from_millis(100);
 
 /// How many times are named in a sentence.
 const NAMED: usize = 4;
@@ -44,23 +41,16 @@ pub(super) fn outcome(target: &Target, options: &Options) -> Outcome {
 }
 
 fn is_too_short(address: &Address, at_least: Option<Seconds>) -> bool {
-    if address.hint_contradicted {
+    if address.hint_contradicted || address.sooner_than_required {
         return true;
     }
     at_least.is_some_and(|at_least| {
-        address
-            .timeout
-            .is_some_and(|timeout| is_below(timeout, at_least))
-            || is_not_kept(address)
+        is_not_kept(address)
             || address
                 .active
                 .iter()
                 .any(|request| is_lost(request) && request.idle < at_least)
     })
-}
-
-fn is_below(timeout: Timeout, at_least: Seconds) -> bool {
-    timeout.seconds.0.saturating_add(TOLERANCE) < at_least.0
 }
 
 fn is_answered(address: &Address, at_least: Option<Seconds>) -> bool {
@@ -76,12 +66,11 @@ fn is_long_enough(address: &Address, at_least: Option<Seconds>) -> bool {
         && ended(address).all(|end| end.idle >= at_least)
 }
 
-/// Whether the server keeps no connection.
+/// Whether the server keeps no connection, as it says or without a word.
 fn is_not_kept(address: &Address) -> bool {
-    address
-        .response
-        .as_ref()
-        .is_some_and(|response| !response.persistent)
+    let response = address.response.as_ref();
+    let limit = address.requests.and_then(|requests| requests.limit);
+    response.is_some_and(|response| !response.persistent || limit == Some(1))
 }
 
 /// Whether a request was not answered because its connection had been idle.
@@ -248,7 +237,7 @@ fn failure(target: &Target) -> String {
 
 /// The sentence about a server with a timeout.
 fn timed(name: &str, target: &Target, address: &Address, timeout: Timeout) -> String {
-    let after = measured(timeout.seconds.0);
+    let after = span(timeout);
     let said = said(address, timeout);
     if !addresses_differ(&target.addresses) {
         return format!("{name} closes idle connections after {after}{said}.");
@@ -258,6 +247,16 @@ fn timed(name: &str, target: &Target, address: &Address, timeout: Timeout) -> St
         "{name} closes idle connections after {after} at {at}{said}; its addresses differ{}.",
         longest(target)
     )
+}
+
+/// One time, or the first and the last of a timer that is not exact.
+fn span(timeout: Timeout) -> String {
+    let Timeout { seconds, last, .. } = timeout;
+    if last.0.saturating_sub(seconds.0) > SAME {
+        format!("{} to {}", measured(seconds.0), measured(last.0))
+    } else {
+        measured(seconds.0)
+    }
 }
 
 /// How long connections are kept where they are kept longest.
@@ -295,13 +294,17 @@ fn said(address: &Address, timeout: Timeout) -> String {
     }
 }
 
-/// The timeout that the server says, and on what condition.
+/// The timeout that the server says, and on what condition: the one that it does not keep, if there is one.
 fn said_timeout(address: &Address) -> Option<(Duration, &'static str)> {
-    let timeout = |hint: Option<Hint>| Some(hint?.timeout?.0);
-    let unasked = timeout(address.hint).map(|hint| (hint, ""));
-    unasked.or_else(|| {
-        timeout(address.hint_if_asked).map(|hint| (hint, " if it is asked to keep them"))
-    })
+    let asked = " if it is asked to keep them";
+    let hints = [(address.hint, ""), (address.hint_if_asked, asked)];
+    let said = |is_contradicted: bool| {
+        hints.into_iter().find_map(|(hint, condition)| {
+            let hint = hint.filter(|hint| hint.contradicted || !is_contradicted)?;
+            Some((hint.timeout?.0, condition))
+        })
+    };
+    said(true).or_else(|| said(false))
 }
 
 /// The sentence about a server without a timeout that is known.
@@ -378,12 +381,7 @@ fn rounded(time: Duration) -> Duration {
 /// That connections have to be kept for longer.
 fn required(target: &Target, options: &Options) -> Option<String> {
     let at_least = options.at_least?;
-    let is_short = |address: &Address| {
-        is_not_kept(address)
-            || address
-                .timeout
-                .is_some_and(|timeout| is_below(timeout, at_least))
-    };
+    let is_short = |address: &Address| is_not_kept(address) || address.sooner_than_required;
     if !target.addresses.iter().any(is_short) {
         return None;
     }
@@ -494,7 +492,7 @@ fn answerer(target: &Target) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Requests, VERSION};
+    use super::super::report::{Hint, Requests, VERSION};
     use super::*;
 
     fn seconds(seconds: f64) -> Seconds {
@@ -532,11 +530,25 @@ mod tests {
         Address {
             timeout: Some(Timeout {
                 seconds: seconds(after),
-                open: None,
+                last: seconds(after),
+                open: seconds(after - 0.01),
             }),
             open_after: Some(seconds(after - 0.01)),
             ..answers()
         }
+    }
+
+    /// A target that has to keep connections for so long, if for any time.
+    fn required(mut addresses: Vec<Address>, at_least: Option<f64>) -> Target {
+        for address in &mut addresses {
+            let timeout = address
+                .timeout
+                .map(|timeout| timeout.seconds.0.as_secs_f64());
+            address.sooner_than_required = timeout
+                .zip(at_least)
+                .is_some_and(|(timeout, at_least)| timeout + 0.1 < at_least);
+        }
+        target(addresses)
     }
 
     fn says(timeout: f64, address: Address) -> Address {
@@ -544,16 +556,20 @@ mod tests {
             hint: Some(Hint {
                 timeout: Some(seconds(timeout)),
                 max: None,
+                contradicted: false,
             }),
             ..address
         }
     }
 
-    fn not_as_said(address: Address) -> Address {
-        Address {
-            hint_contradicted: true,
-            ..address
+    fn not_as_said(mut address: Address) -> Address {
+        address.hint_contradicted = true;
+        for hint in [&mut address.hint, &mut address.hint_if_asked] {
+            if let Some(hint) = hint {
+                hint.contradicted = true;
+            }
         }
+        address
     }
 
     fn at(address: &str, found: Address) -> Address {
@@ -696,7 +712,7 @@ mod tests {
         .enumerate()
         {
             assert_eq!(
-                outcome(&target(addresses), &options(at_least)),
+                outcome(&required(addresses, at_least), &options(at_least)),
                 expected,
                 "case {n}"
             );
@@ -968,7 +984,7 @@ mod tests {
                 "example.org could not be measured: connection refused (none of 2 addresses answered).",
             ),
         ] {
-            let target = target(addresses);
+            let target = required(addresses, at_least);
             assert_eq!(sentence(&target, &options(at_least)), expected);
         }
     }

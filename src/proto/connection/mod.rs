@@ -12,6 +12,8 @@ pub use self::end::CloseCause;
 pub(crate) use self::end::{Cause, Ended};
 pub(crate) use self::hints::Advertised;
 use self::hints::Hints;
+#[cfg(feature = "cli")]
+pub(crate) use self::watch::is_kept;
 use super::deadline::{
     self, Deadline, DeadlineBound, Facts, LEAST_BOUND_BY_CONNECTING, RetireReason, Service, Verdict,
 };

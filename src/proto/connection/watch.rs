@@ -1,6 +1,6 @@
 //! What somebody asks who only watches a connection.
 
-use super::{Lifecycle, Phase};
+use super::Lifecycle;
 use crate::proto::learn::Observation;
 use crate::proto::sentinel::Schedule;
 use crate::proto::time::{Moment, Span};
@@ -9,11 +9,6 @@ impl Lifecycle {
     /// The status of the last response.
     pub(crate) fn status(&self) -> u16 {
         self.tracker.status()
-    }
-
-    /// Whether both sides keep the connection after the last response (RFC 9112 §9.3).
-    pub(crate) fn is_persistent(&self) -> bool {
-        matches!(self.phase, Phase::Idle { .. }) && !self.tracker.is_closing()
     }
 
     /// For how long it has been idle at `now`; `None` if it is not.
@@ -27,12 +22,45 @@ impl Lifecycle {
     }
 }
 
+/// Whether a server keeps the connection after a response of this minor version of HTTP/1 with these `Connection` fields
+/// (RFC 9112 §9.3).
+pub(crate) fn is_kept<'a>(minor: u8, fields: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    let has = |option: &[u8]| {
+        let mut elements = fields
+            .clone()
+            .flat_map(|field| field.split(|byte| *byte == b','));
+        elements.any(|element| element.trim_ascii().eq_ignore_ascii_case(option))
+    };
+    !has(b"close") && (minor > 0 || has(b"keep-alive"))
+}
+
 impl Schedule {
     /// A close that was observed, with what the looks before it show.
     pub(crate) fn refine(&self, observed: Observation, now: &Moment) -> Observation {
         match observed {
             Observation::Close { .. } => self.on_close(now),
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_1_0_is_kept_if_it_says_so_and_http_1_1_unless_it_says_otherwise() {
+        for (minor, fields, expected) in [
+            (1, &[][..], true),
+            (1, &["close"], false),
+            (1, &["x, Close"], false),
+            (0, &[], false),
+            (0, &["x", "y , Keep-Alive"], true),
+            (0, &["keep-alive", "close"], false),
+            (0, &["keep-alive-not"], false),
+        ] {
+            let fields = fields.iter().map(|field: &&str| field.as_bytes());
+            assert_eq!(is_kept(minor, fields.clone()), expected, "{minor}");
         }
     }
 }

@@ -31,6 +31,8 @@ mod watch;
 use self::facts::TICK;
 pub(crate) use self::facts::{Close, Evidence, Failure, Observation, SLOP};
 use self::requests::RequestLimit;
+#[cfg(feature = "cli")]
+pub(crate) use self::watch::Watched;
 use super::time::{Moment, Span};
 
 /// How many facts of each kind are kept of one origin.
