@@ -428,6 +428,7 @@ mod tests {
                 at_least: None,
                 active: false,
                 requests: None,
+                http_proxy: false,
             },
             targets,
             interrupted: false,

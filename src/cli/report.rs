@@ -36,6 +36,8 @@ pub(super) struct Options {
     pub(super) active: bool,
     /// How many requests are sent on one connection to find a limit of them.
     pub(super) requests: Option<u32>,
+    /// Whether connections lead to a forward proxy.
+    pub(super) http_proxy: bool,
 }
 
 /// What was found of one URL.

@@ -39,6 +39,7 @@ pub(super) async fn run(
         at_least: args.at_least.map(Seconds),
         active: args.active,
         requests: args.requests,
+        http_proxy: args.http_proxy.is_some(),
     };
     let parsed: Vec<_> = args
         .urls

@@ -285,7 +285,7 @@ fn requests(requests: Requests) -> String {
     } = requests;
     match (limit, announced) {
         (Some(limit), true) => {
-            format!("{limit} on a connection: the last answer says `Connection: close`")
+            format!("{limit} on a connection: the last response says that it is closed")
         }
         (Some(limit), false) => format!("{limit} on a connection, which no answer says"),
         (None, _) => format!("{answered} answered on a connection, no limit found"),
@@ -312,6 +312,7 @@ mod tests {
                 at_least: None,
                 active: true,
                 requests: None,
+                http_proxy: false,
             },
             targets: vec![Target {
                 url: "https://example.org/".to_owned(),

@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
-use http::Uri;
+use http::uri::{Scheme, Uri};
 
 use super::report::{
     ActiveRequest, ActiveResult, Address, End, IdleEnd, Options, Outcome, Report, Response,
     Seconds, Target, Timeout,
 };
 use super::text::{excerpt, measured, printable, set};
+use crate::proto::learn::SLOP;
 
 /// Timeouts that differ by no more are the same: the network and both sides' timers take that much.
 const SAME: Duration = Duration::from_millis(200);
@@ -178,7 +179,13 @@ fn usable_at(address: &Address) -> Option<Duration> {
 ///
 /// It holds nothing that must not be printed: what a peer sent is escaped.
 pub(super) fn sentence(target: &Target, options: &Options) -> String {
-    let name = name(&target.url);
+    let host = name(&target.url);
+    let is_proxy = is_of_proxy(target, options);
+    let name = if is_proxy {
+        format!("The proxy before {host}")
+    } else {
+        host.clone()
+    };
     if target
         .addresses
         .iter()
@@ -195,11 +202,21 @@ pub(super) fn sentence(target: &Target, options: &Options) -> String {
         required(target, options),
         lost(target),
         unlike(target),
-        answerer(target),
+        if is_proxy {
+            Some(format!("{host} may keep connections for another time."))
+        } else {
+            answerer(target)
+        },
     ] {
         sentence.extend(remark.map(|remark| format!(" {remark}")));
     }
     sentence
+}
+
+/// Whether the connections end at a forward proxy: to an `https` server they lead through it.
+fn is_of_proxy(target: &Target, options: &Options) -> bool {
+    let uri = target.url.parse::<Uri>().ok();
+    options.http_proxy && uri.is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTP))
 }
 
 /// What people call the server: its host, and its port if the URL names one.
@@ -316,7 +333,7 @@ fn untimed(name: &str, target: &Target) -> String {
             .filter(|address| address.response.is_some())
     };
     if addresses().all(is_not_kept) {
-        return format!("{name} does not keep connections: it answers `Connection: close`.");
+        return format!("{name} does not keep connections: it closes after each response.");
     }
     let ends: Vec<_> = addresses().flat_map(ended).map(|end| end.idle.0).collect();
     if let Some(&first) = ends.first() {
@@ -451,7 +468,7 @@ fn unlike(target: &Target) -> Option<String> {
     let remarks: Vec<_> = [
         unlike(failed, "could not be measured"),
         // Those that failed are not among those that could keep connections.
-        unlike(not_kept, "answered `Connection: close`")
+        unlike(not_kept, "closed after each response")
             .filter(|_| not_kept.saturating_add(failed) < addresses),
     ]
     .into_iter()
@@ -505,6 +522,7 @@ mod tests {
             at_least: at_least.map(seconds),
             active: false,
             requests: None,
+            http_proxy: false,
         }
     }
 
@@ -848,7 +866,7 @@ mod tests {
             (
                 vec![not_kept()],
                 Some(5.0),
-                "example.org does not keep connections: it answers `Connection: close`. That is less than the 5 s \
+                "example.org does not keep connections: it closes after each response. That is less than the 5 s \
                  required.",
             ),
             (
@@ -888,19 +906,19 @@ mod tests {
             (
                 vec![not_kept()],
                 None,
-                "example.org does not keep connections: it answers `Connection: close`.",
+                "example.org does not keep connections: it closes after each response.",
             ),
             (
                 vec![not_kept(), closes(5.0)],
                 None,
-                "example.org closes idle connections after 5.0 s without saying so. 1 of 2 addresses answered \
-                 `Connection: close`.",
+                "example.org closes idle connections after 5.0 s without saying so. 1 of 2 addresses closed \
+                 after each response.",
             ),
             (
                 vec![not_kept(), stays_open(130.0), failed("refused")],
                 None,
                 "example.org kept idle connections open for all of the 130 s that they were watched. 1 of 3 addresses \
-                 could not be measured, 1 of 3 addresses answered `Connection: close`.",
+                 could not be measured, 1 of 3 addresses closed after each response.",
             ),
             (
                 vec![ends(&[3.1, 9.7])],
@@ -986,6 +1004,38 @@ mod tests {
         ] {
             let target = required(addresses, at_least);
             assert_eq!(sentence(&target, &options(at_least)), expected);
+        }
+    }
+
+    #[test]
+    fn connections_to_a_proxy_are_its_own() {
+        let options = Options {
+            http_proxy: true,
+            ..options(None)
+        };
+        let to = |url: &str, addresses| Target {
+            url: url.to_owned(),
+            ..target(addresses)
+        };
+        for (target, expected) in [
+            (
+                to(
+                    "http://example.org/",
+                    vec![answers_with(404, None, closes(5.0))],
+                ),
+                "The proxy before example.org closes idle connections after 5.0 s without saying so. example.org may \
+                 keep connections for another time.",
+            ),
+            (
+                to("http://example.org/", vec![failed("connection refused")]),
+                "The proxy before example.org could not be measured: connection refused.",
+            ),
+            (
+                to("https://example.org/", vec![closes(5.0)]),
+                "example.org closes idle connections after 5.0 s without saying so.",
+            ),
+        ] {
+            assert_eq!(sentence(&target, &options), expected);
         }
     }
 

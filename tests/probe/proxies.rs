@@ -71,6 +71,12 @@ async fn a_proxy_is_asked_for_whole_urls() {
         format!("example.invalid:8080 by {}", proxy.address)
     );
     assert!(run.address()["timeout"]["seconds"].is_number(), "{run:?}");
+    let verdict = run.target()["verdict"].as_str().unwrap();
+    assert!(
+        verdict.starts_with("The proxy before example.invalid:8080 closes "),
+        "{verdict}"
+    );
+    assert_eq!(run.report["options"]["http_proxy"], true);
     for head in seen.lock().unwrap().iter() {
         assert!(
             head.starts_with("GET http://example.invalid:8080/a?b HTTP/1.1\r\n"),
@@ -99,6 +105,8 @@ async fn a_proxy_is_asked_for_tunnels() {
 
     assert!(run.address()["timeout"]["seconds"].is_number(), "{run:?}");
     assert_eq!(run.address()["tls"]["close_notify"], true);
+    let verdict = run.target()["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("example.invalid:"), "{verdict}");
     let target = format!("example.invalid:{}", server.port());
     assert!(asked.lock().unwrap().iter().all(|asked| *asked == target));
     run.concludes("answered");
