@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use super::text::printable;
 use super::time::Time;
 
 /// How long connecting may take, TLS included.
@@ -163,6 +164,7 @@ impl Peer {
             Self::Unix(path) => unix(path).await.map_err(|error| not_connected(&error)),
             Self::Proxy { proxy, tunnel } => {
                 let mut connector = HttpConnector::new();
+                connector.set_nodelay(true);
                 let stream = match tunnel {
                     None => {
                         let stream = connector.call(proxy.clone()).await;
@@ -203,8 +205,5 @@ pub(super) fn one_line(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    line.escape_debug()
-        .to_string()
-        .replace("\\\"", "\"")
-        .replace("\\'", "'")
+    printable(&line)
 }

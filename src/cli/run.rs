@@ -1,7 +1,8 @@
 //! All URLs, each address behind their names by itself.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,35 +42,29 @@ pub(super) async fn run(
         requests: args.requests,
         http_proxy: args.http_proxy.is_some(),
     };
-    let parsed: Vec<_> = args
+    let mut permits = HashMap::new();
+    let places: Vec<_> = args
         .urls
         .iter()
-        .map(|text| (text, Url::parse(text)))
-        .collect();
-    // One for each host, however many URLs lead to it. A proxy is the host behind which all others are.
-    let host = |url: &Url| match args.http_proxy.as_ref().and_then(Uri::host) {
-        Some(proxy) => proxy.to_owned(),
-        None => url.host.clone(),
-    };
-    let mut permits = HashMap::new();
-    for (_, url) in &parsed {
-        if let Ok(url) = url {
-            permits
-                .entry(host(url))
+        .map(|text| {
+            let url = Url::parse(text)?;
+            let permits = permits
+                .entry(leads_to(args, &url))
                 .or_insert_with(|| Arc::new(Semaphore::new(args.connections as usize)));
-        }
-    }
-    let measured = parsed.iter().map(|(text, url)| {
-        let permits = url.as_ref().ok().and_then(|url| permits.get(&host(url)));
-        let (time, options, interrupted) = (&time, &options, interrupted.clone());
+            Ok::<_, String>((url, Arc::clone(permits)))
+        })
+        .collect();
+    // The platform's certificates are many: they are read once, if at all.
+    let tls = LazyCell::new(|| tls::config(args.insecure).map(Arc::new));
+    let measured = args.urls.iter().zip(&places).map(|(text, place)| {
+        let (time, tls, options, interrupted) = (&time, &tls, &options, interrupted.clone());
         async move {
             let begun = time.now();
-            let result = match (url, permits) {
-                (Ok(url), Some(permits)) => {
-                    measure(args, url, time, permits, progress, interrupted).await
+            let result = match place {
+                Ok((url, permits)) => {
+                    measure(args, url, tls, time, permits, progress, interrupted).await
                 }
-                (Err(error), _) => Err(error.clone()),
-                (Ok(_), None) => Err(String::new()),
+                Err(error) => Err(error.clone()),
             };
             let elapsed = time.now().since(&begun).duration();
             target(text, result, options, elapsed)
@@ -84,6 +79,16 @@ pub(super) async fn run(
         targets,
         interrupted,
     }
+}
+
+/// What takes the connections for a URL. However many URLs lead to it, only so many are open to it at once.
+fn leads_to(args: &Args, url: &Url) -> String {
+    if args.unix_socket.is_some() {
+        // No host has this name.
+        return String::new();
+    }
+    let proxy = args.http_proxy.as_ref().and_then(Uri::host);
+    proxy.unwrap_or(&url.host).to_owned()
 }
 
 /// What was found of one URL, with what follows from it.
@@ -120,13 +125,14 @@ fn target(
 async fn measure(
     args: &Args,
     url: &Url,
+    tls: &impl Deref<Target = Result<Arc<ClientConfig>, String>>,
     time: &Time,
     permits: &Semaphore,
     progress: &Progress,
     interrupted: watch::Receiver<bool>,
 ) -> Result<Vec<Address>, String> {
     let tls = if url.is_tls {
-        Some((Arc::new(tls::config(args.insecure)?), server_name(url)?))
+        Some((tls.deref().clone()?, server_name(url)?))
     } else {
         None
     };
@@ -152,7 +158,7 @@ async fn measure(
     ));
     let measured = peers.into_iter().take(MAX_ADDRESSES).map(|(name, peer)| {
         let tls = tls.as_ref().map(|(config, name)| RouteTls {
-            config: Arc::<ClientConfig>::clone(config),
+            config: Arc::clone(config),
             name: name.clone(),
         });
         let (requests, interrupted) = (&requests, interrupted.clone());
@@ -196,11 +202,7 @@ async fn peers(args: &Args, url: &Url) -> Result<Vec<(String, Peer)>, String> {
         return Ok(vec![(path.display().to_string(), Peer::Unix(path.clone()))]);
     }
     if let Some(proxy) = &args.http_proxy {
-        let tunnel = url.is_tls.then(|| url.tunnel());
-        let name = match url.host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]:{}", url.port),
-            _ => format!("{}:{}", url.host, url.port),
-        };
+        let tunnel = url.is_tls.then(|| url.tunnel()).transpose()?;
         let peer = Peer::Proxy {
             proxy: proxy.clone(),
             tunnel,
@@ -209,7 +211,7 @@ async fn peers(args: &Args, url: &Url) -> Result<Vec<(String, Peer)>, String> {
             .authority()
             .map(ToString::to_string)
             .unwrap_or_default();
-        return Ok(vec![(format!("{name} by {by}"), peer)]);
+        return Ok(vec![(format!("{} by {by}", url.host_and_port()), peer)]);
     }
     let addresses = url.resolve(args).await?;
     let peers = addresses.into_iter();

@@ -48,12 +48,7 @@ impl Url {
             None if is_tls => 443,
             None => 80,
         };
-        let host = authority.host();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host)
-            .to_ascii_lowercase();
+        let host = without_brackets(authority.host()).to_ascii_lowercase();
         Ok(Self {
             is_tls,
             host,
@@ -66,16 +61,16 @@ impl Url {
     }
 
     /// Where a tunnel leads to.
-    pub(super) fn tunnel(&self) -> Uri {
+    pub(super) fn tunnel(&self) -> Result<Uri, String> {
         let authority = self.host_and_port();
         let uri = Uri::builder()
             .scheme(Scheme::HTTPS)
             .authority(authority)
             .path_and_query("/");
-        uri.build().unwrap_or_default()
+        uri.build().map_err(|error| error.to_string())
     }
 
-    fn host_and_port(&self) -> String {
+    pub(super) fn host_and_port(&self) -> String {
         match self.host.parse() {
             Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
             _ => format!("{}:{}", self.host, self.port),
@@ -146,6 +141,13 @@ impl Url {
     }
 }
 
+/// An IPv6 address as a URL has it, without its brackets.
+pub(super) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -165,6 +167,7 @@ mod tests {
         ] {
             let url = Url::parse(text).unwrap();
             assert_eq!((url.is_tls, &*url.host, url.port), (is_tls, host, port));
+            assert_eq!(url.tunnel().unwrap().port_u16(), Some(port));
         }
     }
 

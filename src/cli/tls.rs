@@ -1,4 +1,4 @@
-//! Whom TLS trusts.
+//! Which certificates TLS accepts.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-/// The platform's roots, or every certificate.
+/// Certificates under the platform's roots for their names, or all whose key signs the handshake.
 pub(super) fn config(insecure: bool) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
@@ -27,7 +27,8 @@ pub(super) fn config(insecure: bool) -> Result<ClientConfig, String> {
     Ok(config.with_no_client_auth())
 }
 
-/// Accepts every certificate: what is measured is no secret.
+/// Verifies neither a certificate's chain nor its name: what is measured is no secret. That the server has its key is
+/// verified.
 #[derive(Debug)]
 struct AnyCertificate(WebPkiSupportedAlgorithms);
 

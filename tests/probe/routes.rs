@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::run::{items, probe, seconds, steady};
 use crate::server::{OK, Server, TIMEOUT, TIMEOUT_SECONDS, request};
@@ -23,6 +23,8 @@ together! {
     one_connection_at_once_is_enough,
     #[cfg(unix)]
     a_unix_socket_is_connected_to,
+    #[cfg(unix)]
+    all_names_behind_a_unix_socket_are_one_host,
     one_url_that_fails_does_not_keep_others_from_being_measured,
 }
 
@@ -180,11 +182,27 @@ async fn addresses_of_a_name_are_measured_each_by_itself() {
 }
 
 /// How many connections are open, and the most that were so at once.
+#[cfg(unix)]
 #[derive(Default)]
 struct Count {
     open: AtomicUsize,
     most: AtomicUsize,
     all: AtomicUsize,
+}
+
+#[cfg(unix)]
+impl Count {
+    /// Answers each request on a connection, which is counted.
+    async fn answer_all<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S) {
+        // A connection that was closed before this one was opened ends first: what is known of sockets is read
+        // in between.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(open, Ordering::Relaxed);
+        self.all.fetch_add(1, Ordering::Relaxed);
+        crate::server::answer_all(stream, OK).await;
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A server that never closes, and counts.
@@ -193,16 +211,7 @@ fn counting(listener: tokio::net::TcpListener, count: &Arc<Count>) -> Server {
     let count = Arc::clone(count);
     Server::on(listener, move |mut stream| {
         let count = Arc::clone(&count);
-        async move {
-            // A connection that was closed before this one was opened ends first: what is known of sockets is read
-            // in between.
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            let open = count.open.fetch_add(1, Ordering::Relaxed) + 1;
-            count.most.fetch_max(open, Ordering::Relaxed);
-            count.all.fetch_add(1, Ordering::Relaxed);
-            crate::server::answer_all(&mut stream, OK).await;
-            count.open.fetch_sub(1, Ordering::Relaxed);
-        }
+        async move { count.answer_all(&mut stream).await }
     })
 }
 
@@ -281,6 +290,40 @@ async fn a_unix_socket_is_connected_to() {
     .await;
     assert!(run.error().starts_with("not connected: "), "{run:?}");
     run.concludes("failed");
+}
+
+#[cfg(unix)]
+async fn all_names_behind_a_unix_socket_are_one_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let count = Arc::<Count>::default();
+    let counted = Arc::clone(&count);
+    let accepting = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let count = Arc::clone(&counted);
+            tokio::spawn(async move { count.answer_all(&mut stream).await });
+        }
+    });
+    let run = probe(&[
+        "http://one.invalid/",
+        "http://other.invalid/",
+        "--unix-socket",
+        path.to_str().unwrap(),
+        "--max-wait",
+        "0.3",
+        "--connections",
+        "1",
+    ])
+    .await;
+    accepting.abort();
+
+    for target in items(&run.report["targets"]) {
+        assert_eq!(target["addresses"][0]["response"]["status"], 200, "{run:?}");
+    }
+    assert_eq!(count.all.load(Ordering::Relaxed), 4, "{run:?}");
+    assert_eq!(count.most.load(Ordering::Relaxed), 1, "{run:?}");
 }
 
 async fn one_url_that_fails_does_not_keep_others_from_being_measured() {
