@@ -11,61 +11,63 @@ use clap::{CommandFactory, Parser, ValueEnum};
 use http::uri::{Scheme, Uri};
 use http::{HeaderName, HeaderValue};
 
-use super::FAILED;
+use super::target::without_brackets;
+use super::{FAILED, say};
 
-/// Measures how long a server keeps idle HTTP/1.1 connections, and prints the lines to paste.
+/// Measures how long a server keeps idle HTTP/1.1 connections
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "http-keepalive-probe",
     version,
     max_term_width = 110,
+    // Lines of at most 80 characters.
     after_help = "\
-Exit status: 0 it is known what the server does; 1 nothing was found within --max-wait; 2 the server closes sooner
-than its own hint says, or than --at-least; 3 no exchange was possible, or the arguments are wrong.
-Ctrl-C ends it, with what is known so far."
+Exit status: 0 it is known what the server does; 1 nothing was found within
+--max-wait; 2 it closes sooner than it says, or than --at-least; 3 no exchange
+was possible, or the arguments are wrong. Ctrl-C ends it with what is known."
 )]
 pub(super) struct Args {
-    /// What to request, such as `https://example.org/health`
+    /// What to request: https://example.org/health
     #[arg(required = true, value_name = "URL")]
     pub(super) urls: Vec<String>,
 
-    /// Watch an idle connection for at most this long
+    /// Longest idle time to watch for
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "130")]
     pub(super) max_wait: Duration,
 
-    /// Fail unless idle connections are kept for at least this long
+    /// Fail if idle connections are closed sooner
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) at_least: Option<Duration>,
 
-    /// Also send requests on connections that were idle: something in between may have forgotten them
+    /// Also send requests on connections that were idle
     #[arg(long)]
     pub(super) active: bool,
 
-    /// Also send up to N requests on one connection, twice, to find a limit of them
+    /// Also send up to N requests on one connection, twice
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub(super) requests: Option<u32>,
 
-    /// Have at most N connections open to a host at once
+    /// Open at most N at once to a host
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) connections: u32,
 
-    /// The method of all requests
-    #[arg(long, value_enum, default_value_t = Method::Get, ignore_case = true)]
+    /// GET, HEAD or OPTIONS
+    #[arg(long, value_enum, default_value_t = Method::Get, ignore_case = true, hide_possible_values = true)]
     pub(super) method: Method,
 
-    /// A field for all requests
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    /// A field for all requests, `Name: value`
+    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = header)]
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 
-    /// Accept every TLS certificate
+    /// Do not verify a certificate's chain and name
     #[arg(short = 'k', long)]
     pub(super) insecure: bool,
 
-    /// Connect to this address for that host and port
-    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = resolve)]
+    /// Connect to that address: HOST:PORT:ADDRESS
+    #[arg(long, value_name = "RULE", value_parser = resolve)]
     pub(super) resolve: Vec<Resolve>,
 
-    /// Connect through this proxy: http://host:port
+    /// Connect through this proxy, http://host:port
     #[arg(long, value_name = "URL", value_parser = proxy, conflicts_with_all = ["unix_socket", "resolve"])]
     pub(super) http_proxy: Option<Uri>,
 
@@ -73,11 +75,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", conflicts_with = "resolve")]
     pub(super) unix_socket: Option<PathBuf>,
 
-    /// Draw the timeline of all connections
-    #[arg(long, value_name = "FILE.svg")]
+    /// Draw the timeline of all connections, as an SVG
+    #[arg(long, value_name = "FILE")]
     pub(super) plot: Option<PathBuf>,
 
-    /// Print JSON: see the page `guide::probe` of the crate
+    /// Print JSON, as the crate's guide describes it
     #[arg(long, conflicts_with = "prometheus")]
     pub(super) json: bool,
 
@@ -125,7 +127,7 @@ pub(super) fn read() -> Result<Args, ExitCode> {
         // The first paragraph says what is wrong, what follows how to call the program.
         let lines = text.lines().take_while(|line| !line.trim().is_empty());
         let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-        eprintln!("{line} (see --help)");
+        say(&format!("{line} (see --help)"));
         ExitCode::from(FAILED)
     })
 }
@@ -144,15 +146,14 @@ fn parse(arguments: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<A
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let expected = "expected seconds, more than 0 and at most 86400, such as 0.5 or 65";
-    let seconds: f64 = text
-        .trim_end_matches('s')
-        .parse()
-        .map_err(|_| expected.to_owned())?;
-    if seconds > 0.0 && seconds <= 86_400.0 {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(expected.to_owned())
+    let number = text.strip_suffix('s').unwrap_or(text);
+    let seconds: f64 = number.parse().map_err(|_| expected)?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| expected)?;
+    // Less than a nanosecond is nothing.
+    if time.is_zero() || time > Duration::from_secs(86_400) {
+        return Err(expected.to_owned());
     }
+    Ok(time)
 }
 
 /// Fields that the probe sets itself, or that would make a body of what follows.
@@ -176,15 +177,22 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 
 fn resolve(text: &str) -> Result<Resolve, String> {
     let expected = "expected HOST:PORT:ADDRESS, such as example.org:443:192.0.2.1";
-    let mut parts = text.splitn(3, ':');
-    let (Some(host), Some(port), Some(address)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(expected.to_owned());
+    // The host is an IPv6 address in brackets, or has no colon.
+    let end = match text.strip_prefix('[') {
+        Some(_) => text.find(']').and_then(|end| end.checked_add(1)),
+        None => text.find(':'),
     };
-    let address = address.trim_start_matches('[').trim_end_matches(']');
+    let (host, rest) = end
+        .and_then(|end| text.split_at_checked(end))
+        .ok_or(expected)?;
+    let (port, address) = rest
+        .strip_prefix(':')
+        .and_then(|rest| rest.split_once(':'))
+        .ok_or(expected)?;
     Ok(Resolve {
-        host: host.to_ascii_lowercase(),
+        host: without_brackets(host).to_ascii_lowercase(),
         port: port.parse().map_err(|_| expected)?,
-        address: address.parse().map_err(|_| expected)?,
+        address: without_brackets(address).parse().map_err(|_| expected)?,
     })
 }
 
@@ -216,9 +224,11 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        let help = Args::command().render_help().to_string();
-        assert!(help.lines().count() <= 40, "{help}");
-        assert!(help.lines().all(|line| line.len() <= 120), "{help}");
+        for width in [80, 110] {
+            let help = Args::command().term_width(width).render_help().to_string();
+            assert!(help.lines().count() <= 32, "{help}");
+            assert!(help.lines().all(|line| line.len() <= width), "{help}");
+        }
     }
 
     #[test]
@@ -227,6 +237,12 @@ mod tests {
             &[][..],
             &["http://a/", "--max-wait", "0"],
             &["http://a/", "--max-wait", "inf"],
+            &["http://a/", "--max-wait", "nan"],
+            &["http://a/", "--max-wait", "-1"],
+            &["http://a/", "--max-wait", "1e-12"],
+            &["http://a/", "--max-wait", "86401"],
+            &["http://a/", "--max-wait", "5sss"],
+            &["http://a/", "--max-wait", "s"],
             &["http://a/", "--requests", "1"],
             &["http://a/", "--connections", "0"],
             &["http://a/", "--method", "POST"],
@@ -235,6 +251,11 @@ mod tests {
             &["http://a/", "-H", "Connection: close"],
             &["http://a/", "--resolve", "a:80"],
             &["http://a/", "--resolve", "a:80:b"],
+            &["http://a/", "--resolve", "[::1"],
+            &["http://a/", "--resolve", "[::1]"],
+            &["http://a/", "--resolve", "[::1]:80"],
+            &["http://a/", "--resolve", "[::1]80:192.0.2.1"],
+            &["http://a/", "--resolve", "a:80:[[::1]]"],
             &["http://a/", "--http-proxy", "https://b/"],
             &["http://a/", "--http-proxy", "http://u:p@b/"],
             &["http://a/", "--json", "--prometheus"],
@@ -257,12 +278,22 @@ mod tests {
             "Authorization: Bearer x:y",
             "--resolve",
             "a:80:[::1]",
+            "--resolve",
+            "[2001:DB8::1]:80:2001:db8::2",
         ])
         .unwrap();
         assert_eq!(args.urls.len(), 2);
         assert_eq!(args.at_least, Some(Duration::from_millis(500)));
         assert_eq!(args.method, Method::Head);
         assert_eq!(args.headers[0].1, "Bearer x:y");
-        assert_eq!(args.resolve[0].address, "::1".parse::<IpAddr>().unwrap());
+        let resolve = |host: &str, address: &str| Resolve {
+            host: host.to_owned(),
+            port: 80,
+            address: address.parse().unwrap(),
+        };
+        assert_eq!(
+            args.resolve,
+            [resolve("a", "::1"), resolve("2001:db8::1", "2001:db8::2")]
+        );
     }
 }

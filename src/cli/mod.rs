@@ -109,6 +109,11 @@ fn print(args: &Args, report: &Report) -> Result<(), String> {
 
 /// One line, and the exit status.
 fn failed(text: &str) -> ExitCode {
-    eprintln!("error: {text}");
+    say(&format!("error: {text}"));
     ExitCode::from(FAILED)
+}
+
+/// A line on standard error, if that can be written.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
