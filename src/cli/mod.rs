@@ -17,6 +17,7 @@ mod args;
 mod connection;
 mod dial;
 mod head;
+mod interrupt;
 mod plan;
 mod plot;
 mod progress;
@@ -33,7 +34,10 @@ mod time;
 mod tls;
 mod verdict;
 
+use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::sync::watch;
@@ -51,41 +55,48 @@ pub fn run_probe() -> ExitCode {
         Ok(args) => args,
         Err(status) => return status,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error.to_string()),
-    };
-    let report = runtime.block_on(measure(&args));
-    // A name that does not resolve would be waited for.
-    runtime.shutdown_background();
-    match print(&args, &report) {
-        Ok(()) => ExitCode::from(verdict::exit_status(&report)),
-        Err(error) => failed(&error),
+    match probe(&args) {
+        Ok(status) => status,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(FAILED)
+        }
     }
 }
 
-/// Until all is measured, or Ctrl-C.
-async fn measure(args: &Args) -> Report {
+/// An error is one line.
+fn probe(args: &Args) -> Result<ExitCode, String> {
+    // What cannot be written is found before the measurement, not after it.
+    let plot = match &args.plot {
+        Some(path) => Some((path, File::create(path).map_err(no_file(path))?)),
+        None => None,
+    };
+    let runtime = interrupt::runtime().map_err(|error| error.to_string())?;
+    let interrupted = interrupt::listen().map_err(|error| error.to_string())?;
+    let report = runtime.block_on(measure(args, interrupted));
+    // A name that does not resolve would be waited for.
+    runtime.shutdown_background();
+    print(args, &report).map_err(|error| error.to_string())?;
+    if let Some((path, mut file)) = plot {
+        plot::draw(&report, &mut file).map_err(no_file(path))?;
+    }
+    Ok(ExitCode::from(verdict::exit_status(&report)))
+}
+
+/// Says why the picture could not be written.
+fn no_file<E: Display>(path: &Path) -> impl FnOnce(E) -> String {
+    move |error| format!("{}: {error}", path.display())
+}
+
+/// Until all is measured, or it is interrupted.
+async fn measure(args: &Args, interrupted: watch::Receiver<bool>) -> Report {
     let progress = Progress::new(args.max_wait);
-    let (interrupt, interrupted) = watch::channel(false);
-    let on_interrupt = async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = interrupt.send(true);
-        }
-        std::future::pending::<()>().await;
-    };
-    let report = tokio::select! {
-        report = run::run(args, &progress, interrupted) => report,
-        () = on_interrupt => unreachable!("it waits for ever"),
-    };
+    let report = run::run(args, &progress, interrupted).await;
     progress.clear();
     report
 }
 
-fn print(args: &Args, report: &Report) -> Result<(), String> {
+fn print(args: &Args, report: &Report) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let printed = if args.json {
         serde_json::to_writer_pretty(&mut out, report)
@@ -98,19 +109,9 @@ fn print(args: &Args, report: &Report) -> Result<(), String> {
     };
     match printed.and_then(|()| out.flush()) {
         // Whoever reads it has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.to_string()),
-        _ => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
-    if let Some(path) = &args.plot {
-        plot::draw(report, path).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// One line, and the exit status.
-fn failed(text: &str) -> ExitCode {
-    say(&format!("error: {text}"));
-    ExitCode::from(FAILED)
 }
 
 /// A line on standard error, if that can be written.

@@ -3,8 +3,7 @@
 //! A row for each connection, a section for each URL. Each section has a time axis of its own.
 
 use std::error::Error;
-use std::fs;
-use std::path::Path;
+use std::io::Write;
 use std::time::Duration;
 
 use plotters::coord::Shift;
@@ -46,10 +45,10 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Draws the timeline into a file.
-pub(super) fn draw(report: &Report, path: &Path) -> Result<()> {
-    fs::write(path, svg(report)?)?;
-    Ok(())
+/// Draws the timeline.
+pub(super) fn draw(report: &Report, out: &mut impl Write) -> Result<()> {
+    out.write_all(svg(report)?.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 fn svg(report: &Report) -> Result<String> {
@@ -433,10 +432,9 @@ mod tests {
             targets,
             interrupted: false,
         };
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("timeline.svg");
-        draw(&report, &path).unwrap();
-        fs::read_to_string(path).unwrap()
+        let mut out = Vec::new();
+        draw(&report, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     /// The texts in a picture.

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// How long a run may take: one that takes longer never ends.
@@ -96,12 +97,21 @@ pub struct Running {
 
 impl Running {
     pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_with_stderr(Stdio::piped(), arguments, environment)
+    }
+
+    /// The same, with this standard error.
+    pub fn start_with_stderr(
+        stderr: Stdio,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_http-keepalive-probe"))
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn();
         Self {
@@ -112,6 +122,21 @@ impl Running {
     /// The process, as long as it was not waited for.
     pub fn id(&self) -> u32 {
         self.child.id().unwrap()
+    }
+
+    /// Waits until it has printed something, and reads some of it.
+    pub async fn printing(&mut self) {
+        let mut byte = [0];
+        let stdout = self.child.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut byte).await.unwrap();
+    }
+
+    /// The exit status, without reading what it prints; `None` if it was killed.
+    pub async fn status_unread(mut self) -> Option<i32> {
+        // Held until it has ended.
+        let _unread = self.child.stdout.take();
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        status.expect("it ends").unwrap().code()
     }
 
     pub async fn end(self) -> Run {
