@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
 
-use crate::run::{Running, items, seconds};
+use crate::run::{Running, seconds};
 use crate::server::{OK, Server, request, until_closed};
 
 /// Much longer than a look at a connection may be late.
@@ -59,5 +59,4 @@ async fn connections_are_watched_on() {
         assert_eq!(idle["end"]["kind"], "fin", "{run:?}");
         assert!(seconds(&idle["idle"]) >= STOPPED.as_secs_f64(), "{run:?}");
     }
-    assert!(items(&run.address()["idle"]).len() >= 2);
 }
