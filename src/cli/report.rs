@@ -217,7 +217,7 @@ pub(super) struct Requests {
     pub(super) answered: u32,
     /// How many the server takes on a connection: it ended two behind the same one.
     pub(super) limit: Option<u32>,
-    /// Whether the last response said so: by `Connection: close`.
+    /// Whether the last response said so: by `Connection: close`, or as one of HTTP/1.0.
     pub(super) announced: bool,
 }
 
@@ -232,7 +232,7 @@ pub(super) struct SlowReader {
     pub(super) cut_by: Seconds,
 }
 
-/// One connection, for a timeline. Times are since the first connection to the URL was begun.
+/// One connection, for a timeline. Times are since the first connection to its address was begun.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Connection {
     pub(super) purpose: Purpose,

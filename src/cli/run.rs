@@ -186,7 +186,8 @@ fn announcement(args: &Args, url: &Url, addresses: usize, left_out: usize) -> St
     };
     let s = if addresses == 1 { "" } else { "es" };
     format!(
-        "{}: at most {most} connections to each of {addresses} address{s}{left_out}, {} at once, each for up to {:?}",
+        "{}: at most {most} connections to each of {addresses} address{s}{left_out}, {} at once, idle for up to {:?}; \
+         as a rule it takes twice the server's timeout",
         url.host, args.connections, args.max_wait
     )
 }

@@ -11,7 +11,6 @@ use super::report::{
     Seconds, Target, Timeout,
 };
 use super::text::{excerpt, measured, printable, set};
-use crate::proto::learn::SLOP;
 
 /// Timeouts that differ by no more are the same: the network and both sides' timers take that much.
 const SAME: Duration = Duration::from_millis(200);
@@ -582,10 +581,9 @@ mod tests {
 
     fn not_as_said(mut address: Address) -> Address {
         address.hint_contradicted = true;
-        for hint in [&mut address.hint, &mut address.hint_if_asked] {
-            if let Some(hint) = hint {
-                hint.contradicted = true;
-            }
+        let hints = [&mut address.hint, &mut address.hint_if_asked];
+        for hint in hints.into_iter().flatten() {
+            hint.contradicted = true;
         }
         address
     }

@@ -24,14 +24,17 @@ impl Lifecycle {
 
 /// Whether a server keeps the connection after a response of this minor version of HTTP/1 with these `Connection` fields
 /// (RFC 9112 §9.3).
-pub(crate) fn is_kept<'a>(minor: u8, fields: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
-    let has = |option: &[u8]| {
-        let mut elements = fields
-            .clone()
-            .flat_map(|field| field.split(|byte| *byte == b','));
-        elements.any(|element| element.trim_ascii().eq_ignore_ascii_case(option))
-    };
-    !has(b"close") && (minor > 0 || has(b"keep-alive"))
+pub(crate) fn is_kept<'a>(minor: u8, fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let elements = fields
+        .into_iter()
+        .flat_map(|field| field.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    let (mut says_close, mut says_keep_alive) = (false, false);
+    for element in elements {
+        says_close |= element.eq_ignore_ascii_case(b"close");
+        says_keep_alive |= element.eq_ignore_ascii_case(b"keep-alive");
+    }
+    !says_close && (minor > 0 || says_keep_alive)
 }
 
 impl Schedule {
@@ -60,7 +63,7 @@ mod tests {
             (0, &["keep-alive-not"], false),
         ] {
             let fields = fields.iter().map(|field: &&str| field.as_bytes());
-            assert_eq!(is_kept(minor, fields.clone()), expected, "{minor}");
+            assert_eq!(is_kept(minor, fields), expected, "{minor}");
         }
     }
 }
