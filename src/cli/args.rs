@@ -27,7 +27,7 @@ Exit status: 0 it is known what the server does; 1 nothing was found within
 was possible, or the arguments are wrong. Ctrl-C ends it with what is known."
 )]
 pub(super) struct Args {
-    /// What to request: https://example.org/health
+    /// What to request, such as `https://example.org/health`
     #[arg(required = true, value_name = "URL")]
     pub(super) urls: Vec<String>,
 

@@ -2,8 +2,8 @@
 //!
 //! It opens a few connections to each address behind a URL, with one request each, and watches how they end. What that
 //! shows is decided by the same code as in the library, in `proto`: a [`Lifecycle`](crate::proto::connection::Lifecycle)
-//! follows each connection, a [`Schedule`](crate::proto::sentinel::Schedule) says when to look at it, and a
-//! [`SharedHistory`](crate::origin::SharedHistory) says which timeout follows.
+//! follows each connection, a [`Schedule`](crate::proto::sentinel::Schedule) says when to look at it, and
+//! [`Watched`](crate::proto::learn::Watched) says which timeout follows from all of them.
 //!
 //! ```text
 //! args ─▶ run ─▶ plan ─▶ connection      for each URL, each address, each connection
