@@ -186,8 +186,7 @@ fn announcement(args: &Args, url: &Url, addresses: usize, left_out: usize) -> St
     };
     let s = if addresses == 1 { "" } else { "es" };
     format!(
-        "{}: at most {most} connections to each of {addresses} address{s}{left_out}, {} at once, idle for up to {:?}; \
-         as a rule it takes twice the server's timeout",
+        "{}: at most {most} connections to each of {addresses} address{s}{left_out}, {} at once, idle for up to {:?}",
         url.host, args.connections, args.max_wait
     )
 }
