@@ -84,7 +84,7 @@ struct Plan<'a> {
 }
 
 /// A connection that was watched.
-struct Watched {
+struct WatchedConnection {
     answer: Answer,
     /// `None` if the server did not keep it.
     idle: Option<IdleEnd>,
@@ -174,8 +174,8 @@ impl Plan<'_> {
         has_ended && !self.site.is_known() && !self.site.is_interrupted()
     }
 
-    fn add(&mut self, watched: Watched, is_asked: bool) {
-        let Watched {
+    fn add(&mut self, watched: WatchedConnection, is_asked: bool) {
+        let WatchedConnection {
             answer,
             idle,
             active,
@@ -206,7 +206,7 @@ impl Plan<'_> {
         self.found.active.extend(active);
     }
 
-    async fn watch_one(&self, purpose: Purpose) -> Result<Watched, String> {
+    async fn watch_one(&self, purpose: Purpose) -> Result<WatchedConnection, String> {
         let site = self.site;
         let request = if purpose == Purpose::Watch {
             &self.requests.plain
@@ -224,7 +224,7 @@ impl Plan<'_> {
         if let Some(timeout) = answer.hint.and_then(|hint| hint.timeout()) {
             site.bar.found(format!("hint {}", brief(timeout)));
         }
-        let mut watched = Watched {
+        let mut watched = WatchedConnection {
             answer,
             idle: None,
             active: None,

@@ -98,7 +98,7 @@ impl Head {
     }
 
     /// Whether more was fed than the empty lines that may stand before a start line (RFC 9112 §2.2).
-    #[cfg(any(feature = "server", test))]
+    #[cfg(feature = "server")]
     pub(super) fn is_begun(&self) -> bool {
         self.start.is_some() || !matches!(&self.partial[..], b"" | b"\r")
     }

@@ -113,7 +113,7 @@ impl Tracker {
 
     /// For a server, whose clients may send requests before the ones ahead of them are answered. hyper's client
     /// does not.
-    #[cfg(any(feature = "server", test))]
+    #[cfg(feature = "server")]
     pub(crate) fn pipelining() -> Self {
         Self {
             may_pipeline: true,
@@ -122,7 +122,7 @@ impl Tracker {
     }
 
     /// Whether no request is open. Empty lines before a request are none.
-    #[cfg(any(feature = "server", test))]
+    #[cfg(feature = "server")]
     pub(crate) fn is_between_exchanges(&self) -> bool {
         match &self.requests {
             Requests::One(Side::Waiting) => true,
@@ -132,7 +132,7 @@ impl Tracker {
     }
 
     /// Whether the head of the only open request has not ended.
-    #[cfg(any(feature = "server", test))]
+    #[cfg(feature = "server")]
     pub(crate) fn is_first_head_open(&self) -> bool {
         matches!(self.requests, Requests::One(Side::Head(_)))
     }
