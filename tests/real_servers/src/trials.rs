@@ -22,6 +22,22 @@ pub enum Outcome<R = Report> {
     Broken(String),
 }
 
+impl<R> Outcome<R> {
+    /// The report; nothing if a program is not installed, and need not be. That is said then; where the variable `CI`
+    /// is set, it is a failure.
+    pub fn held(&self) -> Option<&R> {
+        match self {
+            Self::Held(report) => Some(report),
+            Self::Broken(why) => panic!("{why}"),
+            Self::Missing(why) if std::env::var_os("CI").is_some() => panic!("{why}"),
+            Self::Missing(why) => {
+                tell(&format!("skipped: {why}"));
+                None
+            }
+        }
+    }
+}
+
 /// What became of all of them. The first who asks has them held; all tests share them, for they take
 /// most of a minute however many there are.
 pub static TRIALS: LazyLock<Vec<(&Server, Outcome)>> = LazyLock::new(|| {

@@ -25,21 +25,12 @@
 )]
 
 use real_servers::probes::{Case, Measured, TRIALS};
-use real_servers::trials::{Outcome, tell};
 
 /// A case, and what was measured; nothing if a program is not installed, and need not be.
 fn trial(name: &str) -> Option<(&'static Case, &'static Measured)> {
     let mut trials = TRIALS.iter();
     let (case, outcome) = trials.find(|(case, _)| case.name == name).unwrap();
-    match outcome {
-        Outcome::Held(measured) => Some((case, measured)),
-        Outcome::Broken(why) => panic!("{why}"),
-        Outcome::Missing(why) if std::env::var_os("CI").is_some() => panic!("{why}"),
-        Outcome::Missing(why) => {
-            tell(&format!("skipped: {why}"));
-            None
-        }
-    }
+    Some((case, outcome.held()?))
 }
 
 /// What is to be found of every server.

@@ -30,21 +30,13 @@ use std::time::Duration;
 use http::StatusCode;
 use real_servers::servers::{IDLE_TIMEOUT, Says, Server};
 use real_servers::trial::Report;
-use real_servers::trials::{Outcome, TRIALS, tell};
+use real_servers::trials::{Outcome, TRIALS};
 
 /// A server, and the report of its trial; nothing if it is not installed, and need not be.
 fn trial(name: &str) -> Option<(&'static Server, &'static Report)> {
     let mut trials = TRIALS.iter();
     let (server, outcome) = trials.find(|(server, _)| server.name == name).unwrap();
-    match outcome {
-        Outcome::Held(report) => Some((server, report)),
-        Outcome::Broken(why) => panic!("{why}"),
-        Outcome::Missing(why) if std::env::var_os("CI").is_some() => panic!("{why}"),
-        Outcome::Missing(why) => {
-            tell(&format!("skipped: {why}"));
-            None
-        }
-    }
+    Some((server, outcome.held()?))
 }
 
 /// The reports of all trials that could be held.
