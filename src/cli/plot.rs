@@ -380,7 +380,7 @@ fn write(area: &Area<'_>, line: &str, at: (i32, i32), style: &TextStyle<'static>
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Exchange, Options, Outcome, Seconds, VERSION};
+    use super::super::report::{Exchange, Seconds, samples};
     use super::*;
 
     fn seconds(seconds: f64) -> Seconds {
@@ -402,36 +402,16 @@ mod tests {
     }
 
     fn target(verdict: &str, connections: Vec<Connection>) -> Target {
-        Target {
-            url: "https://example.org/".to_owned(),
-            error: None,
-            addresses: vec![Address {
-                address: "192.0.2.1:443".to_owned(),
-                connections,
-                ..Address::default()
-            }],
-            connections_opened: 3,
-            elapsed: Seconds::default(),
-            outcome: Outcome::Answered,
-            verdict: verdict.to_owned(),
-            addresses_differ: false,
-        }
+        let address = Address {
+            address: "192.0.2.1:443".to_owned(),
+            connections,
+            ..Address::default()
+        };
+        samples::target(verdict, vec![address])
     }
 
     fn drawn(targets: Vec<Target>) -> String {
-        let report = Report {
-            version: VERSION,
-            program: "http-keepalive-probe",
-            options: Options {
-                max_wait: seconds(130.0),
-                at_least: None,
-                active: false,
-                requests: None,
-                http_proxy: false,
-            },
-            targets,
-            interrupted: false,
-        };
+        let report = samples::report(targets);
         let mut out = Vec::new();
         draw(&report, &mut out).unwrap();
         String::from_utf8(out).unwrap()

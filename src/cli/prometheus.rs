@@ -145,7 +145,7 @@ fn escaped(value: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::report::{Options, Outcome, Requests, Timeout, VERSION};
+    use super::super::report::{Outcome, Requests, Timeout, samples};
     use super::*;
 
     fn seconds(milliseconds: u64) -> Seconds {
@@ -155,30 +155,13 @@ mod tests {
     fn target(url: &str, outcome: Outcome, addresses: Vec<Address>) -> Target {
         Target {
             url: url.to_owned(),
-            error: None,
-            addresses,
-            connections_opened: 3,
-            elapsed: Seconds::default(),
             outcome,
-            verdict: String::new(),
-            addresses_differ: false,
+            ..samples::target("", addresses)
         }
     }
 
     fn written(targets: Vec<Target>) -> String {
-        let report = Report {
-            version: VERSION,
-            program: "http-keepalive-probe",
-            options: Options {
-                max_wait: seconds(130_000),
-                at_least: None,
-                active: false,
-                requests: None,
-                http_proxy: false,
-            },
-            targets,
-            interrupted: false,
-        };
+        let report = samples::report(targets);
         let mut out = Vec::new();
         write(&report, &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -286,3 +286,42 @@ impl Serialize for Seconds {
         serializer.serialize_f64(seconds)
     }
 }
+
+/// What tests of its forms are made from.
+#[cfg(test)]
+pub(super) mod samples {
+    use super::*;
+
+    pub(in super::super) fn options() -> Options {
+        Options {
+            max_wait: Seconds(Duration::from_secs(130)),
+            at_least: None,
+            active: false,
+            requests: None,
+            http_proxy: false,
+        }
+    }
+
+    pub(in super::super) fn target(verdict: &str, addresses: Vec<Address>) -> Target {
+        Target {
+            url: "https://example.org/".to_owned(),
+            error: None,
+            addresses,
+            connections_opened: 3,
+            elapsed: Seconds(Duration::from_secs(6)),
+            outcome: Outcome::Answered,
+            verdict: verdict.to_owned(),
+            addresses_differ: false,
+        }
+    }
+
+    pub(in super::super) fn report(targets: Vec<Target>) -> Report {
+        Report {
+            version: VERSION,
+            program: "http-keepalive-probe",
+            options: options(),
+            targets,
+            interrupted: false,
+        }
+    }
+}

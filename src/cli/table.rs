@@ -296,7 +296,7 @@ fn requests(requests: Requests) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::report::{Connection, Options, Outcome, Seconds, SlowReader, VERSION};
+    use super::super::report::{Connection, Seconds, SlowReader, samples};
     use super::*;
 
     fn seconds(milliseconds: u64) -> Seconds {
@@ -304,28 +304,7 @@ mod tests {
     }
 
     fn report(verdict: &str, addresses: Vec<Address>) -> Report {
-        Report {
-            version: VERSION,
-            program: "http-keepalive-probe",
-            options: Options {
-                max_wait: seconds(130_000),
-                at_least: None,
-                active: true,
-                requests: None,
-                http_proxy: false,
-            },
-            targets: vec![Target {
-                url: "https://example.org/".to_owned(),
-                error: None,
-                addresses,
-                connections_opened: 3,
-                elapsed: seconds(6_000),
-                outcome: Outcome::Answered,
-                verdict: verdict.to_owned(),
-                addresses_differ: false,
-            }],
-            interrupted: false,
-        }
+        samples::report(vec![samples::target(verdict, addresses)])
     }
 
     fn printed(report: &Report) -> String {

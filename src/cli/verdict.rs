@@ -508,7 +508,7 @@ fn answerer(target: &Target) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Hint, Requests, VERSION};
+    use super::super::report::{Hint, Requests, samples};
     use super::*;
 
     fn seconds(seconds: f64) -> Seconds {
@@ -517,11 +517,8 @@ mod tests {
 
     fn options(at_least: Option<f64>) -> Options {
         Options {
-            max_wait: seconds(130.0),
             at_least: at_least.map(seconds),
-            active: false,
-            requests: None,
-            http_proxy: false,
+            ..samples::options()
         }
     }
 
@@ -657,16 +654,7 @@ mod tests {
     }
 
     fn target(addresses: Vec<Address>) -> Target {
-        Target {
-            url: "https://example.org/health".to_owned(),
-            error: None,
-            addresses,
-            connections_opened: 0,
-            elapsed: Seconds::default(),
-            outcome: Outcome::Failed,
-            verdict: String::new(),
-            addresses_differ: false,
-        }
+        samples::target("", addresses)
     }
 
     const RESET: ActiveResult = ActiveResult::Failed { end: End::Reset };
@@ -771,13 +759,7 @@ mod tests {
                 outcome,
                 ..target(vec![])
             });
-            let report = Report {
-                version: VERSION,
-                program: "http-keepalive-probe",
-                options: options(None),
-                targets: targets.collect(),
-                interrupted: false,
-            };
+            let report = samples::report(targets.collect());
             assert_eq!(exit_status(&report), expected, "{outcomes:?}");
         }
     }
