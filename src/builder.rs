@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use hyper::rt::{Executor, Timer};
 
 use crate::error::PolicyError;
-use crate::executor::{Sentinel, SentinelExecutor};
+use crate::executor::{ConnectionTask, TaskExecutor};
 use crate::keep_alive::{KeepAlive, Settings};
 use crate::observe::{Observer, SharedObserver};
 use crate::origin::{OriginMatcher, OriginSnapshot};
@@ -138,10 +138,11 @@ impl KeepAliveBuilder {
         self
     }
 
-    /// The executor that runs sentinels. The default is the tokio runtime that each connection was driven on;
-    /// outside of a runtime, no connection is left open.
-    pub fn executor(mut self, executor: impl Executor<Sentinel> + Send + Sync + 'static) -> Self {
-        self.settings.executor = SentinelExecutor::new(executor);
+    /// The executor that runs the tasks of connections: of a [`Client`](crate::Client)'s, and of sentinels. The default is
+    /// the tokio runtime that each connection is opened or driven on. Outside of a runtime, a client's connections close at
+    /// once, and none is left open as a sentinel.
+    pub fn executor(mut self, executor: impl Executor<ConnectionTask> + Send + Sync + 'static) -> Self {
+        self.settings.executor = TaskExecutor::new(executor);
         self
     }
 

@@ -166,6 +166,32 @@ impl Clock {
     }
 }
 
+/// For hyper.
+#[cfg(feature = "http2")]
+impl Timer for Clock {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        match &self.timer {
+            None => TokioTimer::new().sleep(duration),
+            Some(timer) => timer.sleep(duration),
+        }
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        match &self.timer {
+            None => TokioTimer::new().sleep_until(deadline),
+            Some(timer) => timer.sleep_until(deadline),
+        }
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
+        Self::reset(self, sleep, deadline);
+    }
+
+    fn now(&self) -> Instant {
+        self.monotonic()
+    }
+}
+
 /// As far as a moment can tell.
 #[inline]
 fn nanoseconds(time: Duration) -> i64 {

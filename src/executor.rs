@@ -9,16 +9,16 @@ use std::task::{Context, Poll};
 use hyper::rt::Executor;
 use tokio::runtime::Handle;
 
-/// The task of a connection that is not used any more, and is left open to learn how long its server
-/// waits: for a [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor).
+/// The task of a connection: of a [`Client`](crate::Client)'s, or of one that is not used any more, and is left open as a
+/// sentinel (see [`Learn`](crate::Learn)).
 ///
-/// Dropping it closes the connection.
+/// For a [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor). Dropping it closes the connection.
 #[must_use = "futures do nothing unless polled"]
-pub struct Sentinel {
+pub struct ConnectionTask {
     task: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-impl Sentinel {
+impl ConnectionTask {
     pub(crate) fn new(task: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
             task: Box::pin(task),
@@ -26,7 +26,7 @@ impl Sentinel {
     }
 }
 
-impl Future for Sentinel {
+impl Future for ConnectionTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -34,38 +34,45 @@ impl Future for Sentinel {
     }
 }
 
-impl fmt::Debug for Sentinel {
+impl fmt::Debug for ConnectionTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sentinel").finish_non_exhaustive()
+        f.debug_struct("ConnectionTask").finish_non_exhaustive()
     }
 }
 
-/// Runs sentinels.
+/// Runs the tasks of connections on the executor of
+/// [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor).
 #[derive(Clone, Default)]
-pub(crate) struct SentinelExecutor {
-    /// `None` is the tokio runtime that the connection was driven on.
-    executor: Option<Arc<dyn Executor<Sentinel> + Send + Sync>>,
+pub struct TaskExecutor {
+    /// `None` is the tokio runtime that the caller runs on.
+    executor: Option<Arc<dyn Executor<ConnectionTask> + Send + Sync>>,
 }
 
-impl SentinelExecutor {
-    pub(crate) fn new(executor: impl Executor<Sentinel> + Send + Sync + 'static) -> Self {
+impl TaskExecutor {
+    pub(crate) fn new(executor: impl Executor<ConnectionTask> + Send + Sync + 'static) -> Self {
         Self {
             executor: Some(Arc::new(executor)),
         }
     }
 
-    /// Runs a sentinel; outside of a runtime, closes its connection.
-    pub(crate) fn spawn(&self, sentinel: Sentinel) {
+    /// Runs a task; outside of a runtime, closes its connection.
+    pub(crate) fn spawn(&self, task: ConnectionTask) {
         if let Some(executor) = &self.executor {
-            executor.execute(sentinel);
+            executor.execute(task);
         } else if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(sentinel));
+            drop(runtime.spawn(task));
         }
     }
 }
 
-impl fmt::Debug for SentinelExecutor {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for TaskExecutor {
+    fn execute(&self, task: F) {
+        self.spawn(ConnectionTask::new(task));
+    }
+}
+
+impl fmt::Debug for TaskExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SentinelExecutor").finish_non_exhaustive()
+        f.debug_struct("TaskExecutor").finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::clock::Clock;
-use crate::executor::SentinelExecutor;
+use crate::executor::TaskExecutor;
 use crate::observe::{ConnectionEvent, EventKind, SharedObserver};
 use crate::origin::{CAPACITY, Origin, OriginSnapshot, Origins, Policies};
 use crate::policy::KeepAlivePolicy;
@@ -60,7 +60,7 @@ struct Shared {
     /// Connections that were idle at this reading of the monotonic clock are not to be used again.
     retire_before: AtomicI64,
     observer: SharedObserver,
-    executor: SentinelExecutor,
+    executor: TaskExecutor,
     max_sentinels: usize,
     /// Sentinels that are open.
     sentinels: AtomicUsize,
@@ -92,7 +92,7 @@ pub(crate) struct Settings {
     /// How many origins are kept.
     pub(crate) origins: NonZeroUsize,
     pub(crate) max_sentinels: usize,
-    pub(crate) executor: SentinelExecutor,
+    pub(crate) executor: TaskExecutor,
     pub(crate) observer: SharedObserver,
     pub(crate) remembered: Vec<OriginSnapshot>,
 }
@@ -104,7 +104,7 @@ impl Default for Settings {
             clock: Clock::default(),
             origins: CAPACITY,
             max_sentinels: MAX_SENTINELS,
-            executor: SentinelExecutor::default(),
+            executor: TaskExecutor::default(),
             observer: SharedObserver::default(),
             remembered: Vec::new(),
         }
@@ -184,7 +184,7 @@ impl KeepAlive {
         self.shared.retire_before.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn executor(&self) -> &SentinelExecutor {
+    pub(crate) fn executor(&self) -> &TaskExecutor {
         &self.shared.executor
     }
 

@@ -191,6 +191,7 @@ mod keep_alive;
 mod observe;
 mod origin;
 mod policy;
+mod pool;
 mod pool_timeout;
 mod proto;
 #[cfg(feature = "replay")]
@@ -215,12 +216,12 @@ pub use self::client::{
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
 pub use self::connection::{ConnectionHandle, Http1Error};
 pub use self::error::PolicyError;
-pub use self::executor::Sentinel;
+pub use self::executor::{ConnectionTask, TaskExecutor};
 pub use self::http1::{
     Http1Connecting, Http1Connection, Http1Layer, Http1ResponseFuture, MakeHttp1, NotReusable,
 };
 #[cfg(feature = "rustls")]
-pub use self::https::{ClientBuilder, HttpsClient, HttpsClientConnector};
+pub use self::https::{HttpsClient, HttpsClientBuilder, HttpsClientConnector};
 pub use self::keep_alive::KeepAlive;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
@@ -228,6 +229,9 @@ pub use self::observe::MetricsObserver;
 pub use self::observe::{ConnectionEvent, EventKind, Observer};
 pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
+pub use self::pool::{
+    Client, ClientBuilder, ClientError, ClientErrorKind, ClientFuture, PoolSettings, PoolStats,
+};
 pub use self::proto::connection::CloseCause;
 pub use self::proto::deadline::{DeadlineBound, RetireReason};
 pub use self::proto::framing::OpaqueReason;

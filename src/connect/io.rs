@@ -51,6 +51,8 @@ pub struct IdleAwareIo<T> {
     reader: Option<Task>,
     /// Whether a read has failed because the connection is retired.
     is_retired: bool,
+    /// Whether requests may be queued by other threads while the connection ends.
+    yields: bool,
     /// The permit to leave the connection open as a sentinel once this is dropped.
     sentinel: Option<Box<SentinelPermit>>,
 }
@@ -78,8 +80,17 @@ impl<T> IdleAwareIo<T> {
             is_flushing: false,
             reader: None,
             is_retired: false,
+            yields: true,
             sentinel: None,
         }
+    }
+
+    /// For a pool that never sends a request on a connection while that is being dropped.
+    pub(crate) fn without_yielding(self) -> Self {
+        // The fields of a type that implements `Drop` cannot be moved out of it.
+        let mut this = self;
+        this.yields = false;
+        this
     }
 
     /// The handle of this connection, which follows it from request to request.
@@ -120,7 +131,7 @@ impl<T> IdleAwareIo<T> {
 impl<T> PinnedDrop for IdleAwareIo<T> {
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
-        if *this.is_retired {
+        if *this.is_retired && *this.yields {
             retire::yield_to_senders(this.connection.keep_alive().clock());
         }
         if let Some(permit) = this.sentinel.take() {

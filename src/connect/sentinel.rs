@@ -9,7 +9,7 @@ use hyper::rt::{Read, ReadBuf, Sleep, Write};
 
 use crate::clock::Clock;
 use crate::connection::SentinelPermit;
-use crate::executor::Sentinel;
+use crate::executor::ConnectionTask;
 
 /// How long an orderly shutdown may take.
 const SHUTDOWN: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ where
     if let (Some(transport), Some(keep_alive)) = (transport.take(), permit.keep_alive().upgrade()) {
         keep_alive
             .executor()
-            .spawn(Sentinel::new(watch(transport, permit)));
+            .spawn(ConnectionTask::new(watch(transport, permit)));
     }
 }
 

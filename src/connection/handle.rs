@@ -186,6 +186,11 @@ impl ConnectionHandle {
         keep_alive.retire_idle_since(origin, &since);
     }
 
+    /// Whether the connection is open, and its bytes were understood. This takes no lock.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.connection.is_followed()
+    }
+
     /// Whether nothing is known of the connection.
     pub(super) fn is_opaque(&self) -> bool {
         self.connection

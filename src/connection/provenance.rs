@@ -7,6 +7,7 @@ use hyper_util::client::legacy;
 
 use super::error::Http1Error;
 use super::handle::ConnectionHandle;
+use crate::pool::ClientError;
 use crate::proto::provenance::{Extent, Provenance};
 
 impl Provenance {
@@ -24,8 +25,8 @@ impl Provenance {
         extensions.get::<ConnectionHandle>()?.provenance()
     }
 
-    /// Of a request that failed: from the first error in the chain of sources that is one of hyper-util's client, or an
-    /// [`Http1Error`].
+    /// Of a request that failed: from the first error in the chain of sources that is a [`ClientError`], one of hyper-util's
+    /// client, or an [`Http1Error`].
     ///
     /// `None` if there is none, if the client gave the request up for another reason than its connection, or if
     /// that was not made by an [`IdleAwareConnector`](crate::IdleAwareConnector), or is HTTP/2.
@@ -68,6 +69,9 @@ pub(crate) fn of_error(
         let provenance = Provenance::of_hyper_error(failed.hyper(), connection)?;
         return Some((provenance, Some(connection.follow())));
     }
+    if let Some(failed) = find::<ClientError>(error) {
+        return of_client_error(failed);
+    }
     let error: &legacy::Error = find(error)?;
     let Some(connected) = error.connect_info() else {
         return error
@@ -82,6 +86,19 @@ pub(crate) fn of_error(
         None => connection.provenance(),
     };
     Some((provenance?, Some(connection)))
+}
+
+fn of_client_error(error: &ClientError) -> Option<(Provenance, Option<ConnectionHandle>)> {
+    let Some(connection) = error.connection() else {
+        return error
+            .is_connect()
+            .then_some((Provenance::UNCONNECTED, None));
+    };
+    let provenance = match error.hyper() {
+        Some(error) => Provenance::of_hyper_error(error, connection),
+        None => connection.provenance(),
+    };
+    Some((provenance?, Some(connection.follow())))
 }
 
 /// The first error of that type in the chain of sources.

@@ -136,6 +136,11 @@ impl Connection {
         &self.keep_alive
     }
 
+    /// Whether the connection is open, and is HTTP/1.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.probe.load(Ordering::Relaxed) != GONE
+    }
+
     /// The policy that the connection follows.
     #[inline]
     fn policy(&self) -> &KeepAlivePolicy {

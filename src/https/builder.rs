@@ -2,18 +2,15 @@
 
 use std::io;
 
-use hyper::body::Body;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_rustls::builderstates::WantsSchemes;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_layer::Layer;
 
 use super::roots::Roots;
 use super::{HttpsClient, HttpsClientConnector};
 use crate::keep_alive::KeepAlive;
-use crate::proto::deadline;
+use crate::pool::{Client, PoolSettings};
 
 /// Builds a [`HttpsClient`]; made by [`KeepAlive::client`].
 ///
@@ -21,8 +18,7 @@ use crate::proto::deadline;
 ///
 /// 1. TLS 1.2 and 1.3 by rustls, with the roots of the platform. `http://` works too.
 /// 2. HTTP/1.1. With [`http2`](Self::http2), HTTP/2 if the server chooses it.
-/// 3. hyper-util's pool with a timer, and with an idle timeout that is no shorter than the idle time that
-///    any policy may allow: HTTP/1.1 connections close at the deadlines of this crate.
+/// 3. This crate's own pool, with the defaults of [`PoolSettings`].
 /// 4. The process's default `CryptoProvider` of rustls if one is installed, otherwise ring.
 ///
 /// ```no_run
@@ -39,40 +35,35 @@ use crate::proto::deadline;
 /// ```
 #[derive(Debug)]
 #[must_use]
-pub struct ClientBuilder {
+pub struct HttpsClientBuilder {
     keep_alive: KeepAlive,
     roots: Roots,
     https_only: bool,
     http2: bool,
     tcp: HttpConnector,
-    pool: legacy::Builder,
+    pool: PoolSettings,
 }
 
 impl KeepAlive {
-    /// A client that needs no assembly: HTTPS by rustls, this crate's connector and layer, and
-    /// hyper-util's client and pool.
+    /// A client that needs no assembly: HTTPS by rustls, and this crate's connector, pool and layer.
     ///
     /// Clients of one `KeepAlive` share policy and numbers, and have a pool each.
-    pub fn client(&self) -> ClientBuilder {
+    pub fn client(&self) -> HttpsClientBuilder {
         let mut tcp = HttpConnector::new();
         // The connector around it handles the other schemes.
         tcp.enforce_http(false);
-        let mut pool = Client::builder(TokioExecutor::new());
-        pool.timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(deadline::pool_timeout(self.policies().all()));
-        ClientBuilder {
+        HttpsClientBuilder {
             keep_alive: self.clone(),
             roots: Roots::default(),
             https_only: false,
             http2: false,
             tcp,
-            pool,
+            pool: PoolSettings::new(self),
         }
     }
 }
 
-impl ClientBuilder {
+impl HttpsClientBuilder {
     /// Trusts the platform's root certificates. This is the default.
     ///
     /// [`build`](Self::build) reads them. The environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name
@@ -104,8 +95,8 @@ impl ClientBuilder {
     /// Whether HTTP/2 is offered to servers (by ALPN). It is not by default: this crate acts on HTTP/1.1
     /// only, and forwards HTTP/2.
     ///
-    /// The pool closes an HTTP/2 connection that has been idle for as long as any policy may allow, unless
-    /// its server does so before.
+    /// The pool closes an HTTP/2 connection that has been idle for
+    /// [`http2_idle_timeout`](PoolSettings::http2_idle_timeout), unless its server does so before.
     pub fn http2(mut self, offered: bool) -> Self {
         self.http2 = offered;
         self
@@ -119,19 +110,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Configures hyper-util's client, pool and protocols.
-    ///
-    /// `retry_canceled_requests` must stay on. A `pool_idle_timeout` set here may close connections that
-    /// the policy would keep.
+    /// Configures the pool, and the protocols under it.
     ///
     /// ```
     /// # let keep_alive = http_keepalive::KeepAlive::default();
-    /// let builder = keep_alive.client().pool(|client| {
-    ///     client.pool_max_idle_per_host(20);
+    /// let builder = keep_alive.client().pool(|pool| {
+    ///     pool.max_idle_per_origin(20);
     /// });
     /// # let _ = builder;
     /// ```
-    pub fn pool(mut self, set: impl FnOnce(&mut legacy::Builder)) -> Self {
+    pub fn pool(mut self, set: impl FnOnce(&mut PoolSettings)) -> Self {
         set(&mut self.pool);
         self
     }
@@ -141,13 +129,9 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// If no certificate of the platform could be read; the text says why.
-    pub fn build<B>(self) -> io::Result<HttpsClient<B>>
-    where
-        B: Body + Send,
-        B::Data: Send,
-    {
+    pub fn build<B>(self) -> io::Result<HttpsClient<B>> {
         let (keep_alive, pool) = (self.keep_alive.clone(), self.pool.clone());
-        Ok(keep_alive.layer().layer(pool.build(self.connector()?)))
+        Ok(keep_alive.layer().layer(Client::new(self.connector()?, pool)))
     }
 
     /// Builds only the connector, for a client or a pool of one's own.

@@ -1,6 +1,6 @@
 //! A client that needs no assembly.
 //!
-//! [`ClientBuilder`] assembles an HTTPS client: hyper-util's client, over this crate's connector, over
+//! [`HttpsClientBuilder`] assembles an HTTPS client: this crate's [`Client`], over its connector, over
 //! hyper-rustls', with this crate's layer around it. All of its parts are public; [`HttpsClient`] only
 //! names their type.
 
@@ -8,20 +8,19 @@ mod builder;
 mod roots;
 
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 
-pub use self::builder::ClientBuilder;
+pub use self::builder::HttpsClientBuilder;
 use crate::client::KeepAliveService;
 use crate::connect::IdleAwareConnector;
+use crate::pool::Client;
 
 /// The ready-made client, made by [`KeepAlive::client`](crate::KeepAlive::client): a tower service,
 /// cheap to clone. Clones share connections.
 ///
-/// [`get_ref`](KeepAliveService::get_ref) returns hyper-util's client,
-/// [`keep_alive`](KeepAliveService::keep_alive) what the parts share. The error is hyper-util's; `source()`
-/// leads to that of the connector.
-pub type HttpsClient<B> = KeepAliveService<Client<HttpsClientConnector, B>>;
+/// [`get_ref`](KeepAliveService::get_ref) returns the client without the layer,
+/// [`keep_alive`](KeepAliveService::keep_alive) what the parts share. The error is a [`ClientError`](crate::ClientError).
+pub type HttpsClient<B> = KeepAliveService<Client<HttpsConnector<HttpConnector>, B>>;
 
-/// The connector of a [`HttpsClient`]; made by [`ClientBuilder::connector`], for a client of one's own.
+/// The connector of a [`HttpsClient`]; made by [`HttpsClientBuilder::connector`], for a client of one's own.
 pub type HttpsClientConnector = IdleAwareConnector<HttpsConnector<HttpConnector>>;

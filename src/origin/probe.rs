@@ -85,7 +85,7 @@ impl HintProbe {
 ///
 /// It is computed from the text of the authority. So an origin whose port is written with zeros before it has
 /// another fingerprint, and is asked for a hint once more.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {

@@ -19,7 +19,7 @@ use http_keepalive::{
     KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn,
     MakeHttp1, NotReusable, Observer, OpaqueConnections, OpaqueReason, Origin, OriginMatcher,
     OriginSnapshot, PolicyError, Provenance, RequestOutcome, ResponseFuture, RetireReason, Retired,
-    SafetyMargin, Sentinel, Stats,
+    SafetyMargin, Stats,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -135,7 +135,7 @@ mod wrappers {
     assert_not_impl_any!(Connecting<Plain>: Send, Sync, Unpin, Debug);
     assert_impl_all!(Connecting<Sendable>: Send);
     assert_impl_all!(Connecting<std::future::Ready<Result<Transport, Plain>>>: Future);
-    assert_impl_all!(Sentinel: Future<Output = ()>, Send, Unpin, Debug);
+    assert_impl_all!(ConnectionTask: Future<Output = ()>, Send, Unpin, Debug);
 
     assert_impl_all!(IdleAwareIo<()>: Send, Sync, Unpin, Debug);
     assert_not_impl_any!(IdleAwareIo<Plain>: Send, Sync, Unpin, Debug);

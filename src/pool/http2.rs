@@ -1,0 +1,128 @@
+//! One HTTP/2 connection, which all requests to an origin share.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Body;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::client::legacy::connect::Connected;
+
+use super::connection::{Sent, Unanswered};
+use super::host::Permit;
+use super::timeout::within;
+use crate::connection::ConnectionHandle;
+use crate::keep_alive::KeepAlive;
+
+/// One HTTP/2 connection; clones are the same.
+pub(super) struct Http2<B> {
+    shared: Arc<Shared<B>>,
+}
+
+struct Shared<B> {
+    sender: SendRequest<B>,
+    connected: Connected,
+    handle: ConnectionHandle,
+    /// Requests that were begun.
+    requests: AtomicU64,
+}
+
+impl<B> Http2<B> {
+    pub(super) fn new(
+        sender: SendRequest<B>,
+        connected: Connected,
+        handle: ConnectionHandle,
+    ) -> Self {
+        let shared = Shared {
+            sender,
+            connected,
+            handle,
+            requests: AtomicU64::new(0),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether the connection is open.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.shared.sender.is_closed()
+    }
+
+    pub(super) fn connected(&self) -> &Connected {
+        &self.shared.connected
+    }
+
+    /// A handle that follows the connection.
+    pub(super) fn handle(&self) -> ConnectionHandle {
+        self.shared.handle.follow()
+    }
+
+    fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl<B: Body + Send + 'static> Http2<B> {
+    pub(super) async fn send(&self, request: Request<B>) -> Sent<B> {
+        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        let mut sender = self.shared.sender.clone();
+        let sent = sender.try_send_request(request).await;
+        sent.map_err(|mut error| match error.take_message() {
+            Some(request) => Unanswered::Unsent(request, Some(error.into_error())),
+            None => Unanswered::Failed(error.into_error()),
+        })
+    }
+}
+
+impl<B> Clone for Http2<B> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<B> fmt::Debug for Http2<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2")
+            .field("handle", &self.shared.handle)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Drives a connection to its end. Has the pool let go of it once no request was begun on it for as long as
+/// `idle_timeout`, or up to twice that.
+pub(super) async fn drive<B>(
+    connection: impl Future<Output = ()>,
+    http2: Http2<B>,
+    permit: Permit<B>,
+    keep_alive: KeepAlive,
+    idle_timeout: Option<Duration>,
+) {
+    let mut connection = pin!(connection);
+    let mut requests = None;
+    let ended = loop {
+        let ended = within(keep_alive.clock(), idle_timeout, connection.as_mut()).await;
+        let seen = requests.replace(http2.requests());
+        if ended.is_some() || seen == requests {
+            break ended;
+        }
+    };
+    if let Some(host) = permit.host().upgrade() {
+        host.unshare(&http2);
+    }
+    drop(http2);
+    if ended.is_none() {
+        // Until the requests on it are over.
+        connection.await;
+    }
+}
