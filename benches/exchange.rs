@@ -25,10 +25,11 @@ mod support;
 
 use support::exchanges::{KINDS, Kind, Parts, exchanges};
 
-const PARTS: [(&str, Parts); 3] = [
+const PARTS: [(&str, Parts); 4] = [
     ("none", Parts::None),
     ("connector", Parts::Connector),
     ("both", Parts::Both),
+    ("own", Parts::Own),
 ];
 
 /// Number of exchanges that are counted. The script divides by it.

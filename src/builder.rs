@@ -141,7 +141,10 @@ impl KeepAliveBuilder {
     /// The executor that runs the tasks of connections: of a [`Client`](crate::Client)'s, and of sentinels. The default is
     /// the tokio runtime that each connection is opened or driven on. Outside of a runtime, a client's connections close at
     /// once, and none is left open as a sentinel.
-    pub fn executor(mut self, executor: impl Executor<ConnectionTask> + Send + Sync + 'static) -> Self {
+    pub fn executor(
+        mut self,
+        executor: impl Executor<ConnectionTask> + Send + Sync + 'static,
+    ) -> Self {
         self.settings.executor = TaskExecutor::new(executor);
         self
     }

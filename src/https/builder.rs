@@ -131,7 +131,9 @@ impl HttpsClientBuilder {
     /// If no certificate of the platform could be read; the text says why.
     pub fn build<B>(self) -> io::Result<HttpsClient<B>> {
         let (keep_alive, pool) = (self.keep_alive.clone(), self.pool.clone());
-        Ok(keep_alive.layer().layer(Client::new(self.connector()?, pool)))
+        Ok(keep_alive
+            .layer()
+            .layer(Client::new(self.connector()?, pool)))
     }
 
     /// Builds only the connector, for a client or a pool of one's own.

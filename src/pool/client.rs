@@ -73,13 +73,6 @@ enum First<B> {
     Opened(Result<Pooled<B>, ClientError>),
 }
 
-/// Why a request failed on its connection.
-struct Failed<B> {
-    error: ClientError,
-    /// The request, if nothing of it was sent.
-    unsent: Option<Request<B>>,
-}
-
 impl<C, B> Client<C, B> {
     pub(crate) fn new(connector: IdleAwareConnector<C>, settings: PoolSettings) -> Self {
         let hosts = Hosts::new(settings.limits());
@@ -115,7 +108,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> ClientFuture {
         let shared = Arc::clone(&self.shared);
-        ClientFuture(Box::pin(shared.request(request)))
+        let mut request = Some(request);
+        // Of what it captures a block has no copy, other than a function of its arguments.
+        ClientFuture(Box::pin(async move { shared.request(&mut request).await }))
     }
 }
 
@@ -127,59 +122,65 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     async fn request(
-        self: Arc<Self>,
-        mut request: Request<B>,
+        self: &Arc<Self>,
+        request: &mut Option<Request<B>>,
     ) -> Result<Response<Incoming>, ClientError> {
-        request::check(&mut request).map_err(ClientError::new)?;
-        let host = self.hosts.get(request.uri());
-        let host = host.ok_or_else(|| ClientError::new(ClientErrorKind::AbsoluteUriRequired))?;
-        loop {
-            let (connection, is_new) = self.check_out(&host, request.uri()).await?;
+        let host = self.host_of(request.as_mut())?;
+        while let Some(unsent) = request {
+            let (connection, is_new) = self.check_out(&host, unsent.uri()).await?;
             let sent = match connection {
-                Pooled::Http1(connection) => self.send(&host, connection, request).await,
+                Pooled::Http1(connection) => self.send(&host, &connection, request).await,
                 #[cfg(feature = "http2")]
-                Pooled::Http2(http2) => share(&host, http2, request).await,
+                Pooled::Http2(http2) => share(&host, &http2, request).await,
             };
             match sent {
-                Ok(response) => return Ok(response),
-                Err(Failed {
-                    unsent: Some(unsent),
-                    ..
-                }) if !is_new => request = unsent,
-                Err(Failed { error, .. }) => return Err(error),
+                // It goes out on another connection.
+                Err(_) if request.is_some() && !is_new => {}
+                sent => return sent,
             }
         }
+        unreachable!("what was sent has returned")
+    }
+
+    /// Checks a request, and finds the host of its URI.
+    fn host_of(&self, request: Option<&mut Request<B>>) -> Result<Arc<Host<B>>, ClientError> {
+        let Some(request) = request else {
+            unreachable!("the caller has one");
+        };
+        request::check(request).map_err(ClientError::new)?;
+        let host = self.hosts.get(request.uri());
+        host.ok_or_else(|| ClientError::new(ClientErrorKind::AbsoluteUriRequired))
     }
 
     /// Sends a request on an HTTP/1 connection.
     async fn send(
         &self,
         host: &Host<B>,
-        connection: Arc<Connection<B>>,
-        mut request: Request<B>,
-    ) -> Result<Response<Incoming>, Failed<B>> {
-        if request.version() == Version::HTTP_2 {
-            let error = ClientError::new(ClientErrorKind::UnsupportedVersion);
+        connection: &Arc<Connection<B>>,
+        request: &mut Option<Request<B>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let Some(prepared) = request else {
+            unreachable!("the caller has one");
+        };
+        if prepared.version() == Version::HTTP_2 {
             connection.put();
-            return Err(Failed {
-                error: error.on(connection.handle()),
-                unsent: None,
-            });
+            *request = None;
+            let error = ClientError::new(ClientErrorKind::UnsupportedVersion);
+            return Err(error.on(connection.handle()));
         }
         let field = self.settings.sets_host.then(|| host.field());
         let is_proxied = connection.connected().is_proxied();
-        let target = request::prepare(&mut request, field, is_proxied);
+        let target = request::prepare(prepared, field, is_proxied);
         match connection.send(request).await {
             Ok(mut response) => {
                 connection.connected().get_extras(response.extensions_mut());
                 Ok(response)
             }
             Err(unanswered) => {
-                let mut failed = Failed::new(unanswered, connection.handle());
-                if let Some(unsent) = &mut failed.unsent {
+                if let Some(unsent) = request {
                     *unsent.uri_mut() = target;
                 }
-                Err(failed)
+                Err(failed(unanswered, connection.handle()))
             }
         }
     }
@@ -243,40 +244,33 @@ where
 #[cfg(feature = "http2")]
 async fn share<B: Body + Send + 'static>(
     host: &Host<B>,
-    http2: Http2<B>,
-    request: Request<B>,
-) -> Result<Response<Incoming>, Failed<B>> {
+    http2: &Http2<B>,
+    request: &mut Option<Request<B>>,
+) -> Result<Response<Incoming>, ClientError> {
     match http2.send(request).await {
         Ok(mut response) => {
             http2.connected().get_extras(response.extensions_mut());
             Ok(response)
         }
         Err(unanswered) => {
-            // It takes no more requests.
-            if matches!(unanswered, Unanswered::Unsent(..)) {
-                host.unshare(&http2);
+            if request.is_some() {
+                // It takes no more requests.
+                host.unshare(http2);
             }
-            Err(Failed::new(unanswered, http2.handle()))
+            Err(failed(unanswered, http2.handle()))
         }
     }
 }
 
-impl<B> Failed<B> {
-    fn new(unanswered: Unanswered<B>, connection: ConnectionHandle) -> Self {
-        let (kind, error, unsent) = match unanswered {
-            Unanswered::Unsent(request, error) => {
-                (ClientErrorKind::Canceled, error, Some(request))
-            }
-            Unanswered::Failed(error) => (ClientErrorKind::SendRequest, Some(error), None),
-        };
-        let failed = ClientError::new(kind).on(connection);
-        Self {
-            error: match error {
-                Some(error) => failed.with_source(error),
-                None => failed,
-            },
-            unsent,
-        }
+fn failed(unanswered: Unanswered, connection: ConnectionHandle) -> ClientError {
+    let (kind, error) = match unanswered {
+        Unanswered::Unsent(error) => (ClientErrorKind::Canceled, error),
+        Unanswered::Failed(error) => (ClientErrorKind::SendRequest, Some(error)),
+    };
+    let failed = ClientError::new(kind).on(connection);
+    match error {
+        Some(error) => failed.with_source(error),
+        None => failed,
     }
 }
 

@@ -89,7 +89,10 @@ where
         #[cfg(not(feature = "http2"))]
         return Err("the server chose HTTP/2, for which feature `http2` has to be enabled".into());
     }
-    let (sender, connection) = settings.http1.handshake(transport.without_yielding()).await?;
+    let (sender, connection) = settings
+        .http1
+        .handshake(transport.without_yielding())
+        .await?;
     #[cfg(feature = "http2")]
     if let Some(host) = permit.host().upgrade() {
         host.on_http1();

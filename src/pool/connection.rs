@@ -1,7 +1,7 @@
 //! One HTTP/1 connection of the pool: sent on, driven, put back, let go of.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -49,14 +49,28 @@ struct Open<B> {
 }
 
 /// What became of a request.
-pub(super) type Sent<B> = Result<Response<Incoming>, Unanswered<B>>;
+pub(super) type Sent = Result<Response<Incoming>, Unanswered>;
 
 /// Why a request was not answered.
 #[derive(Debug)]
-pub(super) enum Unanswered<B> {
-    /// Nothing of it was sent.
-    Unsent(Request<B>, Option<hyper::Error>),
+pub(super) enum Unanswered {
+    /// Nothing of it was sent, and it is back where it came from.
+    Unsent(Option<hyper::Error>),
     Failed(hyper::Error),
+}
+
+impl Unanswered {
+    /// Puts the request back if nothing of it was sent.
+    pub(super) fn of<B>(
+        mut error: TrySendError<Request<B>>,
+        request: &mut Option<Request<B>>,
+    ) -> Self {
+        *request = error.take_message();
+        match request {
+            Some(_) => Self::Unsent(Some(error.into_error())),
+            None => Self::Failed(error.into_error()),
+        }
+    }
 }
 
 impl<B> Connection<B> {
@@ -145,43 +159,59 @@ impl<B> Connection<B> {
 
 impl<B: Body + Send + 'static> Connection<B> {
     /// Sends a request, and drives the connection until there is a response.
-    pub(super) async fn send(self: &Arc<Self>, request: Request<B>) -> Sent<B> {
-        let sending = {
+    ///
+    /// The request is taken, and put back if nothing of it was sent. So a future of the caller has room for it once.
+    pub(super) async fn send(self: &Arc<Self>, request: &mut Option<Request<B>>) -> Sent {
+        let mut driving = Driving(None);
+        let mut sending = pin!(None);
+        let sent = poll_fn(|cx| {
             let mut open = self.open();
-            let sender = open.as_mut().and_then(|open| open.sender.as_mut());
-            let Some(sender) = sender else {
-                return Err(Unanswered::Unsent(request, None));
-            };
-            // The task does not drive it from now on.
             self.driver.begin();
-            // It completes while the connection is polled, by the same task: tokio's cooperative budget must not
-            // keep the response back, as nobody would be woken for it.
-            unconstrained(sender.try_send_request(request))
-        };
-        let mut driving = Driving(Some(self));
-        let mut sending = pin!(sending);
-        std::future::poll_fn(|cx| driving.poll(cx, sending.as_mut()))
-            .await
-            .map_err(|mut error| match error.take_message() {
-                Some(request) => Unanswered::Unsent(request, Some(error.into_error())),
-                None => Unanswered::Failed(error.into_error()),
-            })
+            if sending.is_none() {
+                let sender = open.as_mut().and_then(|open| open.sender.as_mut());
+                let Some(sender) = sender else {
+                    self.driver.hand_over(true);
+                    return Poll::Ready(None);
+                };
+                let Some(request) = request.take() else {
+                    unreachable!("the caller has one");
+                };
+                driving = Driving(Some(self));
+                // It completes while the connection is polled, by the same task: tokio's cooperative budget must not
+                // keep the response back, as nobody would be woken for it.
+                sending.set(Some(unconstrained(sender.try_send_request(request))));
+                // The request in its queue has woken it, and it is polled now.
+                self.driver.begin();
+            }
+            let Some(sending) = sending.as_mut().as_pin_mut() else {
+                unreachable!("it is set above");
+            };
+            driving.poll(cx, open, sending).map(Some)
+        });
+        match sent.await {
+            None => Err(Unanswered::Unsent(None)),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(error)) => Err(Unanswered::of(error, request)),
+        }
     }
 }
 
 /// A request that drives its connection.
 struct Driving<'a, B>(Option<&'a Arc<Connection<B>>>);
 
-impl<B> Driving<'_, B> {
-    fn poll<F>(&mut self, cx: &Context<'_>, sending: Pin<&mut F>) -> Poll<F::Output>
+impl<'a, B> Driving<'a, B> {
+    fn poll<F>(
+        &mut self,
+        cx: &Context<'_>,
+        mut open: MutexGuard<'a, Option<Open<B>>>,
+        sending: Pin<&mut F>,
+    ) -> Poll<F::Output>
     where
         F: Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
     {
         let Some(this) = self.0 else {
             unreachable!("it is polled until it is ready");
         };
-        let mut open = this.open();
-        this.driver.begin();
         let ended = this.drive(&mut open);
         if ended.is_some() {
             // What it drops completes the request.

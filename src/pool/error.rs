@@ -119,7 +119,10 @@ impl fmt::Debug for ClientError {
         f.debug_struct("ClientError")
             .field("kind", &self.kind)
             .field("source", &self.source)
-            .field("connection", &self.connection.as_ref().map(ConnectionHandle::id))
+            .field(
+                "connection",
+                &self.connection.as_ref().map(ConnectionHandle::id),
+            )
             .finish()
     }
 }

@@ -268,7 +268,10 @@ impl<B> Host<B> {
         PoolStats {
             origin: self.origin.clone(),
             idle,
-            busy: state.open.saturating_sub(state.connecting).saturating_sub(idle),
+            busy: state
+                .open
+                .saturating_sub(state.connecting)
+                .saturating_sub(idle),
             connecting: state.connecting,
             waiting: state.waiting.iter().filter(waits).count(),
         }

@@ -72,14 +72,15 @@ impl<B> Http2<B> {
 }
 
 impl<B: Body + Send + 'static> Http2<B> {
-    pub(super) async fn send(&self, request: Request<B>) -> Sent<B> {
+    /// As [`Connection::send`](super::connection::Connection::send).
+    pub(super) async fn send(&self, request: &mut Option<Request<B>>) -> Sent {
+        let Some(taken) = request.take() else {
+            unreachable!("the caller has one");
+        };
         self.shared.requests.fetch_add(1, Ordering::Relaxed);
         let mut sender = self.shared.sender.clone();
-        let sent = sender.try_send_request(request).await;
-        sent.map_err(|mut error| match error.take_message() {
-            Some(request) => Unanswered::Unsent(request, Some(error.into_error())),
-            None => Unanswered::Failed(error.into_error()),
-        })
+        let sent = sender.try_send_request(taken).await;
+        sent.map_err(|error| Unanswered::of(error, request))
     }
 }
 

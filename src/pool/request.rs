@@ -107,7 +107,11 @@ mod tests {
             .header(HOST, "b.test")
             .body(())
             .unwrap();
-        prepare(&mut request, Some(&HeaderValue::from_static("a.test")), false);
+        prepare(
+            &mut request,
+            Some(&HeaderValue::from_static("a.test")),
+            false,
+        );
         assert_eq!(request.headers()[HOST], "b.test");
         assert_eq!(request.headers().get_all(HOST).iter().count(), 1);
     }

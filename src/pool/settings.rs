@@ -46,7 +46,10 @@ pub struct PoolSettings {
 }
 
 impl PoolSettings {
-    #[cfg_attr(not(feature = "http2"), expect(unused_variables, reason = "for HTTP/2 alone"))]
+    #[cfg_attr(
+        not(feature = "http2"),
+        expect(unused_variables, reason = "for HTTP/2 alone")
+    )]
     pub(crate) fn new(keep_alive: &crate::KeepAlive) -> Self {
         Self {
             max_idle_per_origin: usize::MAX,

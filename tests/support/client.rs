@@ -20,6 +20,9 @@ pub type Plain<C> = Client<C, Full<Bytes>>;
 /// The same client with both halves of this crate.
 pub type Guarded<C> = KeepAliveService<Plain<IdleAwareConnector<C>>>;
 
+/// This crate's own client, with the layer.
+pub type Own<C> = KeepAliveService<http_keepalive::Client<C, Full<Bytes>>>;
+
 /// hyper-util's client as it comes.
 pub fn plain<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> Plain<C> {
     Client::builder(TokioExecutor::new())
@@ -36,6 +39,11 @@ where
     keep_alive
         .layer()
         .layer(plain(keep_alive.connector(connector)))
+}
+
+/// This crate's own client.
+pub fn own<C>(keep_alive: &KeepAlive, connector: C) -> Own<C> {
+    keep_alive.client_over(connector).build()
 }
 
 /// hyper-util's client, whose own pool gives connections up after `timeout`.

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tower::Layer;
 
-use super::client::{HttpClient, exchange, guarded, plain};
+use super::client::{HttpClient, exchange, guarded, own, plain};
 use super::loopback;
 
 /// Exchanges that are made before those that are counted.
@@ -28,6 +28,8 @@ pub enum Parts {
     Connector,
     Layer,
     Both,
+    /// This crate's own client.
+    Own,
 }
 
 /// A kind of exchange.
@@ -132,6 +134,10 @@ pub fn exchanges<R>(
         }
         Parts::Both => {
             let client = || guarded(&keep_alive, connector.clone());
+            exchanges_of(kind, client, times, seed, count)
+        }
+        Parts::Own => {
+            let client = || own(&keep_alive, connector.clone());
             exchanges_of(kind, client, times, seed, count)
         }
     }
