@@ -13,7 +13,8 @@ use hyper_util::rt::TokioIo;
 use pin_project::{pin_project, pinned_drop};
 use tokio::io::AsyncRead;
 
-use super::{retire, sentinel};
+use super::retire::{self, Retirement};
+use super::sentinel;
 use crate::clock::Limit;
 use crate::connection::{Connection, ConnectionHandle, ReadDecision, Reusable, SentinelPermit};
 use crate::proto::connection::{Cause, Mode};
@@ -50,9 +51,7 @@ pub struct IdleAwareIo<T> {
     /// The task that read last. The timer wakes it.
     reader: Option<Task>,
     /// Whether a read has failed because the connection is retired.
-    is_retired: bool,
-    /// Whether requests may be queued by other threads while the connection ends.
-    yields: bool,
+    retirement: Retirement,
     /// The permit to leave the connection open as a sentinel once this is dropped.
     sentinel: Option<Box<SentinelPermit>>,
 }
@@ -79,18 +78,15 @@ impl<T> IdleAwareIo<T> {
             is_awaiting: false,
             is_flushing: false,
             reader: None,
-            is_retired: false,
-            yields: true,
+            retirement: Retirement::default(),
             sentinel: None,
         }
     }
 
     /// For a pool that never sends a request on a connection while that is being dropped.
-    pub(crate) fn without_yielding(self) -> Self {
-        // The fields of a type that implements `Drop` cannot be moved out of it.
-        let mut this = self;
-        this.yields = false;
-        this
+    pub(crate) fn without_yielding(mut self) -> Self {
+        self.retirement = Retirement::NotYetWithLock;
+        self
     }
 
     /// The handle of this connection, which follows it from request to request.
@@ -131,7 +127,7 @@ impl<T> IdleAwareIo<T> {
 impl<T> PinnedDrop for IdleAwareIo<T> {
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
-        if *this.is_retired && *this.yields {
+        if this.retirement.has_senders() {
             retire::yield_to_senders(this.connection.keep_alive().clock());
         }
         if let Some(permit) = this.sentinel.take() {
@@ -204,7 +200,7 @@ impl<T: Read + Write> IdleAwareIo<T> {
                 if sentinel.is_some() {
                     *this.sentinel = sentinel;
                 }
-                if !std::mem::replace(this.is_retired, true) && this.sentinel.is_none() {
+                if this.retirement.retire() && this.sentinel.is_none() {
                     // hyper does not, after an error. One poll is enough for TLS to send `close_notify`.
                     let _ = self.transport().poll_shutdown(cx);
                 }

@@ -28,6 +28,35 @@ const YIELDS: usize = 16;
 /// milliseconds.
 const WAIT: Duration = Duration::from_micros(100);
 
+/// Whether a connection is retired, and whether its drop has to yield to senders then. One byte of each connection.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Retirement {
+    #[default]
+    NotYet,
+    /// Requests may be in its queue, or on their way there.
+    Retired,
+    /// Its pool has a lock, under which it sends a request or drops the connection.
+    NotYetWithLock,
+    RetiredWithLock,
+}
+
+impl Retirement {
+    /// Returns whether the connection was not retired before.
+    pub(super) fn retire(&mut self) -> bool {
+        let before = *self;
+        *self = match before {
+            Self::NotYet | Self::Retired => Self::Retired,
+            Self::NotYetWithLock | Self::RetiredWithLock => Self::RetiredWithLock,
+        };
+        *self != before
+    }
+
+    /// Whether a sender may be about to queue a request.
+    pub(super) fn has_senders(self) -> bool {
+        self == Self::Retired
+    }
+}
+
 /// The error of a read on a retired connection: `ConnectionAborted`, with the reason.
 pub(super) fn error(reason: RetireReason) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, Retired(reason))

@@ -135,7 +135,7 @@ where
             };
             match sent {
                 // It goes out on another connection.
-                Err(_) if request.is_some() && !is_new => {}
+                Err(_) if request.is_some() && !is_new && self.settings.retries => {}
                 sent => return sent,
             }
         }

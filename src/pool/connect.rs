@@ -1,7 +1,7 @@
 //! Opening a connection.
 
 use std::error::Error;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::Uri;
@@ -73,7 +73,7 @@ where
             let shared = http2.clone();
             let host = permit.host();
             let task = http2::drive(
-                ignore(connection),
+                connection,
                 shared,
                 permit,
                 keep_alive.clone(),
@@ -98,14 +98,9 @@ where
         host.on_http1();
     }
     permit.on_connected();
-    let connection = ignore(connection.with_upgrades());
+    let connection = connection.with_upgrades();
     let connection = Connection::new(sender, connection, connected, handle, permit);
     let task = connection::Task(Arc::clone(&connection));
     keep_alive.executor().spawn(ConnectionTask::new(task));
     Ok(Pooled::Http1(connection))
-}
-
-/// How a connection ends, each request learns that was on it.
-async fn ignore(connection: impl Future<Output = hyper::Result<()>>) {
-    drop(connection.await);
 }

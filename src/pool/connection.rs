@@ -19,8 +19,8 @@ use super::driver::Driver;
 use super::host::{Host, Permit};
 use crate::connection::ConnectionHandle;
 
-/// hyper's connection, of whatever transport.
-type Driven = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// hyper's connection, of whatever transport. How it ends, each request learns that was on it.
+type Driven = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// One HTTP/1 connection.
 ///
@@ -77,7 +77,7 @@ impl<B> Connection<B> {
     /// A connection that a request is sent on, or that [`put`](Self::put) is called with, next.
     pub(super) fn new(
         sender: SendRequest<B>,
-        connection: impl Future<Output = ()> + Send + 'static,
+        connection: impl Future<Output = hyper::Result<()>> + Send + 'static,
         connected: Connected,
         handle: ConnectionHandle,
         permit: Permit<B>,

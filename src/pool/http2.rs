@@ -100,10 +100,10 @@ impl<B> fmt::Debug for Http2<B> {
     }
 }
 
-/// Drives a connection to its end. Has the pool let go of it once no request was begun on it for as long as
+/// Drives a connection to its end, of which each request learns that is on it. Has the pool let go of it once no request was begun on it for as long as
 /// `idle_timeout`, or up to twice that.
 pub(super) async fn drive<B>(
-    connection: impl Future<Output = ()>,
+    connection: impl Future<Output = hyper::Result<()>>,
     http2: Http2<B>,
     permit: Permit<B>,
     keep_alive: KeepAlive,
@@ -124,6 +124,6 @@ pub(super) async fn drive<B>(
     drop(http2);
     if ended.is_none() {
         // Until the requests on it are over.
-        connection.await;
+        drop(connection.await);
     }
 }

@@ -30,7 +30,7 @@ fn set_scheme(uri: &mut Uri) {
     };
     let mut parts = mem::take(uri).into_parts();
     parts.scheme = Some(scheme);
-    parts.path_and_query = Some(PathAndQuery::from_static("/"));
+    parts.path_and_query = Some(root());
     // Without an authority it is no URI, and refused as such.
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }
@@ -54,9 +54,9 @@ pub(super) fn prepare<B>(
     } else if is_proxied {
         return target.clone();
     } else {
-        parts.path_and_query = target.path_and_query().filter(|path| *path != "/").cloned();
+        let path = target.path_and_query().cloned();
+        parts.path_and_query = Some(path.unwrap_or_else(root));
     }
-    // The default is `/`.
     mem::replace(target, Uri::from_parts(parts).unwrap_or_default())
 }
 
@@ -65,8 +65,12 @@ pub(super) fn root_of(uri: &Uri) -> Uri {
     let mut parts = Parts::default();
     parts.scheme = uri.scheme().cloned();
     parts.authority = uri.authority().cloned();
-    parts.path_and_query = Some(PathAndQuery::from_static("/"));
+    parts.path_and_query = Some(root());
     Uri::from_parts(parts).unwrap_or_default()
+}
+
+fn root() -> PathAndQuery {
+    PathAndQuery::from_static("/")
 }
 
 #[cfg(test)]
@@ -81,6 +85,7 @@ mod tests {
         let before = prepare(&mut request, Some(&field), is_proxied);
         assert_eq!(before, whole);
         let host = request.headers()[HOST].to_str().unwrap().to_owned();
+        // hyper writes it so, too.
         (request.uri().to_string(), host)
     }
 

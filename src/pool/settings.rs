@@ -23,6 +23,7 @@ use crate::executor::TaskExecutor;
 /// | time to connect | the connector's own |
 /// | idle time of HTTP/1 | what [`KeepAlivePolicy`](crate::KeepAlivePolicy) allows |
 /// | idle time of HTTP/2 | 90 s |
+/// | requests that hyper returns unsent | go out again |
 /// | `Host` field | added |
 /// | HTTP/2 | where the connector negotiates it |
 ///
@@ -35,6 +36,7 @@ pub struct PoolSettings {
     max_connections: usize,
     pub(super) queue_timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
+    pub(super) retries: bool,
     pub(super) sets_host: bool,
     pub(super) http1: http1::Builder,
     #[cfg(feature = "http2")]
@@ -57,6 +59,7 @@ impl PoolSettings {
             max_connections: usize::MAX,
             queue_timeout: None,
             connect_timeout: None,
+            retries: true,
             sets_host: true,
             http1: http1::Builder::new(),
             #[cfg(feature = "http2")]
@@ -109,6 +112,13 @@ impl PoolSettings {
     /// Then the request fails, with [`ClientErrorKind::ConnectTimeout`](crate::ClientErrorKind::ConnectTimeout).
     pub fn connect_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether a request that hyper returns unsent goes out again on another connection, unless it had a new one. It does by
+    /// default, and should: else requests fail whose connection closed at its deadline as they were given to it.
+    pub fn retry_canceled_requests(&mut self, retries: bool) -> &mut Self {
+        self.retries = retries;
         self
     }
 

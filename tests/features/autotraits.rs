@@ -13,13 +13,14 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{
-    CloseAfterResponse, CloseCause, Connecting, ConnectionEvent, ConnectionHandle, DeadlineBound,
-    EventKind, Evidence, EvidenceKind, Extent, Http1Connecting, Http1Connection, Http1Error,
-    Http1Layer, Http1ResponseFuture, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive,
+    ClientBuilder, ClientError, ClientErrorKind, ClientFuture, CloseAfterResponse, CloseCause,
+    Connecting, ConnectionEvent, ConnectionHandle, ConnectionTask, DeadlineBound, EventKind,
+    Evidence, EvidenceKind, Extent, Http1Connecting, Http1Connection, Http1Error, Http1Layer,
+    Http1ResponseFuture, IdleAwareConnector, IdleAwareIo, IdleAwareLayer, KeepAlive,
     KeepAliveBuilder, KeepAliveHint, KeepAliveLayer, KeepAlivePolicy, KeepAliveService, Learn,
     MakeHttp1, NotReusable, Observer, OpaqueConnections, OpaqueReason, Origin, OriginMatcher,
-    OriginSnapshot, PolicyError, Provenance, RequestOutcome, ResponseFuture, RetireReason, Retired,
-    SafetyMargin, Stats,
+    OriginSnapshot, PolicyError, PoolSettings, PoolStats, Provenance, RequestOutcome,
+    ResponseFuture, RetireReason, Retired, SafetyMargin, Stats, TaskExecutor,
 };
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -166,22 +167,46 @@ mod in_a_client {
     assert_impl_all!(Guarded<HttpConnector>: Send, Sync, Unpin, Clone, Debug);
 }
 
+mod own_client {
+    use super::*;
+
+    type Own<C> = http_keepalive::Client<C, Full<Bytes>>;
+
+    assert_impl_all!(http_keepalive::Client<HttpConnector, Full<Bytes>>: Send);
+    assert_impl_all!(ClientBuilder<()>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(PoolSettings: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(PoolStats: Send, Sync, Unpin, Clone, Debug, Eq);
+    assert_impl_all!(TaskExecutor: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(ClientErrorKind: Send, Sync, Unpin, UnwindSafe, Copy, Debug, Display, Eq);
+    assert_impl_all!(ClientError: std::error::Error, Send, Sync, Unpin);
+    assert_impl_all!(ClientFuture: Future, Send, Unpin, Debug);
+    assert_impl_all!(Own<HttpConnector>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(
+        Own<HttpConnector>: Service<
+            Request<Full<Bytes>>,
+            Response = Response<Incoming>,
+            Error = ClientError,
+            Future = ClientFuture,
+        >
+    );
+}
+
 #[cfg(feature = "rustls")]
 mod ready_made {
-    use http_keepalive::{ClientBuilder, HttpsClient, HttpsClientConnector};
+    use http_keepalive::{HttpsClient, HttpsClientBuilder, HttpsClientConnector};
 
     use super::*;
 
-    assert_impl_all!(ClientBuilder: Send, Sync, Unpin, Debug);
+    assert_impl_all!(HttpsClientBuilder: Send, Sync, Unpin, Debug);
     // It may hold a configuration of TLS, which is not cloned in passing.
-    assert_not_impl_any!(ClientBuilder: Clone);
+    assert_not_impl_any!(HttpsClientBuilder: Clone);
     assert_impl_all!(HttpsClientConnector: Send, Sync, Unpin, Clone, Debug, Connect);
     assert_impl_all!(HttpsClient<Full<Bytes>>: Send, Sync, Unpin, Clone, Debug);
     assert_impl_all!(
         HttpsClient<Full<Bytes>>: Service<
             Request<Full<Bytes>>,
             Response = Response<Incoming>,
-            Error = legacy::Error,
+            Error = ClientError,
             Future: Send,
         >
     );
@@ -356,6 +381,7 @@ fn each_exported_type_has_its_auto_traits_asserted() {
         let forms = [
             format!("assert_impl_all!({name}:"),
             format!("assert_impl_all!({name}<"),
+            format!("assert_impl_all!(http_keepalive::{name}<"),
             // A trait.
             format!(": {name});"),
             format!("dyn {name}:"),

@@ -9,8 +9,8 @@ use http::{Extensions, Request, Response};
 use http_body_util::{BodyExt, Full};
 use http_keepalive::{KeepAlive, Provenance};
 use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connected;
-use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -167,7 +167,7 @@ pub trait Wraps<S>:
         Service: Service<
             Request<Full<Bytes>>,
             Response = Response<Incoming>,
-            Error = legacy::Error,
+            Error: Into<BoxError>,
         > + Clone
                      + 'static,
     >
@@ -180,7 +180,7 @@ impl<S, L> Wraps<S> for L where
             Service: Service<
                 Request<Full<Bytes>>,
                 Response = Response<Incoming>,
-                Error = legacy::Error,
+                Error: Into<BoxError>,
             > + Clone
                          + 'static,
         >
@@ -189,7 +189,7 @@ impl<S, L> Wraps<S> for L where
 
 fn send<S>(client: S, uri: String) -> Sending
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = legacy::Error>
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error: Into<BoxError>>
         + Clone
         + 'static,
 {
@@ -201,7 +201,7 @@ where
         let request = request.body(Full::from(call.body)).unwrap();
         let response = client.clone().oneshot(request);
         Box::pin(async move {
-            let (head, body) = response.await?.into_parts();
+            let (head, body) = response.await.map_err(Into::into)?.into_parts();
             Ok(Answer {
                 extensions: head.extensions,
                 body: match body.collect().await {
@@ -240,6 +240,36 @@ pub mod assembled {
             .retry_canceled_requests(false)
             .build(keep_alive.connector(connector));
         keep_alive.layer().layer(client)
+    }
+}
+
+/// This crate's own client, in memory. It sends nothing again by itself.
+pub mod own {
+    use http_keepalive::KeepAliveService;
+
+    use super::*;
+
+    pub type Inner = KeepAliveService<http_keepalive::Client<WireConnector, Full<Bytes>>>;
+
+    #[allow(clippy::unused_async, reason = "other clients need a runtime")]
+    pub async fn rig(layer: impl Wraps<Inner>) -> Rig {
+        let clock = ManualClock::new();
+        let keep_alive = clock.keep_alive();
+        let client = |connector| layer.layer(client(&keep_alive, connector));
+        let (connector, ends) = in_memory();
+        Rig {
+            send: send(client(connector), "http://server.test/".to_owned()),
+            send_to_nobody: send(client(nowhere()), "http://server.test/".to_owned()),
+            clock,
+            ends,
+        }
+    }
+
+    fn client(keep_alive: &KeepAlive, connector: WireConnector) -> Inner {
+        let builder = keep_alive.client_over(connector).pool(|pool| {
+            pool.retry_canceled_requests(false);
+        });
+        builder.build()
     }
 }
 
@@ -379,6 +409,17 @@ macro_rules! for_all_clients {
                 #[tokio::test]
                 async fn $name() {
                     super::$name(crate::clients::assembled::rig($layer).await).await;
+                }
+            )*
+        }
+
+        mod the_own_client {
+            use super::*;
+
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(crate::clients::own::rig($layer).await).await;
                 }
             )*
         }

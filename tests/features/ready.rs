@@ -16,11 +16,10 @@ use bytes::Bytes;
 use http::{Response, Version};
 use http_body_util::Full;
 use http_keepalive::{
-    ClientBuilder, ConnectionHandle, HttpsClient, HttpsClientConnector, KeepAlive, KeepAlivePolicy,
+    ConnectionHandle, HttpsClient, HttpsClientBuilder, KeepAlive, KeepAlivePolicy,
 };
 use hyper::service::service_fn;
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -79,7 +78,7 @@ impl Origin {
         self.connections.load(Ordering::Relaxed)
     }
 
-    fn builder(&self, keep_alive: &KeepAlive) -> ClientBuilder {
+    fn builder(&self, keep_alive: &KeepAlive) -> HttpsClientBuilder {
         let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls.client.clone());
         keep_alive.client().tls(tls)
     }
@@ -172,11 +171,11 @@ async fn plain_http_is_refused_where_only_https_may_be() {
 async fn the_clients_parts_can_be_set_up_one_by_one() {
     let origin = Origin::start().await;
     let builder = origin.builder(&KeepAlive::default()).pool(|pool| {
-        pool.pool_max_idle_per_host(0);
+        pool.max_idle_per_origin(0);
     });
     let builder = builder.tcp(|tcp| tcp.set_connect_timeout(Some(Duration::from_secs(30))));
     let client: Client = builder.build().unwrap();
-    let inner: &legacy::Client<HttpsClientConnector, Full<Bytes>> = client.get_ref();
+    let inner: &http_keepalive::Client<_, _> = client.get_ref();
 
     exchange(inner, get(&origin.uri())).await.unwrap();
     exchange(inner, get(&origin.uri())).await.unwrap();

@@ -16,7 +16,7 @@ fn an_exchange_takes_at_most_one_allocation_more_than_a_bare_one() {
     for kind in KINDS {
         let bare = allocations(kind, Parts::None);
 
-        for parts in [Parts::Connector, Parts::Layer, Parts::Both] {
+        for parts in [Parts::Connector, Parts::Layer, Parts::Both, Parts::Own] {
             let more = allocations(kind, parts).saturating_sub(bare);
             assert!(more <= 110, "{}: {parts:?}", kind.name);
         }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::support::client::{HttpClient, guarded, keep_alive, plain};
+use crate::support::client::{HttpClient, guarded, keep_alive, own, plain};
 use crate::support::exchanges::Parts;
 use crate::support::idle::fill;
 use crate::support::link::Link;
@@ -38,6 +38,7 @@ fn open(parts: Parts, connections: u32) -> (Runtime, Box<dyn Any>) {
             Parts::Connector => filled(plain(keep_alive.connector(connector)), connections).await,
             Parts::Layer => filled(keep_alive.layer().layer(plain(connector)), connections).await,
             Parts::Both => filled(guarded(&keep_alive, connector), connections).await,
+            Parts::Own => filled(own(&keep_alive, connector), connections).await,
         };
         assert_eq!(server.open(), connections as usize);
         client
@@ -61,4 +62,14 @@ fn an_idle_connection_takes_at_most_512_bytes_more_than_a_bare_one() {
             "{parts:?}: {more:.0} bytes on top of {bare:.0}"
         );
     }
+}
+
+#[test]
+fn an_idle_connection_of_the_own_client_takes_at_most_256_bytes_more_than_hyper_utils_with_both_parts()
+ {
+    let legacy = bytes_per_connection(Parts::Both);
+
+    let more = bytes_per_connection(Parts::Own) - legacy;
+
+    assert!(more <= 256.0, "{more:.0} bytes on top of {legacy:.0}");
 }

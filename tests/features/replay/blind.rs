@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
 use tower::retry::{Policy, RetryLayer};
 
 use crate::clients::{self, Answer, BoxError, Rig, post};
@@ -19,13 +18,13 @@ pub struct Blind {
     has_repeated: bool,
 }
 
-impl Policy<Request<Full<Bytes>>, Response<Incoming>, legacy::Error> for Blind {
+impl<E: Error + 'static> Policy<Request<Full<Bytes>>, Response<Incoming>, E> for Blind {
     type Future = Ready<()>;
 
     fn retry(
         &mut self,
         _: &mut Request<Full<Bytes>>,
-        result: &mut Result<Response<Incoming>, legacy::Error>,
+        result: &mut Result<Response<Incoming>, E>,
     ) -> Option<Ready<()>> {
         let error = result.as_ref().err()?;
         let repeats = is_incomplete(error) && !std::mem::replace(&mut self.has_repeated, true);
