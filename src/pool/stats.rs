@@ -14,6 +14,6 @@ pub struct PoolStats {
     pub busy: usize,
     /// Connections that are being opened.
     pub connecting: usize,
-    /// Requests that wait for a connection.
+    /// Requests that wait for a connection, also those that one is being opened for.
     pub waiting: usize,
 }

@@ -24,6 +24,7 @@ mod learning;
 mod lifetimes;
 mod observer;
 mod origins;
+mod own;
 mod passthrough;
 mod policies;
 mod pools;

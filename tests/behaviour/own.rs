@@ -1,0 +1,77 @@
+//! This crate's own client: what it does that hyper-util's does not, or does otherwise.
+
+mod http2;
+mod limits;
+mod waiting;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use http_keepalive::{
+    Client, ClientError, KeepAlivePolicy, KeepAliveService, PoolSettings, PoolStats,
+};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::Connected;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use crate::support::client::{get, keep_alive};
+use crate::support::link::Link;
+use crate::support::wire::{FarEnds, WireConnector, wires};
+
+pub type Own<C> = KeepAliveService<Client<C, Full<Bytes>>>;
+
+/// A client, and the far ends of its connections.
+pub fn client(set: impl FnOnce(&mut PoolSettings)) -> (Own<WireConnector>, FarEnds) {
+    let (connector, far_ends) = wires(Link::new(), Connected::new);
+    (over(connector, set), far_ends)
+}
+
+pub fn over<C>(connector: C, set: impl FnOnce(&mut PoolSettings)) -> Own<C> {
+    let keep_alive = keep_alive(KeepAlivePolicy::default());
+    keep_alive.client_over(connector).pool(set).build()
+}
+
+pub type Answer = Result<Response<Incoming>, ClientError>;
+
+/// Sends a request in a task of its own, which has begun when this returns.
+pub async fn begin<C>(client: &Own<C>, uri: &str) -> JoinHandle<Answer>
+where
+    Own<C>: tower::Service<
+            Request<Full<Bytes>>,
+            Response = Response<Incoming>,
+            Error = ClientError,
+            Future: Send,
+        > + Send
+        + 'static,
+    C: Sync,
+{
+    let task = tokio::spawn(client.clone().oneshot(get(uri)));
+    settle().await;
+    task
+}
+
+/// Lets all tasks do what they can without time passing.
+pub async fn settle() {
+    tokio::time::sleep(Duration::from_nanos(1)).await;
+}
+
+/// The numbers of the only origin: idle, busy, connecting, waiting.
+pub fn numbers<C>(client: &Own<C>) -> [usize; 4] {
+    let stats = client.get_ref().stats();
+    let [
+        PoolStats {
+            idle,
+            busy,
+            connecting,
+            waiting,
+            ..
+        },
+    ] = stats[..]
+    else {
+        panic!("{stats:?}");
+    };
+    [idle, busy, connecting, waiting]
+}
