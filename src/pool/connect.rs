@@ -70,21 +70,18 @@ where
             let (mut sender, connection) = settings.http2.handshake(transport).await?;
             permit.on_connected();
             let http2 = Http2::new(sender.clone(), connected, handle);
-            let shared = http2.clone();
             let host = permit.host();
             let task = http2::drive(
                 connection,
-                shared,
+                http2.downgrade(),
                 permit,
                 keep_alive.clone(),
                 settings.http2_idle_timeout,
             );
             keep_alive.executor().spawn(ConnectionTask::new(task));
             sender.ready().await?;
-            if let Some(host) = host.upgrade() {
-                host.share(&http2);
-            }
-            return Ok(Pooled::Http2(http2));
+            let shared = host.upgrade().map(|host| host.share(&http2));
+            return Ok(Pooled::Http2(shared.unwrap_or(http2)));
         }
         #[cfg(not(feature = "http2"))]
         return Err("the server chose HTTP/2, for which feature `http2` has to be enabled".into());

@@ -182,11 +182,13 @@ impl<B> Host<B> {
         drop(forgotten);
     }
 
-    /// The origin speaks HTTP/2: everybody who waits shares this connection.
+    /// The origin speaks HTTP/2: everybody who waits shares this connection, or the one that there is already, which
+    /// is returned.
     #[cfg(feature = "http2")]
-    pub(super) fn share(&self, http2: &Http2<B>) {
+    pub(super) fn share(&self, http2: &Http2<B>) -> Http2<B> {
         let mut state = self.state();
         state.is_http2 = true;
+        let http2 = state.http2().unwrap_or_else(|| http2.clone());
         state.http2 = Some(http2.clone());
         let waiting = mem::take(&mut state.waiting);
         state.abandoned = 0;
@@ -195,6 +197,7 @@ impl<B> Host<B> {
             // Who does not wait any more has dropped the receiver.
             drop(waiter.sender.send(Turn::Free(Pooled::Http2(http2.clone()))));
         }
+        http2
     }
 
     /// Lets go of the shared connection, if it is this one.

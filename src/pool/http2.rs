@@ -3,8 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::Request;
@@ -18,7 +18,7 @@ use super::timeout::within;
 use crate::connection::ConnectionHandle;
 use crate::keep_alive::KeepAlive;
 
-/// One HTTP/2 connection; clones are the same.
+/// One HTTP/2 connection; clones are the same. It closes once there is none, and the requests on it are over.
 pub(super) struct Http2<B> {
     shared: Arc<Shared<B>>,
 }
@@ -66,8 +66,21 @@ impl<B> Http2<B> {
         self.shared.handle.follow()
     }
 
+    pub(super) fn downgrade(&self) -> WeakHttp2<B> {
+        WeakHttp2(Arc::downgrade(&self.shared))
+    }
+
     fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
+    }
+}
+
+/// A weak reference to an [`Http2`], which keeps the connection open no longer.
+pub(super) struct WeakHttp2<B>(Weak<Shared<B>>);
+
+impl<B> WeakHttp2<B> {
+    fn upgrade(&self) -> Option<Http2<B>> {
+        self.0.upgrade().map(|shared| Http2 { shared })
     }
 }
 
@@ -100,30 +113,38 @@ impl<B> fmt::Debug for Http2<B> {
     }
 }
 
-/// Drives a connection to its end, of which each request learns that is on it. Has the pool let go of it once no request was begun on it for as long as
-/// `idle_timeout`, or up to twice that.
+/// Drives a connection to its end, of which each request learns that is on it. Has the pool let go of the connection once
+/// no request was begun on it for as long as `idle_timeout`, or up to twice that.
 pub(super) async fn drive<B>(
     connection: impl Future<Output = hyper::Result<()>>,
-    http2: Http2<B>,
+    http2: WeakHttp2<B>,
     permit: Permit<B>,
     keep_alive: KeepAlive,
     idle_timeout: Option<Duration>,
 ) {
     let mut connection = pin!(connection);
-    let mut requests = None;
-    let ended = loop {
+    let mut before = None;
+    loop {
         let ended = within(keep_alive.clock(), idle_timeout, connection.as_mut()).await;
-        let seen = requests.replace(http2.requests());
-        if ended.is_some() || seen == requests {
-            break ended;
+        let Some(http2) = http2.upgrade() else {
+            if ended.is_none() {
+                // Until the requests on it are over.
+                drop(connection.await);
+            }
+            return;
+        };
+        let requests = Some(http2.requests());
+        let is_unused = before == requests;
+        before = requests;
+        if let Some(host) = permit
+            .host()
+            .upgrade()
+            .filter(|_| is_unused || ended.is_some())
+        {
+            host.unshare(&http2);
         }
-    };
-    if let Some(host) = permit.host().upgrade() {
-        host.unshare(&http2);
-    }
-    drop(http2);
-    if ended.is_none() {
-        // Until the requests on it are over.
-        drop(connection.await);
+        if ended.is_some() {
+            return;
+        }
     }
 }

@@ -136,13 +136,21 @@ async fn a_request_under_way_is_not_ended_by_the_idle_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_connect_at_the_same_time_share_what_was_negotiated_first() {
+async fn connections_on_which_http2_is_negotiated_later_than_on_another_are_closed() {
     let (connector, mut far_ends) = wires(Link::new(), || Connected::new().negotiated_h2());
+    // All of them connect in the same time.
+    let connector = connector.map_future(|connecting| {
+        Box::pin(async move {
+            sleep(Duration::from_millis(100)).await;
+            connecting.await
+        })
+    });
     let client = over(connector, |_| {});
     let mut answers = Vec::new();
     for _ in 0..3 {
         answers.push(begin(&client, URI).await);
     }
+    assert_eq!(super::numbers(&client), [0, 0, 3, 3]);
     tokio::spawn(async move {
         let mut serving = Vec::new();
         while let Some(end) = far_ends.accept().await {
@@ -153,15 +161,22 @@ async fn requests_that_connect_at_the_same_time_share_what_was_negotiated_first(
         let response = answer.await.unwrap().unwrap();
         assert_eq!(response.version(), Version::HTTP_2);
     }
-    let opened = client.keep_alive().stats().opened;
+    assert_eq!(client.keep_alive().stats().opened, 3);
     client.clone().oneshot(get(URI)).await.unwrap();
-    assert_eq!(client.keep_alive().stats().opened, opened);
-    settle().await;
-    assert_eq!(
-        super::numbers(&client),
-        [0, 1, 0, 0],
-        "the others were closed"
-    );
+    assert_eq!(client.keep_alive().stats().opened, 3);
+    assert_eq!(super::numbers(&client), [0, 1, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_closes_with_its_client_once_its_requests_are_over() {
+    let (client, mut far_ends) = client(prior_knowledge);
+    let first = begin(&client, URI).await;
+    drop(client);
+    let (_goes_away, served) = serve(accepted(&mut far_ends).await);
+    let begun = Instant::now();
+    first.await.unwrap().unwrap();
+    served.await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 1);
 }
 
 #[tokio::test(start_paused = true)]
