@@ -45,6 +45,16 @@
 //! # Ok::<(), http_keepalive::PolicyError>(())
 //! ```
 //!
+//! Or both at once, with a pool of this crate's own, over any connector; [`guide::own_client`] says which to take when:
+//!
+//! ```
+//! use http_keepalive::KeepAlive;
+//! use hyper_util::client::legacy::connect::HttpConnector;
+//!
+//! let client = KeepAlive::default().client_over(HttpConnector::new()).build::<String>();
+//! # let _ = client;
+//! ```
+//!
 //! Both halves work alone. The connector without the layer applies the hints that servers send on their
 //! own, and [`max_idle`](KeepAlivePolicy::max_idle) to the others. The layer without the connector adds
 //! the field, and inserts a [`KeepAliveHint`] into the extensions of responses. Together, the
@@ -88,9 +98,10 @@
 //! * The layer goes *directly around the client*. If layers further out send requests again, on redirects
 //!   or retries, each of those requests passes through it. If a timeout further out drops a response
 //!   future, hyper closes the connection, as without this crate.
-//! * The client's own pool has a timeout too. hyper-util's `pool_idle_timeout` (90 s unless set) closes
+//! * hyper-util's pool has a timeout too: its `pool_idle_timeout` (90 s unless set) closes
 //!   connections that this crate would keep; to keep them longer, raise it or set it to `None`. Its
-//!   `retry_canceled_requests` must stay on, as it is by default.
+//!   `retry_canceled_requests` must stay on, as it is by default. In this crate's own client the deadlines of connections are
+//!   the pool's.
 //!
 //! [`guide::client_stack`] has the order among tower-http's layers.
 //!
@@ -111,6 +122,7 @@
 //! | connections left open as sentinels | at most 64 |
 //! | the longest timeout that is learned | 600 s |
 //! | lifetime of a connection, requests on it | no end |
+//! | connections of the own client, idle ones, time in its queue | without a bound; see [`PoolSettings`] |
 //!
 //! [`KeepAlivePolicy`] and [`KeepAliveBuilder`] document each setting, and the rule that they go into.
 //!
@@ -149,7 +161,8 @@
 //!
 //! # Cancel safety
 //!
-//! Dropping a future of this crate drops the inner future, and does nothing else. With feature `server`, dropping
+//! Dropping a future of this crate drops the inner future, and does nothing else. Dropping that of a [`Client`] closes its
+//! HTTP/1 connection if the response has not begun; one that is being opened is given up. With feature `server`, dropping
 //! `ServerKeepAlive::admit` closes its transport, and dropping `Drain::run` leaves the drain where it is.
 //!
 //! # Stability
@@ -163,10 +176,11 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | off | the program `http-keepalive-probe`, which [measures a server's timeout](guide::probe); nothing in the library |
+//! | `http2` | off | HTTP/2 in this crate's own [`Client`]; on with `rustls` |
 //! | `metrics` | off | `MetricsObserver`: connections in numbers, by the facade `metrics`, under OpenTelemetry's names |
 //! | `replay` | off | `ReplayPolicy`: a policy for tower's retry that sends again what is safe to send again; `ReplayBody` for streams |
 //! | `reqwest` | off | `ReqwestLayer`: a client of one's own that takes `reqwest::Request` and returns `reqwest::Response` |
-//! | `rustls` | off | `KeepAlive::client`: a client that needs no assembly, over TLS by hyper-rustls |
+//! | `rustls` | off | `KeepAlive::client`: this crate's own client over TLS by hyper-rustls, which needs no assembly |
 //! | `server` | off | `ServerKeepAlive`: [the other end](guide::server), a server on axum or hyper that says how long it keeps idle connections, and keeps its word |
 //! | `serde` | off | [`OriginSnapshot`] can be saved for the next process |
 //! | `tracing` | off | [events](guide::observing#the-log) of connections, `debug` and `trace`; a `warn` event for a policy that can never allow reuse |
@@ -214,7 +228,7 @@ pub use self::client::{
     strip_response_hop_by_hop,
 };
 pub use self::connect::{Connecting, IdleAwareConnector, IdleAwareIo, IdleAwareLayer};
-pub use self::connection::{ConnectionHandle, Http1Error};
+pub use self::connection::{ClientError, ClientErrorKind, ConnectionHandle, Http1Error};
 pub use self::error::PolicyError;
 pub use self::executor::{ConnectionTask, TaskExecutor};
 pub use self::http1::{
@@ -229,9 +243,7 @@ pub use self::observe::MetricsObserver;
 pub use self::observe::{ConnectionEvent, EventKind, Observer};
 pub use self::origin::{Evidence, EvidenceKind, Origin, OriginMatcher, OriginSnapshot};
 pub use self::policy::{KeepAlivePolicy, Learn, SafetyMargin};
-pub use self::pool::{
-    Client, ClientBuilder, ClientError, ClientErrorKind, ClientFuture, PoolSettings, PoolStats,
-};
+pub use self::pool::{Client, ClientBuilder, ClientFuture, PoolSettings, PoolStats};
 pub use self::proto::connection::CloseCause;
 pub use self::proto::deadline::{DeadlineBound, RetireReason};
 pub use self::proto::framing::OpaqueReason;

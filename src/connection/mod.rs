@@ -7,12 +7,14 @@
 //!
 //! [`Lifecycle`]: crate::proto::connection::Lifecycle
 
+mod client_error;
 mod error;
 mod handle;
 mod provenance;
 mod sentinel;
 mod state;
 
+pub use self::client_error::{ClientError, ClientErrorKind};
 pub use self::error::Http1Error;
 pub use self::handle::ConnectionHandle;
 #[cfg(feature = "replay")]

@@ -5,9 +5,9 @@ use std::io;
 
 use hyper_util::client::legacy;
 
+use super::client_error::ClientError;
 use super::error::Http1Error;
 use super::handle::ConnectionHandle;
-use crate::pool::ClientError;
 use crate::proto::provenance::{Extent, Provenance};
 
 impl Provenance {

@@ -8,6 +8,7 @@
 //! | a server that sends no hint, and a timeout that you do not know | [`learning`] |
 //! | a `pool_idle_timeout`, a retry on `IncompleteMessage`, or no pool at all | [`moving_over`] |
 //! | a request that failed, and want to send it again | [`replay`] |
+//! | the choice between this crate's own client and hyper-util's | [`own_client`] |
 //! | a pool other than hyper-util's own, or code that drives connections itself | [`pools`] |
 //! | code that holds `reqwest::Request`s, or a `reqwest::Client` | [`reqwest`](mod@self::reqwest) |
 //! | a client of tower-http's layers: redirects, timeouts, decompression | [`client_stack`] |
@@ -66,6 +67,9 @@ pub mod observing {}
 
 #[doc = include_str!("opentelemetry.md")]
 pub mod opentelemetry {}
+
+#[doc = include_str!("own_client.md")]
+pub mod own_client {}
 
 #[doc = include_str!("pools.md")]
 pub mod pools {}

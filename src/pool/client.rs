@@ -15,7 +15,6 @@ use tower_service::Service;
 
 use super::connect::connect;
 use super::connection::{Connection, Unanswered};
-use super::error::{ClientError, ClientErrorKind};
 use super::host::{CheckOut, Host, Permit, Pooled, Turn, Waiting};
 use super::hosts::Hosts;
 #[cfg(feature = "http2")]
@@ -25,7 +24,7 @@ use super::settings::PoolSettings;
 use super::stats::PoolStats;
 use super::timeout::within;
 use crate::connect::IdleAwareConnector;
-use crate::connection::ConnectionHandle;
+use crate::connection::{ClientError, ClientErrorKind, ConnectionHandle};
 use crate::executor::ConnectionTask;
 
 /// A client for HTTP/1 and HTTP/2 with a pool of its own: a tower service, cheap to clone. Clones share connections.
@@ -45,7 +44,7 @@ use crate::executor::ConnectionTask;
 ///    proxy, and a CONNECT in authority form (RFC 9112 §3.2).
 ///
 /// The extensions of a response have what the connector added to its connection, and the
-/// [`ConnectionHandle`](crate::ConnectionHandle).
+/// [`ConnectionHandle`].
 ///
 /// # Who drives a connection
 ///

@@ -11,14 +11,15 @@ use hyper_util::client::legacy::connect;
 use tower_service::Service;
 
 use super::connection::{self, Connection};
-use super::error::{ClientError, ClientErrorKind};
 use super::host::{Permit, Pooled};
 #[cfg(feature = "http2")]
 use super::http2::{self, Http2};
 use super::settings::PoolSettings;
 use super::timeout::within;
 use crate::connect::{IdleAwareConnector, IdleAwareIo};
+use crate::connection::{ClientError, ClientErrorKind};
 use crate::executor::ConnectionTask;
+use crate::keep_alive::KeepAlive;
 
 /// Opens a connection to the origin of `uri`, and has a task drive it.
 pub(super) async fn connect<C, B, T>(
@@ -56,7 +57,7 @@ async fn handshake<T, B>(
     transport: IdleAwareIo<T>,
     settings: &PoolSettings,
     mut permit: Permit<B>,
-    keep_alive: &crate::KeepAlive,
+    keep_alive: &KeepAlive,
 ) -> Result<Pooled<B>, Box<dyn Error + Send + Sync>>
 where
     T: Read + Write + connect::Connection + Unpin + Send + 'static,

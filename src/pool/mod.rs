@@ -10,7 +10,6 @@ mod client;
 mod connect;
 mod connection;
 mod driver;
-mod error;
 mod host;
 mod hosts;
 #[cfg(feature = "http2")]
@@ -22,6 +21,5 @@ mod timeout;
 
 pub use self::builder::ClientBuilder;
 pub use self::client::{Client, ClientFuture};
-pub use self::error::{ClientError, ClientErrorKind};
 pub use self::settings::PoolSettings;
 pub use self::stats::PoolStats;

@@ -6,7 +6,7 @@ use http::header::HOST;
 use http::uri::{Parts, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Uri, Version};
 
-use super::error::ClientErrorKind;
+use crate::connection::ClientErrorKind;
 
 /// Checks what the caller is to set, and completes the target of a CONNECT.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), ClientErrorKind> {

@@ -12,6 +12,7 @@ use hyper::client::conn::http2;
 use super::host::Limits;
 #[cfg(feature = "http2")]
 use crate::executor::TaskExecutor;
+use crate::keep_alive::KeepAlive;
 
 /// What is set of a [`Client`](crate::Client)'s pool, and of the protocols under it.
 ///
@@ -52,7 +53,7 @@ impl PoolSettings {
         not(feature = "http2"),
         expect(unused_variables, reason = "for HTTP/2 alone")
     )]
-    pub(crate) fn new(keep_alive: &crate::KeepAlive) -> Self {
+    pub(crate) fn new(keep_alive: &KeepAlive) -> Self {
         Self {
             max_idle_per_origin: usize::MAX,
             max_idle: None,

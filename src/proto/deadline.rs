@@ -39,9 +39,6 @@ pub(crate) const LEAST_BOUND_BY_CONNECTING: Span = Span::new(Duration::from_mill
 /// It was opened for a request. To refuse that request would fail it, as no client sends it again.
 const FIRST_USE_WINDOW: Span = Span::new(Duration::from_secs(1));
 
-/// The longest timeout that a pool is given; one that is longer is left out.
-const LONGEST_POOL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Why a connection is not used for another request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -350,24 +347,6 @@ pub(crate) fn constant_window(policy: &KeepAlivePolicy, rtt: Span) -> Option<Spa
     };
     let (_, likely) = bounds(policy, &facts, &Findings::default());
     (policy.reuse && !likely.is_zero()).then_some(likely)
-}
-
-/// An idle timeout for a client's pool that ends no connection sooner than one of these policies may;
-/// `None` where there is no such timeout. hyper-util adds it to an instant, which a longer one overflows.
-#[allow(dead_code, reason = "the ready-made client alone has a pool to set up")]
-pub(crate) fn pool_timeout<'a>(
-    policies: impl Iterator<Item = &'a KeepAlivePolicy>,
-) -> Option<Duration> {
-    let longest = policies.map(|policy| {
-        let longest = policy.max_idle.max(policy.hint_ceiling);
-        match policy.learn {
-            Learn::Full => longest.max(policy.learn_ceiling),
-            Learn::Off | Learn::Shorten => longest,
-        }
-    });
-    longest
-        .max()
-        .filter(|longest| *longest <= LONGEST_POOL_TIMEOUT)
 }
 
 /// Whether a hint counts, but not in full.

@@ -5,7 +5,7 @@ use std::error::Error;
 use hyper_util::client::legacy;
 
 use super::BoxError;
-use crate::pool::ClientError;
+use crate::connection::ClientError;
 
 /// An error of a client in which [`ReplayPolicy`](crate::ReplayPolicy) looks for what became of the request.
 ///

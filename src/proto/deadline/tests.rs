@@ -1010,24 +1010,6 @@ mod lifetimes {
 }
 
 #[test]
-fn a_pool_keeps_connections_as_long_as_any_policy_may_allow() {
-    let longest = |policies: &[KeepAlivePolicy]| pool_timeout(policies.iter());
-
-    assert_eq!(
-        longest(&[policy()]),
-        Some(secs(600)),
-        "the ceiling of hints"
-    );
-    let full = policy().learn(Learn::Full).learn_ceiling(HOUR);
-    assert_eq!(longest(&[policy(), full]), Some(HOUR));
-    let shorten = full.learn(Learn::Shorten);
-    assert_eq!(longest(&[policy(), shorten]), Some(secs(600)));
-    let patient = policy().max_idle(2 * HOUR);
-    assert_eq!(longest(&[patient, full]), Some(2 * HOUR));
-    assert_eq!(longest(&[policy().max_idle(Duration::MAX), policy()]), None);
-}
-
-#[test]
 fn what_was_learned_shortens_and_in_full_lengthens_for_a_server_that_names_no_timeout() {
     let findings = |bound: Option<u64>, kept: Option<u64>| Findings {
         bound: bound.map(|seconds| Span::new(secs(seconds))),

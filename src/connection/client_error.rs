@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::connection::ConnectionHandle;
+use super::handle::ConnectionHandle;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -42,7 +42,7 @@ pub enum ClientErrorKind {
 }
 
 impl ClientError {
-    pub(super) fn new(kind: ClientErrorKind) -> Self {
+    pub(crate) fn new(kind: ClientErrorKind) -> Self {
         Self {
             kind,
             source: None,
@@ -50,13 +50,13 @@ impl ClientError {
         }
     }
 
-    pub(super) fn with_source(self, source: impl Into<BoxError>) -> Self {
+    pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = Some(source.into());
         Self { source, ..self }
     }
 
     /// With the connection, which the handle follows.
-    pub(super) fn on(self, connection: ConnectionHandle) -> Self {
+    pub(crate) fn on(self, connection: ConnectionHandle) -> Self {
         let connection = Some(connection);
         Self { connection, ..self }
     }
