@@ -12,6 +12,8 @@
 
 mod autotraits;
 mod clients;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(feature = "metrics")]
 mod metrics;
 // With what is written down of them.

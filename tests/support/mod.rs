@@ -25,6 +25,7 @@ pub mod lateness;
 pub mod link;
 pub mod loopback;
 pub mod outcome;
+pub mod own;
 pub mod server;
 mod stream;
 pub mod tally;

@@ -8,7 +8,8 @@ use http_keepalive::{ClientErrorKind, PoolSettings, Provenance, RequestOutcome};
 use tokio::time::{Instant, sleep};
 use tower::service_fn;
 
-use super::{begin, client, numbers, over, settle};
+use crate::support::client::Own;
+use crate::support::own::{begin, client, numbers, over, settle};
 use crate::support::wire::Wire;
 
 const URI: &str = "http://server.test/";
@@ -196,7 +197,7 @@ async fn idle_connections_to_all_origins_share_their_bound() {
         drop(answer.await.unwrap());
     }
     settle().await;
-    let idle = |client: &super::Own<_>| -> usize {
+    let idle = |client: &Own<_>| -> usize {
         client
             .get_ref()
             .stats()

@@ -21,9 +21,9 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use super::{begin, client, numbers, over, settle};
-use crate::support::client::{builder, get};
+use crate::support::client::{Own, builder, get};
 use crate::support::link::Link;
+use crate::support::own::{begin, client, numbers, over, settle};
 use crate::support::wire::wires;
 
 const URI: &str = "http://server.test/";
@@ -259,7 +259,7 @@ async fn the_tasks_of_connections_run_on_the_executor_that_was_set() {
     let tasks = Arc::<AtomicUsize>::default();
     let keep_alive = builder().executor(Counted(Arc::clone(&tasks))).build();
     let (connector, mut far_ends) = wires(Link::new(), Connected::new);
-    let client: super::Own<_> = keep_alive.unwrap().client_over(connector).build();
+    let client: Own<_> = keep_alive.unwrap().client_over(connector).build();
     let first = begin(&client, URI).await;
     let mut peer = far_ends.peer().await;
     peer.serve("").await;
@@ -287,7 +287,7 @@ async fn a_request_fails_whose_connections_task_is_dropped() {
     let executor = Kept::default();
     let keep_alive = builder().executor(executor.clone()).build().unwrap();
     let (connector, mut far_ends) = wires(Link::new(), Connected::new);
-    let client: super::Own<_> = keep_alive.client_over(connector).build();
+    let client: Own<_> = keep_alive.client_over(connector).build();
     let answer = begin(&client, URI).await;
     let mut peer = far_ends.peer().await;
     peer.request().await.unwrap();

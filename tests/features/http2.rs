@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
-use super::{begin, client, over, settle};
 use crate::support::client::get;
 use crate::support::link::{Link, LinkEnd};
+use crate::support::own::{begin, client, numbers, over, settle};
 use crate::support::wire::{FarEnds, wires};
 
 const URI: &str = "http://server.test/";
@@ -121,7 +121,7 @@ async fn a_connection_on_which_no_request_is_begun_is_let_go_of() {
     served.await.unwrap();
     assert!(begun.elapsed() <= 2 * timeout);
     assert!(begun.elapsed() >= timeout - Duration::from_secs(1));
-    assert_eq!(super::numbers(&client), [0; 4]);
+    assert_eq!(numbers(&client), [0; 4]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +150,7 @@ async fn connections_on_which_http2_is_negotiated_later_than_on_another_are_clos
     for _ in 0..3 {
         answers.push(begin(&client, URI).await);
     }
-    assert_eq!(super::numbers(&client), [0, 0, 3, 3]);
+    assert_eq!(numbers(&client), [0, 0, 3, 3]);
     tokio::spawn(async move {
         let mut serving = Vec::new();
         while let Some(end) = far_ends.accept().await {
@@ -164,7 +164,7 @@ async fn connections_on_which_http2_is_negotiated_later_than_on_another_are_clos
     assert_eq!(client.keep_alive().stats().opened, 3);
     client.clone().oneshot(get(URI)).await.unwrap();
     assert_eq!(client.keep_alive().stats().opened, 3);
-    assert_eq!(super::numbers(&client), [0, 1, 0, 0]);
+    assert_eq!(numbers(&client), [0, 1, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
