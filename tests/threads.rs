@@ -17,6 +17,8 @@
 #[allow(dead_code, reason = "what others use of it")]
 #[path = "support/clock.rs"]
 mod clock;
+#[path = "threads/pool.rs"]
+mod pool;
 #[path = "threads/queue.rs"]
 mod queue;
 #[path = "threads/server.rs"]
