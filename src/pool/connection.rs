@@ -124,12 +124,10 @@ impl<B> Connection<B> {
         }
     }
 
-    /// Lets go of the connection, which closes once it has nothing to do.
+    /// The pool is gone: the connection's own task lets go of it, and closes it once it has nothing to do.
+    ///
+    /// This takes no lock. The pool may end as a connection is put into it, by whoever has the lock of that one.
     pub(super) fn let_go(&self) {
-        let mut open = self.open();
-        let sender = open.as_mut().and_then(|open| open.sender.take());
-        drop(open);
-        drop(sender);
         self.driver.hand_over(true);
     }
 
@@ -276,6 +274,10 @@ impl<B> Future for Task<B> {
         }
         if !this.driver.begin_task(cx.waker()) {
             return Poll::Pending;
+        }
+        if let Some(open) = open.as_mut().filter(|_| this.host.strong_count() == 0) {
+            // Nobody can send another request. Whoever sends one has the pool.
+            open.sender = None;
         }
         let ended = this.drive(&mut open);
         this.driver.hand_over(false);
