@@ -1,0 +1,118 @@
+//! Requests and their connections, whatever servers and callers do.
+
+use shuttle::rand::Rng;
+use shuttle::thread;
+
+use crate::Model;
+use crate::world::{Answer, World, polled, read};
+
+pub const MODELS: &[Model] = &[
+    (
+        "each_request_is_answered_or_fails_whatever_its_server_does",
+        each_request_is_answered_or_fails_whatever_its_server_does,
+    ),
+    (
+        "each_request_is_answered_by_a_server_that_keeps_connections",
+        each_request_is_answered_by_a_server_that_keeps_connections,
+    ),
+    (
+        "dropped_requests_take_nothing_from_others",
+        dropped_requests_take_nothing_from_others,
+    ),
+    (
+        "dropped_bodies_take_nothing_from_others",
+        dropped_bodies_take_nothing_from_others,
+    ),
+    (
+        "a_client_is_dropped_while_its_connection_comes_back",
+        a_client_is_dropped_while_its_connection_comes_back,
+    ),
+];
+
+fn below(end: usize) -> usize {
+    shuttle::rand::thread_rng().gen_range(0..end)
+}
+
+fn any() -> Answer {
+    let all = [
+        Answer::Whole,
+        Answer::InTwo,
+        Answer::Last,
+        Answer::ThenClose,
+        Answer::Close,
+    ];
+    all[below(all.len())]
+}
+
+fn kept() -> Answer {
+    [Answer::Whole, Answer::InTwo][below(2)]
+}
+
+/// Runs so many users of a client at once, and waits for them.
+fn users(world: &World, users: usize, user: impl Fn(&World, usize) + Clone + Send + 'static) {
+    let users: Vec<_> = (0..users)
+        .map(|number| {
+            let (world, user) = (world.clone(), user.clone());
+            thread::spawn(move || user(&world, number))
+        })
+        .collect();
+    for user in users {
+        user.join().unwrap();
+    }
+}
+
+fn each_request_is_answered_or_fails_whatever_its_server_does() {
+    let world = World::new(1 + below(2), any);
+    users(&world, 3, |world, user| {
+        for n in 0..2 {
+            world.exchange(&format!("/{user}/{n}"));
+        }
+    });
+    world.rest_and_end();
+}
+
+fn each_request_is_answered_by_a_server_that_keeps_connections() {
+    let connections = 1 + below(2);
+    let world = World::new(connections, kept);
+    users(&world, 3, |world, user| {
+        for n in 0..2 {
+            assert!(world.exchange(&format!("/{user}/{n}")));
+        }
+    });
+    assert!(world.servers.opened() <= connections);
+    let servers = world.servers.clone();
+    world.rest_and_end();
+    assert_eq!(servers.paths().len(), 6);
+}
+
+fn dropped_requests_take_nothing_from_others() {
+    let world = World::new(1, kept);
+    users(&world, 3, |world, user| {
+        let path = format!("/{user}");
+        if user == 0 {
+            assert!(world.exchange(&path));
+        } else if let Some(Ok(response)) = polled(world.request(&path), below(4)) {
+            assert!(read(response, &path));
+        }
+    });
+    assert!(world.exchange("/last"));
+    world.rest_and_end();
+}
+
+fn dropped_bodies_take_nothing_from_others() {
+    let world = World::new(1, kept);
+    users(&world, 2, |world, user| {
+        let path = format!("/{user}");
+        drop(shuttle::future::block_on(world.request(&path)).unwrap());
+    });
+    assert!(world.exchange("/last"));
+    world.rest_and_end();
+}
+
+fn a_client_is_dropped_while_its_connection_comes_back() {
+    let world = World::new(1, || Answer::InTwo);
+    let response = shuttle::future::block_on(world.request("/")).unwrap();
+    let ending = thread::spawn(|| world.end());
+    assert!(read(response, "/"));
+    ending.join().unwrap();
+}
