@@ -65,7 +65,8 @@ fn run(kind: Kind, name: &str, times: usize, seed: u64) {
             let keep_alive = http_keepalive::KeepAlive::default();
             let policy = http_keepalive::ReplayPolicy::default();
             let client = || {
-                let client = support::client::guarded(&keep_alive, support::loopback::connector());
+                let client =
+                    support::client::guarded_legacy(&keep_alive, support::loopback::connector());
                 tower::retry::Retry::new(policy.clone(), client)
             };
             support::exchanges::exchanges_of(kind, client, times, seed, counted);

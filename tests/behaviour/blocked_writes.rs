@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::client::{exchange, get, keep_alive, plain, post};
+use crate::support::client::{EitherError, exchange, get, keep_alive, post, unlayered};
 use crate::support::gate::{Gate, Writes};
 use crate::support::link::Link;
 use crate::support::server::Server;
-use http::Extensions;
 use http_keepalive::{ConnectionHandle, KeepAlivePolicy};
-use hyper_util::client::legacy;
 use tokio::time::sleep;
 
 const URI: &str = "http://server.test/";
@@ -22,7 +20,7 @@ async fn a_request_that_cannot_be_written_yet_is_not_lost_at_the_deadline() {
     let (server, gate) = (Server::builder().build(), Gate::default());
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let connector = gate.before(server.connector(Link::new()));
-    let client = plain(keep_alive.connector(connector));
+    let client = unlayered(&keep_alive, connector);
     exchange(&client, get(URI)).await.unwrap();
     sleep(REUSABLE - Duration::from_millis(100)).await;
 
@@ -42,7 +40,7 @@ async fn a_request_that_cannot_be_written_yet_is_not_lost_when_its_connection_is
     let (server, gate) = (Server::builder().build(), Gate::default());
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let connector = gate.before(server.connector(Link::new()));
-    let client = plain(keep_alive.connector(connector));
+    let client = unlayered(&keep_alive, connector);
     let first = exchange(&client, get(URI)).await.unwrap();
     let connection = first.extensions().get::<ConnectionHandle>().unwrap();
 
@@ -70,7 +68,7 @@ async fn a_connection_that_nothing_is_written_on_closes_at_the_deadline_though_i
     let (server, gate) = (Server::builder().build(), Gate::default());
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let connector = gate.before(server.connector(Link::new()));
-    let client = plain(keep_alive.connector(connector));
+    let client = unlayered(&keep_alive, connector);
     exchange(&client, get(URI)).await.unwrap();
     gate.set_writes(Writes::Wait);
 
@@ -84,17 +82,15 @@ async fn a_request_that_breaks_as_it_is_written_was_made_on_a_reused_connection(
     let (server, gate) = (Server::builder().build(), Gate::default());
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let connector = gate.before(server.connector(Link::new()));
-    let client = plain(keep_alive.connector(connector));
+    let client = unlayered(&keep_alive, connector);
     exchange(&client, get(URI)).await.unwrap();
     sleep(Duration::from_secs(1)).await;
 
     gate.set_writes(Writes::Fail);
     let error = exchange(&client, post(URI, "broken")).await.unwrap_err();
 
-    let error: &legacy::Error = error.downcast_ref().unwrap();
-    let mut extensions = Extensions::new();
-    error.connect_info().unwrap().get_extras(&mut extensions);
-    let connection: ConnectionHandle = extensions.remove().unwrap();
+    let error: &EitherError = error.downcast_ref().unwrap();
+    let connection = error.connection().unwrap();
     assert!(connection.is_reused());
     assert_eq!(connection.requests(), 2);
     assert_eq!(connection.idle_before(), Some(Duration::from_secs(1)));

@@ -4,17 +4,15 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::support::client::keep_alive;
+use crate::support::client::{Guarded, keep_alive, unlayered_with};
 use crate::support::link::Link;
-use crate::support::server::{Body, Server, full};
+use crate::support::server::{Body, LinkConnector, Server, full};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use http_keepalive::{KeepAlive, KeepAlivePolicy};
 use hyper::body::{Frame, Incoming};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceExt};
 
@@ -73,17 +71,11 @@ impl World {
         }
     }
 
-    fn client(
-        &self,
-    ) -> impl Service<
-        Request<Body>,
-        Response = Response<Incoming>,
-        Error = hyper_util::client::legacy::Error,
-    > + Clone {
+    fn client(&self) -> Guarded<LinkConnector, Body> {
         // A small buffer, so that a large body does not fit into the network.
         let link = Link::new().buffer(64 << 10);
-        let connector = self.keep_alive.connector(self.server.connector(link));
-        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build(connector);
+        let connector = self.server.connector(link);
+        let client = unlayered_with(&self.keep_alive, connector, |_| {}, |_| {});
         self.keep_alive.layer().layer(client)
     }
 }

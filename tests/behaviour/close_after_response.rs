@@ -1,14 +1,14 @@
 //! A request that is the last of its connection, and one that shares its connection with no other.
 
-use crate::support::client::{HttpClient, exchange, guarded, keep_alive, plain, post};
+use crate::support::client::{
+    HttpClient, exchange, guarded, keep_alive, post, unlayered, unlayered_with,
+};
 use crate::support::link::Link;
 use crate::support::server::Server;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use http_keepalive::CloseAfterResponse;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 
 const URI: &str = "http://server.test/";
 
@@ -50,11 +50,18 @@ async fn a_request_can_be_the_last_of_its_connection() {
 async fn a_second_client_over_the_same_connector_gives_each_request_a_new_connection() {
     let server = Server::builder().build();
     let keep_alive = keep_alive(Default::default());
-    let connector = keep_alive.connector(server.connector(Link::new()));
-    let client = plain(connector.clone());
-    let unshared = Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(0)
-        .build(connector);
+    let connector = server.connector(Link::new());
+    let client = unlayered(&keep_alive, connector.clone());
+    let unshared = unlayered_with(
+        &keep_alive,
+        connector,
+        |legacy| {
+            legacy.pool_max_idle_per_host(0);
+        },
+        |own| {
+            own.max_idle_per_origin(0);
+        },
+    );
 
     one_of_three(&client, &unshared, post(URI, "2")).await;
     exchange(&unshared, post(URI, "4")).await.unwrap();

@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::client::{Guarded, HttpClient, exchange, get, keep_alive, plain};
+use crate::support::client::{
+    Guarded, HttpClient, exchange, get, keep_alive, plain, unlayered, unlayered_with,
+};
 use crate::support::link::Link;
 use crate::support::server::{LinkConnector, SeenRequest, Server, full};
 use bytes::Bytes;
 use http::Response;
 use http::header::CONNECTION;
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy, Learn};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
@@ -22,9 +22,14 @@ const SILENT: Duration = Duration::from_millis(4_500);
 
 /// Both halves, in a client whose own pool keeps connections for as long as they are open.
 fn guarded(keep_alive: &KeepAlive, server: &Server) -> Guarded<LinkConnector> {
-    let client = Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(None)
-        .build(keep_alive.connector(server.connector(Link::new())));
+    let client = unlayered_with(
+        keep_alive,
+        server.connector(Link::new()),
+        |legacy| {
+            legacy.pool_idle_timeout(None);
+        },
+        |_| {},
+    );
     keep_alive.layer().layer(client)
 }
 
@@ -94,7 +99,7 @@ async fn hints_that_are_not_honoured_change_nothing() {
 async fn the_connector_applies_a_hint_without_the_layer() {
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let server = Server::builder().hint("timeout=2").build();
-    let client = plain(keep_alive.connector(server.connector(Link::new())));
+    let client = unlayered(&keep_alive, server.connector(Link::new()));
     exchange(&client, get(URI)).await.unwrap();
     let finished = Instant::now();
 
@@ -111,13 +116,13 @@ async fn a_hint_is_in_time_where_policy_alone_leaves_nothing() {
     for with_layer in [false, true] {
         let keep_alive = keep_alive(policy);
         let server = Server::builder().hint("timeout=60").build();
-        let connector = plain(keep_alive.connector(server.connector(Link::new())));
+        let bare = unlayered(&keep_alive, server.connector(Link::new()));
         for _ in 0..3 {
             if with_layer {
-                let client = keep_alive.layer().layer(connector.clone());
+                let client = keep_alive.layer().layer(bare.clone());
                 exchange(&client, get(URI)).await.unwrap();
             } else {
-                exchange(&connector, get(URI)).await.unwrap();
+                exchange(&bare, get(URI)).await.unwrap();
             }
         }
         assert_eq!(server.connections(), 1, "with the layer: {with_layer}");
@@ -275,14 +280,17 @@ mod a_hint_that_is_read_late {
         let server = Server::builder().hint(hint).build();
         let client = guarded(&keep_alive(KeepAlivePolicy::default()), &server);
         let mut response = Box::pin(client.clone().oneshot(get(URI)));
-        // Gets the request on its way; everything else happens in the connection's own task.
-        assert!(futures_util::poll!(&mut response).is_pending());
-        while server.requests().is_empty() {
-            tokio::task::yield_now().await;
-            let _ = futures_util::poll!(&mut response);
-            if server.connections() == 1 {
-                break;
+        // Gets the request on its way, and no more. hyper-util's client reads the response in another task, and the own
+        // one not before it is polled again.
+        let seen = async {
+            while server.requests().is_empty() {
+                tokio::task::yield_now().await;
             }
+        };
+        tokio::select! {
+            biased;
+            () = seen => {}
+            _ = &mut response => panic!("it is not looked at yet"),
         }
         sleep(Duration::from_millis(1)).await;
         let finished = Instant::now();
@@ -419,7 +427,7 @@ mod a_server_that_answers_only_who_asks {
         let server = server();
         let connector = server.connector(Link::new().latency(LATENCY));
         let keep_alive = keep_alive(KeepAlivePolicy::default().learn(Learn::Off));
-        let client = plain(keep_alive.connector(connector));
+        let client = unlayered(&keep_alive, connector);
 
         assert!(failures(&client).await > 0);
     }

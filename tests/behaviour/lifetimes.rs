@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::client::{Guarded, exchange, get, guarded, keep_alive, plain, post};
+use crate::support::client::{Guarded, exchange, get, guarded, keep_alive, post, unlayered};
 use crate::support::clock::WallClock;
 use crate::support::idle::fill;
 use crate::support::link::Link;
@@ -160,7 +160,7 @@ const CROWD: usize = 1_000;
 async fn closings(policy: KeepAlivePolicy) -> BTreeMap<u128, usize> {
     let keep_alive = keep_alive(policy);
     let server = Server::builder().record(false).build();
-    let client = plain(keep_alive.connector(server.connector(Link::new())));
+    let client = unlayered(&keep_alive, server.connector(Link::new()));
     let opened = Instant::now();
     fill(&client, URI, CROWD).await;
     assert_eq!(server.open(), CROWD);

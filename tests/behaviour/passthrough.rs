@@ -7,7 +7,10 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use crate::support::client::{exchange, get, guarded, keep_alive, plain};
+use crate::support::client::{
+    EitherClient, EitherError, Guarded, HttpClient, exchange, get, guarded, is_own, keep_alive,
+    plain, unlayered_with,
+};
 use crate::support::link::{Link, LinkEnd};
 use crate::support::server::{LinkInfo, Server, full};
 use crate::support::wire::{FarEnds, Peer, Wire, WireConnector, wires};
@@ -15,11 +18,12 @@ use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Full};
-use http_keepalive::{ConnectionHandle, IdleAwareIo, KeepAlive, KeepAlivePolicy};
+use http_keepalive::{
+    ConnectionHandle, IdleAwareConnector, IdleAwareIo, KeepAlive, KeepAlivePolicy,
+};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::client::legacy::{self, Client};
+use hyper_util::client::legacy::connect::{Connect, Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -344,17 +348,36 @@ mod http2 {
             )
         }
 
-        fn client<C>(self, connector: C) -> Client<C, Full<Bytes>>
+        fn client<C>(self, keep_alive: &KeepAlive, connector: C) -> EitherClient<C>
         where
-            C: legacy::connect::Connect + Clone,
+            C: Service<Uri>,
+            IdleAwareConnector<C>: Connect + Clone,
         {
-            Client::builder(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(None)
-                .http2_only(matches!(self, Self::PriorKnowledge))
-                .build(connector)
+            let is_http2_only = matches!(self, Self::PriorKnowledge);
+            unlayered_with(
+                keep_alive,
+                connector,
+                |legacy| {
+                    legacy
+                        .timer(TokioTimer::new())
+                        .pool_timer(TokioTimer::new())
+                        .pool_idle_timeout(None)
+                        .http2_only(is_http2_only);
+                },
+                |own| {
+                    #[cfg(feature = "http2")]
+                    own.http2_idle_timeout(None)
+                        .http2_prior_knowledge(is_http2_only);
+                    #[cfg(not(feature = "http2"))]
+                    let _ = own;
+                },
+            )
         }
+    }
+
+    /// Whether the client under test speaks HTTP/2.
+    fn is_spoken() -> bool {
+        !is_own() || cfg!(feature = "http2")
     }
 
     fn post(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
@@ -363,11 +386,14 @@ mod http2 {
 
     #[tokio::test(start_paused = true)]
     async fn stays_on_its_connection_for_good() {
+        if !is_spoken() {
+            return;
+        }
         for agreed in Agreed::BOTH {
             let keep_alive = brief();
             let (connector, far_ends) = agreed.wires();
             let mut server = Server::start(far_ends);
-            let client = agreed.client(keep_alive.connector(connector));
+            let client = agreed.client(&keep_alive, connector);
             let client = keep_alive.layer().layer(client);
 
             for body in [Vec::new(), b"hello".to_vec(), noise()] {
@@ -411,6 +437,9 @@ mod http2 {
 
     #[tokio::test(start_paused = true)]
     async fn serves_requests_side_by_side() {
+        if !is_spoken() {
+            return;
+        }
         for agreed in Agreed::BOTH {
             let (connector, far_ends) = agreed.wires();
             let server = Server::start(far_ends);
@@ -431,34 +460,29 @@ mod http2 {
         }
     }
 
-    fn guarded_by(
-        agreed: Agreed,
-        connector: WireConnector,
-    ) -> impl Service<
-        Request<Full<Bytes>>,
-        Response = Response<Incoming>,
-        Error = legacy::Error,
-        Future: Send,
-    > + Clone {
+    fn guarded_by(agreed: Agreed, connector: WireConnector) -> Guarded<WireConnector> {
         let keep_alive = brief();
-        let client = agreed.client(keep_alive.connector(connector));
+        let client = agreed.client(&keep_alive, connector);
         keep_alive.layer().layer(client)
     }
 
     #[tokio::test(start_paused = true)]
     async fn has_the_field_added_once_and_not_again() {
+        if !is_spoken() {
+            return;
+        }
         let keep_alive = brief();
         let (connector, far_ends) = Agreed::Alpn.wires();
         let _server = Server::start(far_ends);
         let (added, mut seen) = mpsc::unbounded_channel();
-        let client = Agreed::Alpn
-            .client(keep_alive.connector(connector))
-            .map_request(move |request: Request<Full<Bytes>>| {
+        let client = Agreed::Alpn.client(&keep_alive, connector).map_request(
+            move |request: Request<Full<Bytes>>| {
                 added
                     .send(request.headers().contains_key(CONNECTION))
                     .unwrap();
                 request
-            });
+            },
+        );
         let client = keep_alive.layer().layer(client);
 
         for _ in 0..3 {
@@ -477,7 +501,7 @@ mod http2 {
     async fn is_told_apart_from_http1_which_needs_a_new_connection() {
         let server = crate::support::server::Server::builder().build();
         let keep_alive = brief();
-        let client = Agreed::Alpn.client(keep_alive.connector(server.connector(Link::new())));
+        let client = Agreed::Alpn.client(&keep_alive, server.connector(Link::new()));
         let client = keep_alive.layer().layer(client);
 
         for _ in 0..3 {
@@ -680,22 +704,15 @@ mod a_request_that_fails {
 
     /// An error, and what it says of the connection.
     struct Failure {
-        error: legacy::Error,
-        extras: http::Extensions,
-    }
-
-    impl Failure {
-        fn handle(&self) -> Option<&ConnectionHandle> {
-            self.extras.get()
-        }
+        error: EitherError,
+        handle: Option<ConnectionHandle>,
     }
 
     /// Has the `n`th of several requests, `gap` apart, fail: the server closes the connection once
     /// it has read it.
     async fn nth_fails<S>(client: S, mut far_ends: FarEnds, n: usize, gap: Duration) -> Failure
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = legacy::Error>
-            + Clone,
+        S: HttpClient<Error: Into<EitherError>>,
     {
         let serving = async {
             let mut peer = far_ends.peer().await;
@@ -712,13 +729,13 @@ mod a_request_that_fails {
             client.clone().oneshot(get(URI)).await.unwrap_err()
         };
         let (error, ()) = tokio::join!(requesting, serving);
-        let mut extras = http::Extensions::new();
-        error.connect_info().unwrap().get_extras(&mut extras);
-        Failure { error, extras }
+        let error = error.into();
+        let handle = error.connection();
+        Failure { error, handle }
     }
 
-    fn is_incomplete(error: &legacy::Error) -> bool {
-        let cause = error.source().and_then(|cause| cause.downcast_ref());
+    fn is_incomplete(error: &EitherError) -> bool {
+        let cause = error.hyper();
         cause.is_some_and(hyper::Error::is_incomplete_message)
     }
 
@@ -731,7 +748,7 @@ mod a_request_that_fails {
         let failure = nth_fails(guarded(&keep_alive, connector), far_ends, 3, gap).await;
 
         assert!(is_incomplete(&failure.error));
-        let handle = failure.handle().expect("errors carry the handle");
+        let handle = failure.handle.expect("errors carry the handle");
         assert_eq!(handle.requests(), 3);
         assert!(handle.is_reused());
         assert_eq!(handle.idle_before(), Some(gap));
@@ -749,7 +766,7 @@ mod a_request_that_fails {
         let failure = nth_fails(guarded(&keep_alive, connector), far_ends, 1, LONG).await;
 
         assert!(is_incomplete(&failure.error));
-        let handle = failure.handle().expect("errors carry the handle");
+        let handle = failure.handle.expect("errors carry the handle");
         assert_eq!(handle.requests(), 1);
         assert!(!handle.is_reused());
         assert_eq!(handle.idle_before(), Some(Duration::ZERO));
@@ -768,7 +785,7 @@ mod a_request_that_fails {
         let failure = nth_fails(plain(connector), far_ends, 3, gap).await;
 
         assert!(is_incomplete(&failure.error));
-        assert!(failure.handle().is_none());
+        assert!(failure.handle.is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -851,13 +868,13 @@ mod the_connector_within {
 
     #[tokio::test(start_paused = true)]
     async fn fails_through_the_client_as_without_this_crate() {
-        let control = exchange(&plain(service_fn(refuse)), get(URI)).await;
-        let guarded = exchange(&guarded(&brief(), service_fn(refuse)), get(URI)).await;
+        let control = plain(service_fn(refuse)).oneshot(get(URI)).await;
+        let guarded = guarded(&brief(), service_fn(refuse)).oneshot(get(URI));
 
-        for error in [control, guarded].map(Result::unwrap_err) {
-            let error = error.downcast::<legacy::Error>().unwrap();
-            assert!(error.is_connect());
-            assert_eq!(cause(&*error), Some(&Refused(7)));
+        let errors = [control.unwrap_err().into(), guarded.await.unwrap_err()];
+        for error in &errors {
+            assert!(EitherError::is_connect(error));
+            assert_eq!(cause(error), Some(&Refused(7)));
         }
     }
 

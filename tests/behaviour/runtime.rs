@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::support::client::{exchange, get, keep_alive};
+use crate::support::client::{exchange, get, keep_alive, unlayered_with};
 use crate::support::clock::WallClock;
 use crate::support::connector::LinkStream;
 use crate::support::link::Link;
@@ -188,8 +188,7 @@ fn a_runtime_without_a_time_driver_serves_requests_and_reuses_connections() {
             let uri = server().await;
             let wall = WallClock::new();
             let keep_alive = wall.builder().build().unwrap();
-            let client: Client<_, Full<Bytes>> =
-                Client::builder(TokioExecutor::new()).build(keep_alive.connector(connector()));
+            let client = unlayered_with(&keep_alive, connector(), |_| {}, |_| {});
             // A connection may come back to the pool after the next request has left.
             while keep_alive.stats().reused == 0 {
                 exchange(&client, get(&uri)).await.unwrap();

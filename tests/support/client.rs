@@ -14,11 +14,22 @@ use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Layer, Service, ServiceExt};
 
+#[path = "either.rs"]
+mod either;
+
+#[allow(
+    unused_imports,
+    reason = "each of those who include this uses a part of it"
+)]
+pub use self::either::{
+    EitherClient, EitherError, Guarded, VARIABLE, is_own, unlayered, unlayered_with,
+};
+
 /// The control: hyper-util's client as it comes.
 pub type Plain<C> = Client<C, Full<Bytes>>;
 
 /// The same client with both halves of this crate.
-pub type Guarded<C> = KeepAliveService<Plain<IdleAwareConnector<C>>>;
+pub type GuardedLegacy<C> = KeepAliveService<Plain<IdleAwareConnector<C>>>;
 
 /// This crate's own client, with the layer.
 pub type Own<C> = KeepAliveService<http_keepalive::Client<C, Full<Bytes>>>;
@@ -30,8 +41,17 @@ pub fn plain<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> Plain<
         .build(connector)
 }
 
-/// hyper-util's client with both halves of this crate.
+/// A client with both halves of this crate: hyper-util's, or this crate's own if [`is_own`].
 pub fn guarded<C>(keep_alive: &KeepAlive, connector: C) -> Guarded<C>
+where
+    C: Service<Uri>,
+    IdleAwareConnector<C>: Connect + Clone + Send + Sync + 'static,
+{
+    keep_alive.layer().layer(unlayered(keep_alive, connector))
+}
+
+/// hyper-util's client with both halves of this crate.
+pub fn guarded_legacy<C>(keep_alive: &KeepAlive, connector: C) -> GuardedLegacy<C>
 where
     C: Service<Uri>,
     IdleAwareConnector<C>: Connect + Clone + Send + Sync + 'static,

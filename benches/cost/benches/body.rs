@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cost::canned::{Canned, CannedConnector};
 use cost::repeated::Repeated;
-use cost::support::client::{HttpClient, guarded, plain};
+use cost::support::client::{HttpClient, guarded_legacy, plain};
 use cost::support::link::Link;
 use cost::support::loopback;
 use cost::support::server::{Body, Server};
@@ -80,7 +80,7 @@ where
     [
         download(move || plain(bare.clone()), uri.clone(), length),
         download(
-            move || guarded(&KeepAlive::default(), connector.clone()),
+            move || guarded_legacy(&KeepAlive::default(), connector.clone()),
             uri,
             length,
         ),

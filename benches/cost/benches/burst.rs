@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use cost::support::client::{Guarded, HttpClient, exchange, get, guarded, plain};
+use cost::support::client::{GuardedLegacy, HttpClient, exchange, get, guarded_legacy, plain};
 use cost::support::idle::fill;
 use cost::support::link::Link;
 use cost::support::server::{LinkConnector, Server};
@@ -116,7 +116,8 @@ fn wrapped(pooled: usize, requests: usize, before: Before) -> Burst {
             })
             .build()
             .unwrap();
-        let client: Guarded<LinkConnector> = guarded(&keep_alive, server.connector(Link::new()));
+        let client: GuardedLegacy<LinkConnector> =
+            guarded_legacy(&keep_alive, server.connector(Link::new()));
         fill(&client, URI, pooled).await;
         let suspend = || suspended.store(3_600, Ordering::Relaxed);
         let burst = burst(&client, &server, requests, before, suspend).await;

@@ -12,7 +12,7 @@
 use std::any::Any;
 
 use cost::canned::{Canned, CannedConnector, TYPICAL};
-use cost::support::client::{HttpClient, guarded, keep_alive, plain};
+use cost::support::client::{HttpClient, guarded_legacy, keep_alive, plain};
 use cost::support::idle::fill_origins;
 use cost::{is_trial, pairs, paused_runtime};
 use http_keepalive::KeepAlivePolicy;
@@ -36,7 +36,7 @@ fn main() {
         }),
         ("both", |connections| {
             let keep_alive = keep_alive(KeepAlivePolicy::default());
-            open(connections, guarded(&keep_alive, connector()))
+            open(connections, guarded_legacy(&keep_alive, connector()))
         }),
     ];
     let mut table = pairs::table(["client", "bytes each", "allocations each", "on top of bare"]);

@@ -9,7 +9,7 @@
 //! but send canned bytes.
 
 use cost::rates::{COLUMNS, Ratios, compare};
-use cost::support::client::{HttpClient, exchange, guarded, own, plain};
+use cost::support::client::{HttpClient, exchange, guarded_legacy, own, plain};
 use cost::support::exchanges::{COUNTED_DOWN, Kind, SMALL, Server};
 use cost::support::loopback;
 use cost::{is_trial, pairs};
@@ -60,7 +60,7 @@ async fn compare_clients(kind: Kind, tasks: usize, pairs: usize, with: Against) 
             compare(pairs, tasks, bare, || worker(own.clone(), server.clone())).await
         }
         Against::Legacy => {
-            let both = guarded(&keep_alive, loopback::connector());
+            let both = guarded_legacy(&keep_alive, loopback::connector());
             compare(pairs, tasks, bare, || worker(both.clone(), server.clone())).await
         }
     }

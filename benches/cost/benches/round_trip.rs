@@ -16,7 +16,7 @@
 use std::time::Instant;
 
 use cost::canned::{Canned, CannedConnector, TYPICAL};
-use cost::support::client::{HttpClient, exchange, guarded, plain};
+use cost::support::client::{HttpClient, exchange, guarded_legacy, plain};
 use cost::support::link::Link;
 use cost::support::loopback;
 use cost::support::server::{Body, Server, full};
@@ -50,7 +50,7 @@ where
             keep_alive.layer().layer(plain(connector.clone())),
             uri.clone(),
         ),
-        repeated(guarded(&keep_alive, connector), uri),
+        repeated(guarded_legacy(&keep_alive, connector), uri),
     ]
 }
 

@@ -42,5 +42,5 @@ where
     C: Service<Uri>,
     IdleAwareConnector<C>: Connect + Clone + Send + Sync + 'static,
 {
-    client::guarded(keep_alive, connector)
+    client::guarded_legacy(keep_alive, connector)
 }

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::support::client::{exchange, get, guarded, keep_alive, plain};
+use crate::support::client::{EitherError, exchange, get, guarded, keep_alive, plain, unlayered};
 use crate::support::link::Link;
 use crate::support::server::{Body, LinkConnector, Server, full};
 use crate::support::wire::wires;
@@ -19,9 +19,8 @@ use http_keepalive::{ConnectionHandle, KeepAlive, KeepAliveHint, KeepAlivePolicy
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connected;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};
@@ -50,7 +49,7 @@ fn client(
     connector: LinkConnector,
 ) -> impl crate::support::client::HttpClient<Future: Send> + Send + Sync + 'static {
     let layer = keep_alive.layer().strip_hop_by_hop(proxy == Proxy::Strips);
-    layer.layer(plain(keep_alive.connector(connector)))
+    layer.layer(unlayered(keep_alive, connector))
 }
 
 /// A server before which a proxy stands.
@@ -173,8 +172,7 @@ impl WithTrailers {
         let (connector, mut far_ends) = wires(Link::new(), Connected::new);
         let keep_alive = keep_alive(KeepAlivePolicy::default());
         let layer = keep_alive.layer().strip_hop_by_hop(proxy == Proxy::Strips);
-        let client = Client::builder(TokioExecutor::new());
-        let client = layer.layer(client.build(keep_alive.connector(connector)));
+        let client = layer.layer(unlayered(&keep_alive, connector));
         let trailers = HeaderMap::from_iter([
             (HeaderName::from_static("x-hop"), "behind".parse().unwrap()),
             (HeaderName::from_static("x-end"), "behind".parse().unwrap()),
@@ -298,8 +296,7 @@ async fn pass(proxy: Proxy, request: &str, response: &str) -> PassedOn {
     let (connector, mut far_ends) = wires(Link::new(), Connected::new);
     let keep_alive = keep_alive(KeepAlivePolicy::default());
     let layer = keep_alive.layer().strip_hop_by_hop(proxy == Proxy::Strips);
-    let client = Client::builder(TokioExecutor::new());
-    let client = layer.layer(client.build::<_, Incoming>(keep_alive.connector(connector)));
+    let client = layer.layer(unlayered::<_, Incoming>(&keep_alive, connector));
     let service = service_fn(move |mut request: Request<Incoming>| {
         *request.uri_mut() = "http://server.test/".parse().unwrap();
         *request.version_mut() = Version::HTTP_11;
@@ -307,7 +304,7 @@ async fn pass(proxy: Proxy, request: &str, response: &str) -> PassedOn {
         async move {
             let mut response = response.await?;
             *response.version_mut() = Version::HTTP_11;
-            Ok::<_, hyper_util::client::legacy::Error>(response)
+            Ok::<_, EitherError>(response)
         }
     });
     let (mut near, far) = duplex(1 << 16);

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http_keepalive::{ConnectionHandle, KeepAlive, KeepAlivePolicy, Learn, Origin as Key};
-use hyper_util::client::legacy::Error;
 use tokio::time::{Instant, sleep};
 
 use super::load::{Outcome, number, outcome};
 use super::origin::{Connector, Origin, Traits};
 use super::plan::Plan;
 use super::{RTT, SECOND, URI, keep_alive};
-use crate::support::client::{Guarded, exchange, guarded, post};
+use crate::support::client::{EitherError, Guarded, exchange, guarded, post};
 use crate::support::idle::fill;
 use crate::support::tally::answer;
 
@@ -156,10 +155,8 @@ async fn handles_of_failures(
     let errors = answers.filter_map(Result::err);
     errors
         .map(|error| {
-            let error: Box<Error> = error.downcast().unwrap();
-            let mut extras = http::Extensions::new();
-            error.connect_info().unwrap().get_extras(&mut extras);
-            extras.remove().unwrap()
+            let error: Box<EitherError> = error.downcast().unwrap();
+            error.connection().unwrap()
         })
         .collect()
 }
