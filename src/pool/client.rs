@@ -198,7 +198,7 @@ where
                 let turn = within(clock, self.settings.queue_timeout, waiting).await;
                 match turn.ok_or_else(|| ClientError::new(ClientErrorKind::QueueTimeout))? {
                     Turn::Free(connection) => return Ok((connection, false)),
-                    Turn::Connect(permit) => (host.wait(), permit),
+                    Turn::Connect(permit, place) => (host.wait(place), permit),
                 }
             }
         };
@@ -234,7 +234,7 @@ where
                 }));
                 Ok((connection, false))
             }
-            First::Free(Turn::Connect(_)) => unreachable!("it has a permit"),
+            First::Free(Turn::Connect(..)) => unreachable!("it has a permit"),
         }
     }
 }

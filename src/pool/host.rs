@@ -45,6 +45,8 @@ struct State<B> {
     idle: Vec<Arc<Connection<B>>>,
     /// Requests that wait, the oldest first.
     waiting: VecDeque<Waiter<B>>,
+    /// How many have waited.
+    places: u64,
     /// How many of those in the queue do not wait any more, about.
     abandoned: usize,
     /// Connections that are open or being opened.
@@ -58,10 +60,15 @@ struct State<B> {
 }
 
 struct Waiter<B> {
+    place: Place,
     sender: oneshot::Sender<Turn<B>>,
     /// Whether the request may not open a connection yet.
     needs_permit: bool,
 }
+
+/// Whose turn it is: that of the least.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Place(u64);
 
 /// A connection that a request is sent on.
 pub(super) enum Pooled<B> {
@@ -73,8 +80,8 @@ pub(super) enum Pooled<B> {
 /// What a request that waited gets.
 pub(super) enum Turn<B> {
     Free(Pooled<B>),
-    /// It may open a connection.
-    Connect(Permit<B>),
+    /// It may open a connection, and waits on where it did.
+    Connect(Permit<B>, Place),
 }
 
 /// What a request gets at once.
@@ -92,6 +99,7 @@ impl<B> Host<B> {
             state: Mutex::new(State {
                 idle: Vec::new(),
                 waiting: VecDeque::new(),
+                places: 0,
                 abandoned: 0,
                 open: 0,
                 connecting: 0,
@@ -120,21 +128,31 @@ impl<B> Host<B> {
             return CheckOut::Idle(Pooled::Http1(connection));
         }
         let permit = self.permit(&mut state);
-        let waiting = self.queue(&mut state, permit.is_none());
+        let place = Place(state.places);
+        state.places = state.places.saturating_add(1);
+        let waiting = self.queue(&mut state, place, permit.is_none());
         CheckOut::Wait(waiting, permit)
     }
 
-    /// A place in the queue, for a request that has a permit already.
-    pub(super) fn wait(&self) -> Waiting<B> {
-        self.queue(&mut self.state(), false)
+    /// A place in the queue, for a request that was given a permit there.
+    pub(super) fn wait(&self, place: Place) -> Waiting<B> {
+        self.queue(&mut self.state(), place, false)
     }
 
-    fn queue(&self, state: &mut State<B>, needs_permit: bool) -> Waiting<B> {
+    fn queue(&self, state: &mut State<B>, place: Place, needs_permit: bool) -> Waiting<B> {
         let (sender, receiver) = oneshot::channel();
-        state.waiting.push_back(Waiter {
+        let waiter = Waiter {
+            place,
             sender,
             needs_permit,
-        });
+        };
+        let waiting = &mut state.waiting;
+        if waiting.back().is_none_or(|last| last.place < place) {
+            waiting.push_back(waiter);
+        } else {
+            let before = waiting.partition_point(|other| other.place < place);
+            waiting.insert(before, waiter);
+        }
         let Some(host) = self.this.upgrade() else {
             unreachable!("the caller has it");
         };
@@ -244,7 +262,8 @@ impl<B> Host<B> {
             };
             // Whoever is woken may need the lock.
             drop(state);
-            if let Err(Turn::Connect(permit)) = waiter.sender.send(Turn::Connect(permit)) {
+            let turn = Turn::Connect(permit, waiter.place);
+            if let Err(Turn::Connect(permit, _)) = waiter.sender.send(turn) {
                 let mut state = self.state();
                 permit.cancel(&mut state);
                 state.on_abandoned_removed();
