@@ -4,7 +4,7 @@ use shuttle::rand::Rng;
 use shuttle::thread;
 
 use crate::Model;
-use crate::world::{Answer, World, polled, read};
+use crate::world::{Answer, World, poll_once, polled, read};
 
 pub const MODELS: &[Model] = &[
     (
@@ -24,6 +24,10 @@ pub const MODELS: &[Model] = &[
         dropped_bodies_take_nothing_from_others,
     ),
     (
+        "a_request_that_is_never_answered_can_be_dropped",
+        a_request_that_is_never_answered_can_be_dropped,
+    ),
+    (
         "a_client_is_dropped_while_its_connection_comes_back",
         a_client_is_dropped_while_its_connection_comes_back,
     ),
@@ -33,7 +37,7 @@ fn below(end: usize) -> usize {
     shuttle::rand::thread_rng().gen_range(0..end)
 }
 
-fn any() -> Answer {
+fn any(_: &str) -> Answer {
     let all = [
         Answer::Whole,
         Answer::InTwo,
@@ -44,7 +48,7 @@ fn any() -> Answer {
     all[below(all.len())]
 }
 
-fn kept() -> Answer {
+fn kept(_: &str) -> Answer {
     [Answer::Whole, Answer::InTwo][below(2)]
 }
 
@@ -109,8 +113,21 @@ fn dropped_bodies_take_nothing_from_others() {
     world.rest_and_end();
 }
 
+/// Its connection has to be closed for it: nothing else happens on it.
+fn a_request_that_is_never_answered_can_be_dropped() {
+    let world = World::new(1, |_| Answer::Never);
+    let mut request = Box::pin(world.request("/"));
+    while world.servers.paths().is_empty() {
+        assert!(poll_once(&mut request).is_pending());
+        thread::yield_now();
+    }
+    let dropping = thread::spawn(|| drop(request));
+    world.rest_and_end();
+    dropping.join().unwrap();
+}
+
 fn a_client_is_dropped_while_its_connection_comes_back() {
-    let world = World::new(1, || Answer::InTwo);
+    let world = World::new(1, |_| Answer::InTwo);
     let response = shuttle::future::block_on(world.request("/")).unwrap();
     let ending = thread::spawn(|| world.end());
     assert!(read(response, "/"));

@@ -1,7 +1,7 @@
 //! The client's pool, with its threads in many orders: shuttle chooses at each lock which of them goes on.
 //!
 //! ```text
-//! cargo test -p handover                       a thousand orders of each model
+//! cargo test -p handover                       some hundred orders of each model
 //! ORDERS=1000000 cargo test --release -p handover
 //! cargo test -p handover -- a_word             those models whose names have the word
 //! ```
@@ -40,6 +40,9 @@ mod driver;
 #[path = "../../../../src/pool/mod.rs"]
 mod pool;
 
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner};
+
 use pool::{Client, ClientError, PoolStats};
 use stubs::KeepAlive;
 // What the pool knows the rest of the crate by.
@@ -49,8 +52,11 @@ use stubs::{client, clock, connect, connection, executor, keep_alive, origin};
 type Model = (&'static str, fn());
 
 fn main() {
-    let orders = std::env::var("ORDERS").map_or(1_000, |orders| orders.parse().unwrap());
+    let orders = std::env::var("ORDERS").map_or(200, |orders| orders.parse().unwrap());
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut config = Config::new();
+    // Without optimization the pool needs more than the default.
+    config.stack_size = 1 << 18;
     let models = [driving::MODELS, exchanges::MODELS, queue::MODELS].concat();
     for (name, model) in models {
         if !words.is_empty() && !words.iter().any(|word| name.contains(word.as_str())) {
@@ -58,7 +64,7 @@ fn main() {
         }
         println!("{name}");
         // Any thread goes on; and, to find what needs few changes of threads, one has to be kept back.
-        shuttle::check_random(model, orders);
-        shuttle::check_pct(model, orders, 3);
+        Runner::new(RandomScheduler::new(orders), config.clone()).run(model);
+        Runner::new(PctScheduler::new(3, orders), config.clone()).run(model);
     }
 }

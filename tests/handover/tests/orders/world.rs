@@ -33,6 +33,7 @@ pub enum Answer {
     ThenClose,
     /// Closes the connection.
     Close,
+    Never,
 }
 
 /// The two ends of a connection.
@@ -126,10 +127,12 @@ impl Write for Io {
 /// Connects to servers that answer as they are told.
 #[derive(Clone, Debug)]
 pub struct Servers {
-    answer: fn() -> Answer,
+    answer: fn(&str) -> Answer,
     tasks: Tasks,
     /// The paths of all requests that were received.
     paths: Arc<Mutex<Vec<String>>>,
+    /// How many connections can be opened. Another one is waited for.
+    max: Arc<Mutex<usize>>,
     /// How many connections were opened.
     opened: Arc<Mutex<usize>>,
 }
@@ -159,7 +162,7 @@ impl Servers {
             });
             let Some(path) = path.await else { return };
             self.paths.lock().unwrap().push(path.clone());
-            let answer = (self.answer)();
+            let answer = (self.answer)(&path);
             let close = match answer {
                 Answer::Last => "connection: close\r\n",
                 _ => "",
@@ -171,7 +174,7 @@ impl Servers {
                 Wire::wake_client(&wire, |wire| wire.answered.extend(bytes.into_bytes()));
             };
             match answer {
-                Answer::Close => {}
+                Answer::Close | Answer::Never => {}
                 Answer::InTwo => {
                     write(head);
                     shuttle::future::yield_now().await;
@@ -199,6 +202,9 @@ impl Service<Uri> for Servers {
         let this = self.clone();
         Box::pin(async move {
             shuttle::future::yield_now().await;
+            while this.opened() == *this.max.lock().unwrap() {
+                shuttle::future::yield_now().await;
+            }
             *this.opened.lock().unwrap() += 1;
             let wire = Arc::<Mutex<Wire>>::default();
             let tasks = this.tasks.clone();
@@ -218,13 +224,19 @@ pub struct World {
 
 impl World {
     /// With so many connections at most.
-    pub fn new(connections: usize, answer: fn() -> Answer) -> Self {
+    pub fn new(connections: usize, answer: fn(&str) -> Answer) -> Self {
+        Self::with_servers(connections, usize::MAX, answer)
+    }
+
+    /// The same, where no connection can be opened after the first ones, until the end.
+    pub fn with_servers(connections: usize, max: usize, answer: fn(&str) -> Answer) -> Self {
         let keep_alive = KeepAlive::default();
         let tasks = keep_alive.executor().0.clone();
         let servers = Servers {
             answer,
             tasks: tasks.clone(),
             paths: Arc::default(),
+            max: Arc::new(Mutex::new(max)),
             opened: Arc::default(),
         };
         let client = keep_alive.client_over(servers.clone()).pool(|pool| {
@@ -255,6 +267,12 @@ impl World {
         }
     }
 
+    /// How many connections are being opened.
+    pub fn connecting(&self) -> usize {
+        let stats = self.client.stats();
+        stats.iter().map(|stats| stats.connecting).sum()
+    }
+
     /// Whether there is nothing but idle connections.
     pub fn is_at_rest(&self) -> bool {
         let stats = self.client.stats();
@@ -272,6 +290,7 @@ impl World {
 
     /// Waits until there is nothing but idle connections; then drops the client, and waits until those have ended.
     pub fn rest_and_end(self) {
+        *self.servers.max.lock().unwrap() = usize::MAX;
         while !self.is_at_rest() {
             shuttle::thread::yield_now();
         }
@@ -304,4 +323,9 @@ pub fn polled<F: Future>(future: F, mut times: usize) -> Option<F::Output> {
             Poll::Pending => Poll::Pending,
         }
     }))
+}
+
+/// Polls a future whose wakes go nowhere.
+pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
