@@ -16,9 +16,22 @@ fn an_exchange_takes_at_most_one_allocation_more_than_a_bare_one() {
     for kind in KINDS {
         let bare = allocations(kind, Parts::None);
 
-        for parts in [Parts::Connector, Parts::Layer, Parts::Both, Parts::Own] {
+        for parts in [Parts::Connector, Parts::Layer, Parts::Both] {
             let more = allocations(kind, parts).saturating_sub(bare);
             assert!(more <= 110, "{}: {parts:?}", kind.name);
         }
+    }
+}
+
+#[test]
+fn an_exchange_of_the_own_client_takes_no_more_allocations_than_one_of_hyper_utils() {
+    for kind in KINDS {
+        let bare = allocations(kind, Parts::None);
+        let both = allocations(kind, Parts::Both);
+
+        let own = allocations(kind, Parts::Own);
+
+        println!("{}: bare {bare}, both {both}, own {own}", kind.name);
+        assert!(own <= both, "{}: {own}, not {both}", kind.name);
     }
 }
