@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::client::{HttpClient, exchange, guarded, plain, post};
+use crate::support::client::{HttpClient, exchange, guarded_legacy, plain, post};
 use crate::support::clock::WallClock;
 use crate::support::deadline_work::{Counted, Work};
 use crate::support::idle::fill;
@@ -105,7 +105,7 @@ async fn a_burst_that_meets_a_thousand_expired_connections_is_served() {
     let wall = WallClock::new();
     let policy = KeepAlivePolicy::default().max_idle(Duration::from_secs(60));
     let keep_alive = wall.builder().policy(policy).build().unwrap();
-    let client = |connector| guarded(&keep_alive, connector);
+    let client = |connector| guarded_legacy(&keep_alive, connector);
 
     let failed = failures(client, || wall.suspend(Duration::from_secs(3_600))).await;
 
@@ -120,7 +120,7 @@ async fn a_burst_under_a_policy_that_expects_too_much_fails() {
     let keep_alive = crate::support::client::keep_alive(policy);
 
     assert_eq!(
-        failures(|connector| guarded(&keep_alive, connector), || {}).await,
+        failures(|connector| guarded_legacy(&keep_alive, connector), || {}).await,
         200
     );
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::support::client::{HttpClient, guarded, keep_alive, own, plain};
+use crate::support::client::{HttpClient, guarded_legacy, keep_alive, own, plain};
 use crate::support::exchanges::Parts;
 use crate::support::idle::fill;
 use crate::support::link::Link;
@@ -37,7 +37,7 @@ fn open(parts: Parts, connections: u32) -> (Runtime, Box<dyn Any>) {
             Parts::None => filled(plain(connector), connections).await,
             Parts::Connector => filled(plain(keep_alive.connector(connector)), connections).await,
             Parts::Layer => filled(keep_alive.layer().layer(plain(connector)), connections).await,
-            Parts::Both => filled(guarded(&keep_alive, connector), connections).await,
+            Parts::Both => filled(guarded_legacy(&keep_alive, connector), connections).await,
             Parts::Own => filled(own(&keep_alive, connector), connections).await,
         };
         assert_eq!(server.open(), connections as usize);

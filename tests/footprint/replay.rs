@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Error;
 use tower::retry::{Policy, Retry};
 
-use crate::support::client::guarded;
+use crate::support::client::guarded_legacy;
 use crate::support::exchanges::{KINDS, Kind, Parts, exchanges, exchanges_of};
 use crate::support::loopback;
 
@@ -21,7 +21,7 @@ fn with_policy(kind: Kind) -> u64 {
     let keep_alive = KeepAlive::default();
     let policy = ReplayPolicy::default();
     let client = || {
-        let client = guarded(&keep_alive, loopback::connector());
+        let client = guarded_legacy(&keep_alive, loopback::connector());
         Retry::new(policy.clone(), client)
     };
     exchanges_of(kind, client, 1_000, 1, allocations)

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tower::Layer;
 
-use super::client::{HttpClient, exchange, guarded, own, plain};
+use super::client::{HttpClient, exchange, guarded_legacy, own, plain};
 use super::loopback;
 
 /// Exchanges that are made before those that are counted.
@@ -133,7 +133,7 @@ pub fn exchanges<R>(
             exchanges_of(kind, client, times, seed, count)
         }
         Parts::Both => {
-            let client = || guarded(&keep_alive, connector.clone());
+            let client = || guarded_legacy(&keep_alive, connector.clone());
             exchanges_of(kind, client, times, seed, count)
         }
         Parts::Own => {
