@@ -7,7 +7,7 @@ use http::header::CONNECTION;
 use http_keepalive::{KeepAliveBuilder, MetricsObserver, Origin};
 use tokio::time::sleep;
 
-use crate::support::client::{builder, exchange, get, guarded};
+use crate::support::client::{builder, exchange, get, guarded_legacy};
 use crate::support::link::Link;
 use crate::support::server::Server;
 
@@ -19,7 +19,7 @@ async fn connections_of_another(builder: KeepAliveBuilder) -> usize {
         .build()
         .unwrap();
     let server = Server::builder().build();
-    let client = guarded(&keep_alive, server.connector(Link::new()));
+    let client = guarded_legacy(&keep_alive, server.connector(Link::new()));
     for n in 0..20 {
         let mut request = get(&format!("http://{n}.test/"));
         let close = HeaderValue::from_static("close");

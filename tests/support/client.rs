@@ -22,7 +22,7 @@ mod either;
     reason = "each of those who include this uses a part of it"
 )]
 pub use self::either::{
-    EitherClient, EitherError, Guarded, VARIABLE, is_own, unlayered, unlayered_with,
+    EitherClient, EitherError, EitherFuture, Guarded, VARIABLE, is_own, unlayered, unlayered_with,
 };
 
 /// The control: hyper-util's client as it comes.

@@ -23,7 +23,7 @@ use tower::retry::{Policy, Retry, RetryLayer};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
 use crate::clients::{BoxError, End};
-use crate::support::client::{Guarded, exchange, get, guarded, keep_alive, plain, post};
+use crate::support::client::{Guarded, exchange, get, guarded_legacy, keep_alive, plain, post};
 use crate::support::link::Link;
 use crate::support::wire::{FarEnds, WireConnector, wires};
 
@@ -36,7 +36,7 @@ fn rig() -> (Guarded<WireConnector>, FarEnds) {
     let link = Link::new().latency(Duration::from_millis(1));
     let (connector, ends) = wires(link, Connected::new);
     let policy = KeepAlivePolicy::default().learn(Learn::Off);
-    (guarded(&keep_alive(policy), connector), ends)
+    (guarded_legacy(&keep_alive(policy), connector), ends)
 }
 
 /// Connects to nobody.

@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower::retry::{Policy, Retry};
 
 use super::blind::Blind;
-use crate::support::client::{HttpClient, exchange, guarded, keep_alive};
+use crate::support::client::{HttpClient, exchange, guarded_legacy, keep_alive};
 use crate::support::link::{Link, LinkEnd};
 use crate::support::wire::{FarEnds, WireConnector, wires};
 
@@ -284,7 +284,7 @@ where
         let keep = KeepAlivePolicy::default()
             .max_idle(Duration::from_secs(60))
             .learn(Learn::Off);
-        let client = Retry::new(policy, guarded(&keep_alive(keep), connector));
+        let client = Retry::new(policy, guarded_legacy(&keep_alive(keep), connector));
         let users = (0..USERS)
             .map(|number| user(client.clone(), ledger.clone(), number, exchanges / USERS));
         let counts = join_all(users).await;

@@ -9,7 +9,7 @@ use http_keepalive::{ConnectionHandle, IdleAwareConnector};
 use hyper_util::client::legacy::connect::{Connect, Connected, Connection, HttpInfo};
 use tower::{Service, ServiceExt};
 
-use crate::client::{exchange, guarded, plain, post};
+use crate::client::{exchange, guarded_legacy, plain, post};
 use crate::clock::{MARGIN, ManualClock, TIMEOUT};
 use crate::errors::find;
 use crate::sockets::server::{Ending, Server};
@@ -78,7 +78,7 @@ where
 
     let clock = ManualClock::new();
     let keep_alive = clock.keep_alive();
-    let client = guarded(&keep_alive, connector.clone());
+    let client = guarded_legacy(&keep_alive, connector.clone());
 
     // Below the deadline: reused.
     let response = exchange(&client, post(uri, "first")).await.unwrap();
@@ -128,7 +128,7 @@ where
 {
     let clock = ManualClock::new();
     let keep_alive = clock.keep_alive();
-    let client = guarded(&keep_alive, connector.clone());
+    let client = guarded_legacy(&keep_alive, connector.clone());
     for _ in 0..3 {
         let response = exchange(&client, post(uri, "id")).await.unwrap();
         assert_eq!(response.version(), Version::HTTP_2);
@@ -185,7 +185,7 @@ where
 
     let clock = ManualClock::new();
     let keep_alive = clock.keep_alive();
-    let client = guarded(&keep_alive, connector.clone());
+    let client = guarded_legacy(&keep_alive, connector.clone());
     exchange(&client, post(uri, "before it")).await.unwrap();
     let connection = one(&server.connections_of("before it"));
     server.close(connection).await;

@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls;
 use tower::{BoxError, Service, ServiceExt, service_fn};
-use transports::client::{exchange, guarded, plain, post};
+use transports::client::{exchange, guarded_legacy, plain, post};
 use transports::errors::{find, texts};
 use transports::sockets::server::Server;
 use transports::tls::{BOTH, tls};
@@ -37,7 +37,7 @@ where
     IdleAwareConnector<C>: Connect,
 {
     let bare = exchange(&plain(connector.clone()), post(uri, "id")).await;
-    let client = guarded(&KeepAlive::default(), connector);
+    let client = guarded_legacy(&KeepAlive::default(), connector);
     let wrapped = exchange(&client, post(uri, "id")).await;
 
     let (bare, wrapped) = (bare.unwrap_err(), wrapped.unwrap_err());

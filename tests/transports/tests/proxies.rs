@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use support::Telling;
 use tower::util::Either;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
-use transports::client::{exchange, guarded, post};
+use transports::client::{exchange, guarded_legacy, post};
 use transports::clock::ManualClock;
 use transports::proxy::{Kind, Proxy};
 use transports::scenario::{Facts, Mark, holds};
@@ -88,7 +88,7 @@ async fn a_connection_is_left_alone_within_a_tunnel() {
     let proxy = Proxy::start(Kind::Connect, server.address()).await;
     let keep_alive = ManualClock::new().keep_alive();
     let inside = keep_alive.connector(any_scheme());
-    let client = guarded(
+    let client = guarded_legacy(
         &ManualClock::new().keep_alive(),
         Tunnel::new(proxy.uri(), inside),
     );

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion};
-use transports::client::{exchange, guarded, post};
+use transports::client::{exchange, guarded_legacy, post};
 use transports::clock::ManualClock;
 use transports::scenario::{Facts, Mark, holds, is_left_alone};
 use transports::sockets::server::Server;
@@ -194,7 +194,7 @@ async fn a_server_that_says_goodbye_first_costs_nothing() {
             let (uri, mut accepted) = until_told(tls, goodbye).await;
             let uri = uri.to_string();
             let keep_alive = ManualClock::new().keep_alive();
-            let client = guarded(&keep_alive, connector);
+            let client = guarded_legacy(&keep_alive, connector);
             exchange(&client, post(&uri, "first")).await.unwrap();
 
             let (done, hung_up) = oneshot::channel();

@@ -43,7 +43,8 @@ mod pool;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-use pool::{Client, ClientError, PoolStats};
+use connection::ClientError;
+use pool::{Client, PoolStats};
 use stubs::KeepAlive;
 // What the pool knows the rest of the crate by.
 use stubs::{client, clock, connect, connection, executor, keep_alive, origin};

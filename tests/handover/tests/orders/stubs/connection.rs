@@ -1,18 +1,27 @@
-//! A handle that knows nothing, of a connection that is understood.
+//! A handle that knows nothing, of a connection that is understood; and the library's own error.
 
-#[derive(Clone, Debug)]
-pub struct ConnectionHandle;
+#[allow(dead_code, reason = "for callers")]
+#[path = "../../../../../src/connection/client_error.rs"]
+mod client_error;
 
-impl ConnectionHandle {
-    pub fn follow(&self) -> Self {
-        Self
-    }
+pub use self::client_error::{ClientError, ClientErrorKind};
+pub use self::handle::ConnectionHandle;
 
-    pub fn is_followed(&self) -> bool {
-        true
-    }
+mod handle {
+    #[derive(Clone, Debug)]
+    pub struct ConnectionHandle;
 
-    pub fn id(&self) -> u64 {
-        0
+    impl ConnectionHandle {
+        pub fn follow(&self) -> Self {
+            Self
+        }
+
+        pub fn is_followed(&self) -> bool {
+            true
+        }
+
+        pub fn id(&self) -> u64 {
+            0
+        }
     }
 }
