@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use http_keepalive::ConnectionHandle;
+use http_keepalive::{ClientError, ConnectionHandle};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::{Instant, sleep, timeout};
@@ -24,12 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What clients are here, with and without this crate.
 pub trait SimClient:
-    Service<
-        Request<PatternBody>,
-        Response = Response<Incoming>,
-        Error = legacy::Error,
-        Future: Send,
-    > + Clone
+    Service<Request<PatternBody>, Response = Response<Incoming>, Error: ClientFailure, Future: Send>
+    + Clone
     + Send
     + 'static
 {
@@ -39,7 +35,7 @@ impl<S> SimClient for S where
     S: Service<
             Request<PatternBody>,
             Response = Response<Incoming>,
-            Error = legacy::Error,
+            Error: ClientFailure,
             Future: Send,
         > + Clone
         + Send
@@ -114,7 +110,7 @@ async fn exchange<S: SimClient>(
     let sending = client.oneshot(request(ledger, id, plan));
     let patience = plan.cancel_after.unwrap_or(PATIENCE);
     let response = match timeout(patience, sending).await {
-        Ok(response) => response.map_err(|error| failure(&error))?,
+        Ok(response) => response.map_err(|error| error.failure(ledger))?,
         Err(_) if plan.cancel_after.is_some() => {
             ledger.abandon(id);
             return Ok(());
@@ -215,16 +211,40 @@ async fn read(
     }
     Ok(true)
 }
-fn failure(error: &legacy::Error) -> Failure {
-    if error.is_connect() {
-        return Failure::Connect;
+/// The error of a client.
+pub trait ClientFailure {
+    /// How the ledger knows it.
+    fn failure(&self, ledger: &Ledger) -> Failure;
+}
+
+impl ClientFailure for legacy::Error {
+    fn failure(&self, _: &Ledger) -> Failure {
+        if self.is_connect() {
+            return Failure::Connect;
+        }
+        let mut extras = Extensions::new();
+        if let Some(info) = self.connect_info() {
+            info.get_extras(&mut extras);
+        }
+        Failure::Client {
+            connection: extras.get().map(|&Carrier(connection)| connection),
+            text: format!("{self:?}"),
+        }
     }
-    let mut extras = Extensions::new();
-    if let Some(info) = error.connect_info() {
-        info.get_extras(&mut extras);
-    }
-    Failure::Client {
-        connection: extras.get().map(|&Carrier(connection)| connection),
-        text: format!("{error:?}"),
+}
+
+impl ClientFailure for ClientError {
+    fn failure(&self, ledger: &Ledger) -> Failure {
+        if self.is_connect() {
+            return Failure::Connect;
+        }
+        // There are no extras of the transport.
+        let connection = self
+            .connection()
+            .map(|handle| ledger.followed_as(handle.id()));
+        Failure::Client {
+            connection,
+            text: format!("{self:?}"),
+        }
     }
 }

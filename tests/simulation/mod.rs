@@ -1,7 +1,8 @@
 //! Seeded runs over random worlds, in virtual time.
 //!
 //! A [`World`](world::World) follows from a seed: a network, a server, a client's policy, callers,
-//! and what goes wrong. [`run()`] has real hyper, hyper-util's `Client` and this crate live in it,
+//! and what goes wrong. [`run()`] has real hyper and this crate live in it, with hyper-util's `Client` in
+//! worlds of even seeds, and with this crate's own in those of odd ones,
 //! against hyper's server or a scripted one. The [`Ledger`](ledger::Ledger) hears of everything that
 //! both ends of each connection do, and holds it against what must not happen. Every failure is
 //! given a cause; an idle timer that did what the client was told may not be one.

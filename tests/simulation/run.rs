@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_keepalive::KeepAlive;
+use http_keepalive::{ConnectionEvent, EventKind, KeepAlive};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -23,7 +23,7 @@ use super::world::World;
 /// Which client is watched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Watched {
-    /// hyper-util's client with both halves of this crate.
+    /// A client with both halves of this crate: this crate's own in every other world, and hyper-util's in the others.
     Guarded,
     /// The control: hyper-util's client as it comes.
     Plain,
@@ -114,11 +114,17 @@ impl Run {
             }
             Watched::Guarded | Watched::Careless => {
                 let keep_alive = self.keep_alive();
-                let clients = (0..self.world.load.clients).map(|_| {
-                    let client = self.client(keep_alive.connector(network.clone()));
-                    keep_alive.layer().layer(client)
-                });
-                self.visit(clients.collect(), &mut draw).await;
+                let clients = 0..self.world.load.clients;
+                if self.world.is_of_own_client() {
+                    let own = |_| keep_alive.client_over(network.clone()).build();
+                    self.visit(clients.map(own).collect(), &mut draw).await;
+                } else {
+                    let legacy = |_| {
+                        let client = self.client(keep_alive.connector(network.clone()));
+                        keep_alive.layer().layer(client)
+                    };
+                    self.visit(clients.map(legacy).collect(), &mut draw).await;
+                }
             }
         }
         // A world that is frozen as its last caller goes wakes up again.
@@ -153,6 +159,16 @@ impl Run {
         let builder = builder
             .timer(self.process.clone())
             .executor(self.process.clone());
+        if !self.world.is_of_own_client() {
+            return builder.build().expect("a policy that makes sense");
+        }
+        // How else would the ledger know the connection of an error?
+        let ledger = self.ledger.clone();
+        let builder = builder.observer(move |event: &ConnectionEvent<'_>| {
+            if matches!(event.kind, EventKind::Opened { .. }) {
+                ledger.on_followed(event.connection);
+            }
+        });
         builder.build().expect("a policy that makes sense")
     }
 

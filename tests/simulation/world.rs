@@ -212,6 +212,11 @@ impl Stalls {
 }
 
 impl World {
+    /// Whether its clients are this crate's own, where they have this crate.
+    pub fn is_of_own_client(&self) -> bool {
+        self.seed % 2 == 1
+    }
+
     pub fn draw(seed: u64) -> Self {
         let draw = &mut Draw::new(seed);
         let is_quiet = draw.chance(0.5);

@@ -29,9 +29,22 @@ impl Ledger {
         let mut state = self.state();
         let now = Instant::now();
         state.note(Event::Connected(connection));
+        state.connected_last = connection;
         let connection = &mut state.connections[connection];
         connection.connected = now;
         connection.round_trip = now - connecting;
+    }
+
+    /// This crate follows what was connected last, under this number.
+    pub fn on_followed(&self, id: u64) {
+        let mut state = self.state();
+        let connection = state.connected_last;
+        state.followed.insert(id, connection);
+    }
+
+    /// The connection that this crate follows under that number.
+    pub fn followed_as(&self, id: u64) -> usize {
+        self.state().followed[&id]
     }
 
     pub fn refused(&self) {

@@ -22,6 +22,7 @@ mod connection;
 mod server_end;
 mod troubles;
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +58,9 @@ struct State {
     is_ending: bool,
     started: Instant,
     connections: Vec<Connection>,
+    connected_last: usize,
+    /// By the numbers of this crate.
+    followed: HashMap<u64, usize>,
     requests: Vec<Request>,
     /// When the client, or a part of it, was stopped, and until when.
     freezes: Vec<(Instant, Instant)>,
@@ -140,6 +144,8 @@ impl Ledger {
             is_ending: false,
             started: Instant::now(),
             connections: Vec::new(),
+            connected_last: 0,
+            followed: HashMap::new(),
             requests: Vec::new(),
             freezes: Vec::new(),
             were_reads_stopped: false,
