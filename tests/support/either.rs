@@ -42,6 +42,10 @@ pub fn is_own() -> bool {
 pub type Guarded<C, B = Full<Bytes>> = KeepAliveService<EitherClient<C, B>>;
 
 /// A client over this crate's connector, without the layer.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a client is few, and cloned seldom"
+)]
 pub enum EitherClient<C, B = Full<Bytes>> {
     Legacy(legacy::Client<IdleAwareConnector<C>, B>),
     Own(http_keepalive::Client<C, B>),

@@ -23,7 +23,9 @@ use tower::retry::{Policy, Retry, RetryLayer};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
 use crate::clients::{BoxError, End};
-use crate::support::client::{Guarded, exchange, get, guarded_legacy, keep_alive, plain, post};
+use crate::support::client::{
+    GuardedLegacy, exchange, get, guarded_legacy, keep_alive, plain, post,
+};
 use crate::support::link::Link;
 use crate::support::wire::{FarEnds, WireConnector, wires};
 
@@ -32,7 +34,7 @@ const URI: &str = "http://server.test/";
 const IDLE: Duration = Duration::from_secs(1);
 
 /// A client and the far ends of its connections, a millisecond away. Nothing is learned of the server.
-fn rig() -> (Guarded<WireConnector>, FarEnds) {
+fn rig() -> (GuardedLegacy<WireConnector>, FarEnds) {
     let link = Link::new().latency(Duration::from_millis(1));
     let (connector, ends) = wires(link, Connected::new);
     let policy = KeepAlivePolicy::default().learn(Learn::Off);
@@ -40,7 +42,7 @@ fn rig() -> (Guarded<WireConnector>, FarEnds) {
 }
 
 /// Connects to nobody.
-fn to_nobody() -> Guarded<WireConnector> {
+fn to_nobody() -> GuardedLegacy<WireConnector> {
     rig().0
 }
 
@@ -49,7 +51,11 @@ async fn next_end(ends: &mut FarEnds) -> End {
 }
 
 /// So many connections, which served one request each and were idle since.
-async fn used(client: &Guarded<WireConnector>, ends: &mut FarEnds, connections: usize) -> Vec<End> {
+async fn used(
+    client: &GuardedLegacy<WireConnector>,
+    ends: &mut FarEnds,
+    connections: usize,
+) -> Vec<End> {
     let requests = (0..connections).map(|_| exchange(client, post(URI, "first")));
     let (answers, used) = tokio::join!(join_all(requests), async {
         let mut used = Vec::new();

@@ -30,6 +30,7 @@ mod stubs;
 mod world;
 
 // Once more, for models of it alone.
+#[allow(clippy::duplicate_mod, reason = "the pool's is private")]
 #[path = "../../../../src/pool/driver.rs"]
 mod driver;
 #[allow(
