@@ -13,7 +13,7 @@ mod table;
 
 use std::path::Path;
 
-use differential::{Fault, Tally, run, run_with};
+use differential::{ClientsTally, Fault, Tally, run, run_clients, run_clients_with, run_with};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -281,6 +281,77 @@ mod a_transport_that {
     }
 }
 
+/// This crate's client beside hyper-util's, over the same.
+mod clients {
+    use super::*;
+
+    #[test]
+    fn do_the_same_over_the_seeds() {
+        for seed in seeds() {
+            println!("{}", seed.escape_ascii());
+            run_clients(&seed);
+        }
+    }
+
+    #[test]
+    fn do_the_same_over_the_table_of_framing() {
+        for tolerance in [STRICT, LENIENT] {
+            for row in table::rows() {
+                for (writes, operations) in &row.ways {
+                    println!("{}, {writes}", row.name);
+                    run_clients(&after(DEFAULT_POLICY | writes | tolerance, &[operations]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reuse_the_same_connections() {
+        let operations = [GET, OK, GET, IN_CHUNKS, POST, UPLOAD, OK, GET, GET, OK, GET];
+
+        let tally = run_clients(&after(DEFAULT_POLICY, &operations));
+
+        let ClientsTally {
+            connections,
+            reused,
+            answered,
+            ..
+        } = tally;
+        // The fourth is not answered before the fifth is made.
+        assert_eq!((connections, reused, answered), (2, 4, 4), "{tally:?}");
+    }
+
+    #[test]
+    fn fail_alike() {
+        for end in [&[END, 0][..], &[END, 1]] {
+            for until in [&[GET][..], &[GET, OK, GET], &[GET, OK], &[]] {
+                let operations = [&until.concat(), end, GET];
+
+                run_clients(&after(DEFAULT_POLICY, &operations));
+            }
+        }
+        let tally = run_clients(&after(DEFAULT_POLICY, &[GET, OK, GET, &[END, 0]]));
+        assert_eq!((tally.answered, tally.failed), (1, 1), "{tally:?}");
+    }
+
+    #[test]
+    fn are_told_apart_where_one_transport_has_a_fault() {
+        let operations = [GET, OK, GET, IN_CHUNKS, GET, OK];
+        let bytes = after(DEFAULT_POLICY, &operations);
+        run_clients(&bytes);
+        for fault in [
+            Fault::AltersWhatIsRead,
+            Fault::AltersWhatIsWritten,
+            Fault::LosesWhatIsWritten,
+            Fault::EndsAfter(50),
+            Fault::Sleeps,
+        ] {
+            let differs = std::panic::catch_unwind(|| run_clients_with(fault, &bytes));
+            assert!(differs.is_err(), "{fault:?}");
+        }
+    }
+}
+
 /// An exchange, more or less, or anything else that may happen.
 fn any_operation() -> impl Strategy<Value = Vec<u8>> {
     let bytes = |most| prop::collection::vec(any::<u8>(), 0..most);
@@ -322,5 +393,18 @@ proptest! {
         operations in prop::collection::vec(any_operation(), 0..20),
     ) {
         run(&[&[policy], &operations.concat()[..]].concat());
+    }
+
+    #[test]
+    fn clients_do_the_same_over_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        run_clients(&bytes);
+    }
+
+    #[test]
+    fn clients_do_the_same_over_any_operations(
+        policy in any::<u8>(),
+        operations in prop::collection::vec(any_operation(), 0..20),
+    ) {
+        run_clients(&[&[policy], &operations.concat()[..]].concat());
     }
 }

@@ -29,8 +29,24 @@ pub(super) enum Event {
     Unsent(bool),
 }
 
-type Responding =
-    Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>>>;
+type Responding = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Refusal>>>>;
+
+/// Why a request has no response.
+pub(super) enum Refusal {
+    /// Nothing of it was sent, and it came back.
+    Unsent(Request<Upload>),
+    /// In words.
+    Failed(String),
+}
+
+impl From<TrySendError<Request<Upload>>> for Refusal {
+    fn from(mut error: TrySendError<Request<Upload>>) -> Self {
+        match error.take_message() {
+            Some(request) => Self::Unsent(request),
+            None => Self::Failed(describe(error.error())),
+        }
+    }
+}
 
 enum State {
     Responding(Responding),
@@ -59,6 +75,17 @@ impl Call {
     ) -> Self {
         let gate = Gate::default();
         let responding = sender.try_send_request(message.request(gate.clone()));
+        let responding = async { responding.await.map_err(Refusal::from) };
+        Self::of(responding, message, gate, written_before)
+    }
+
+    /// A call whose response that is.
+    pub(super) fn of(
+        responding: impl Future<Output = Result<Response<Incoming>, Refusal>> + 'static,
+        message: Message,
+        gate: Gate,
+        written_before: usize,
+    ) -> Self {
         Self {
             message,
             written_before,
@@ -118,11 +145,13 @@ impl Call {
                     self.state = State::Receiving(body);
                     Event::Head(head.status, head.version, head.headers)
                 }
-                Poll::Ready(Err(mut error)) => {
+                Poll::Ready(Err(refusal)) => {
                     self.state = State::Done;
-                    match error.take_message() {
-                        Some(request) => Event::Unsent(self.message.is_untouched(&request)),
-                        None => Event::Failed(describe(error.error())),
+                    match refusal {
+                        Refusal::Unsent(request) => {
+                            Event::Unsent(self.message.is_untouched(&request))
+                        }
+                        Refusal::Failed(why) => Event::Failed(why),
                     }
                 }
             },
@@ -152,7 +181,7 @@ impl Call {
 }
 
 /// An error with its causes.
-fn describe(error: &dyn Error) -> String {
+pub(super) fn describe(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let texts: Vec<_> = causes.map(ToString::to_string).collect();
     texts.join(": ")

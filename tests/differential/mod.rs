@@ -18,6 +18,10 @@
 //!    back untouched, and of which nothing was written.
 //! 5. Nobody panics, and nobody is busy for ever.
 //!
+//! [`run_clients`] does the same to this crate's [`Client`](http_keepalive::Client) and to hyper-util's, under a policy that
+//! has this crate close nothing: they open and reuse the same connections, write and read the same, and give their
+//! callers the same, errors by kind included.
+//!
 //! `operation` is what can happen; `request`, `upload` and `response` make up messages. `client` and
 //! `call` are hyper, polled by hand; `transport` and `clock` what it stands on. `pair` does things to
 //! two of them, `checks` looks at them, and `rules` are the first two of the above.
@@ -33,6 +37,7 @@
 mod call;
 mod checks;
 mod client;
+mod clients;
 mod clock;
 mod input;
 mod operation;
@@ -43,6 +48,7 @@ mod rules;
 mod transport;
 mod upload;
 
+use self::clients::Clients;
 use self::input::Input;
 use self::operation::{Operation, Setup};
 use self::pair::Pair;
@@ -73,6 +79,46 @@ pub(crate) fn run_with(fault: Fault, bytes: &[u8]) -> Tally {
         pair.close();
     }
     pair.tally
+}
+
+/// What came about with two clients.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(dead_code, reason = "the fuzzer does not look at it")]
+pub(crate) struct ClientsTally {
+    pub(crate) connections: usize,
+    /// Requests that were sent on a connection that had served others.
+    pub(crate) reused: u64,
+    pub(crate) answered: usize,
+    pub(crate) failed: usize,
+}
+
+/// Does what the bytes say to this crate's client and to hyper-util's, each with a pool of its own: `clients`. Panics
+/// where they differ.
+#[allow(dead_code, reason = "the fuzzer does not call it")]
+pub(crate) fn run_clients(bytes: &[u8]) -> ClientsTally {
+    run_clients_with(Fault::None, bytes)
+}
+
+/// The same, where the transports under this crate's client have a fault.
+#[allow(dead_code, reason = "the fuzzer does not call it")]
+pub(crate) fn run_clients_with(fault: Fault, bytes: &[u8]) -> ClientsTally {
+    let mut input = Input::new(bytes);
+    let setup = Setup::of(&mut input);
+    let mut history = History(setup, Vec::new());
+    let mut clients = Clients::new(setup, fault);
+    let mut goes_on = true;
+    while goes_on {
+        let Some((operation, rests)) = Operation::next(&mut input, clients.method()) else {
+            break;
+        };
+        clients.apply(&operation);
+        history.1.push(operation);
+        goes_on = !rests || clients.rest();
+    }
+    if goes_on && clients.rest() {
+        clients.close();
+    }
+    clients.tally()
 }
 
 /// What happened so far, told when a rule is broken.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http_keepalive::KeepAlivePolicy;
 use hyper::client::conn::http1::Builder;
+use hyper_util::client::legacy;
 
 use super::input::Input;
 use super::request::Message;
@@ -48,6 +49,11 @@ impl Setup {
 
     pub(super) fn builder(&self) -> Builder {
         let mut builder = Builder::new();
+        self.set(&mut builder);
+        builder
+    }
+
+    pub(super) fn set(&self, builder: &mut Builder) {
         if self.is_lenient {
             builder
                 .http09_responses(true)
@@ -57,7 +63,19 @@ impl Setup {
                 .max_headers(10_000)
                 .max_buf_size(4 * 1024 * 1024);
         }
-        builder
+    }
+
+    /// The same for hyper-util's client.
+    pub(super) fn set_legacy(&self, builder: &mut legacy::Builder) {
+        if self.is_lenient {
+            builder
+                .http09_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true)
+                .http1_allow_obsolete_multiline_headers_in_responses(true)
+                .http1_ignore_invalid_headers_in_responses(true)
+                .http1_max_headers(10_000)
+                .http1_max_buf_size(4 * 1024 * 1024);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests as a caller hands them to hyper.
 
-use http::{Request, Version};
+use http::{Request, Uri, Version};
 
 use super::input::Input;
 use super::upload::{Gate, Payload, Upload};
@@ -31,9 +31,19 @@ const WELL_FORMED: usize = 8;
 pub(super) struct Message {
     pub(super) method: &'static str,
     version: Version,
+    /// Which URI a client gets.
+    form: u8,
     fields: usize,
     payload: Payload,
 }
+
+/// URIs of one origin.
+const URIS: [&str; 4] = [
+    "http://server.test/",
+    "http://server.test/b?c",
+    "http://Server.test:80?c",
+    "http://server.test",
+];
 
 impl Message {
     pub(super) fn of(input: &mut Input<'_>) -> Self {
@@ -45,6 +55,7 @@ impl Message {
                 3 => Version::HTTP_10,
                 _ => Version::HTTP_11,
             },
+            form: version,
             fields: usize::from(input.byte()) % FIELDS.len(),
             payload: Payload::of(input),
         }
@@ -77,6 +88,15 @@ impl Message {
             request = request.header(*name, *value);
         }
         request.body(Upload::new(self.payload, gate)).unwrap()
+    }
+
+    /// As a caller hands it to a client, which finds the connection for it.
+    pub(super) fn request_to_origin(&self, gate: Gate) -> Request<Upload> {
+        let mut request = self.request(gate);
+        if self.method != "CONNECT" {
+            *request.uri_mut() = Uri::from_static(URIS[usize::from(self.form)]);
+        }
+        request
     }
 
     /// Whether this is the request that was made, untouched.

@@ -1,10 +1,8 @@
 //! Bodies of requests, let out frame by frame.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -105,19 +103,22 @@ pub(super) fn data(length: usize) -> &'static [u8] {
 
 /// Lets frames out.
 #[derive(Clone, Default)]
-pub(super) struct Gate(Rc<RefCell<(usize, Option<Waker>)>>);
+pub(super) struct Gate(Arc<Mutex<(usize, Option<Waker>)>>);
 
 impl Gate {
     pub(super) fn let_out(&self, frames: usize) {
-        let (allowed, waiting) = &mut *self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
+        let (allowed, waiting) = &mut *state;
         *allowed = allowed.saturating_add(frames);
-        if let Some(waiting) = waiting.take() {
+        let waiting = waiting.take();
+        drop(state);
+        if let Some(waiting) = waiting {
             waiting.wake();
         }
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        let (allowed, waiting) = &mut *self.0.borrow_mut();
+        let (allowed, waiting) = &mut *self.0.lock().unwrap();
         if *allowed == 0 {
             *waiting = Some(cx.waker().clone());
             return Poll::Pending;
