@@ -42,6 +42,9 @@ use super::clock::ManualClock;
 /// How long nothing at all may happen.
 const WATCHDOG: Duration = Duration::from_secs(60);
 
+/// Requests to such paths are never answered, but dropped.
+const NEVER: &str = "/never/";
+
 /// How many share a client.
 const USERS: usize = 24;
 
@@ -179,6 +182,11 @@ async fn serve(mut stream: DuplexStream, mut random: XorShiftRng) -> io::Result<
             }
         };
         let path = head.split(' ').nth(1).unwrap();
+        if path.starts_with(NEVER) {
+            // Until the client closes the connection.
+            stream.read_to_end(&mut bytes).await?;
+            return Ok(());
+        }
         let length = head.lines().find_map(|line| {
             let length = line.strip_prefix("content-length: ")?;
             length.parse::<usize>().ok()
@@ -325,10 +333,13 @@ where
     async fn user(self: Arc<Self>, user: usize, requests: usize) {
         let mut random = XorShiftRng::seed_from_u64(user as u64);
         for n in 0..requests {
-            let path = format!("/{user}/{n}");
+            let what = random.random_range(0..100);
+            let path = match what {
+                8 | 9 => format!("{NEVER}{user}/{n}"),
+                _ => format!("/{user}/{n}"),
+            };
             let tally = &self.tally;
             tally.under_way.fetch_add(1, Ordering::SeqCst);
-            let what = random.random_range(0..100);
             let request = self.client.clone().oneshot(request(&path, &mut random));
             match what {
                 0..8 => {
