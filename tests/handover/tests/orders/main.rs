@@ -10,14 +10,7 @@
 //! pool uses of the rest of the crate is in `stubs`. A wake that is lost leaves everybody waiting, which shuttle reports
 //! as a deadlock.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::duplicate_mod, reason = "there are models of the driver alone")]
 
 // In the place of both.
 extern crate handover as std;
