@@ -190,19 +190,26 @@ where
         host: &Host<B>,
         uri: &Uri,
     ) -> Result<(Pooled<B>, bool), ClientError> {
-        let (waiting, permit) = match host.check_out() {
-            CheckOut::Idle(connection) => return Ok((connection, false)),
-            CheckOut::Wait(waiting, Some(permit)) => (waiting, permit),
-            CheckOut::Wait(waiting, None) => {
-                let clock = self.connector.keep_alive().clock();
-                let turn = within(clock, self.settings.queue_timeout, waiting).await;
-                match turn.ok_or_else(|| ClientError::new(ClientErrorKind::QueueTimeout))? {
-                    Turn::Free(connection) => return Ok((connection, false)),
-                    Turn::Connect(permit, place) => (host.wait(place), permit),
+        let mut checked_out = host.check_out();
+        loop {
+            checked_out = match checked_out {
+                CheckOut::Idle(connection) => return Ok((connection, false)),
+                CheckOut::Wait(waiting, Some(permit)) => {
+                    return self.open(waiting, permit, uri).await;
                 }
-            }
-        };
-        self.open(waiting, permit, uri).await
+                CheckOut::Wait(waiting, None) => match self.wait(waiting).await? {
+                    Turn::Free(connection) => CheckOut::Idle(connection),
+                    Turn::Connect(permit, place) => host.check_out_with(permit, place),
+                },
+            };
+        }
+    }
+
+    /// Waits where there are as many connections as may be.
+    async fn wait(&self, waiting: Waiting<B>) -> Result<Turn<B>, ClientError> {
+        let clock = self.connector.keep_alive().clock();
+        let turn = within(clock, self.settings.queue_timeout, waiting).await;
+        turn.ok_or_else(|| ClientError::new(ClientErrorKind::QueueTimeout))
     }
 
     /// Opens a connection, unless one is set free before.

@@ -119,13 +119,8 @@ impl<B> Host<B> {
     /// The connection that was used last, or a place in the queue.
     pub(super) fn check_out(&self) -> CheckOut<B> {
         let mut state = self.state();
-        #[cfg(feature = "http2")]
-        if let Some(http2) = state.http2() {
-            return CheckOut::Idle(Pooled::Http2(http2));
-        }
-        if let Some(connection) = state.idle.pop() {
-            self.limits.on_taken();
-            return CheckOut::Idle(Pooled::Http1(connection));
+        if let Some(idle) = self.take_idle(&mut state) {
+            return CheckOut::Idle(idle);
         }
         let permit = self.permit(&mut state);
         let place = Place(state.places);
@@ -134,9 +129,28 @@ impl<B> Host<B> {
         CheckOut::Wait(waiting, permit)
     }
 
-    /// A place in the queue, for a request that was given a permit there.
-    pub(super) fn wait(&self, place: Place) -> Waiting<B> {
-        self.queue(&mut self.state(), place, false)
+    /// For a request that was given a permit in the queue: a connection that has been set free since, or the place that
+    /// it had.
+    pub(super) fn check_out_with(&self, permit: Permit<B>, place: Place) -> CheckOut<B> {
+        let mut state = self.state();
+        match self.take_idle(&mut state) {
+            Some(idle) => {
+                drop(state);
+                drop(permit);
+                CheckOut::Idle(idle)
+            }
+            None => CheckOut::Wait(self.queue(&mut state, place, false), Some(permit)),
+        }
+    }
+
+    fn take_idle(&self, state: &mut State<B>) -> Option<Pooled<B>> {
+        #[cfg(feature = "http2")]
+        if let Some(http2) = state.http2() {
+            return Some(Pooled::Http2(http2));
+        }
+        let connection = state.idle.pop()?;
+        self.limits.on_taken();
+        Some(Pooled::Http1(connection))
     }
 
     fn queue(&self, state: &mut State<B>, place: Place, needs_permit: bool) -> Waiting<B> {
@@ -280,7 +294,7 @@ impl<B> Host<B> {
     /// Whether there is nothing: no connection, nobody who waits.
     pub(super) fn is_unused(&self) -> bool {
         let state = self.state();
-        state.open == 0 && state.waiting.is_empty()
+        state.open == 0 && state.waiting.iter().all(|waiter| waiter.sender.is_closed())
     }
 
     pub(super) fn stats(&self) -> PoolStats {
