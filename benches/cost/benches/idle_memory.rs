@@ -4,7 +4,7 @@
 //! cargo bench -p cost --bench idle_memory
 //! ```
 //!
-//! Each connection has made an exchange and idles in hyper-util's pool. There is no server and no
+//! Each connection has made an exchange and idles in hyper-util's pool, or in that of this crate's own client. There is no server and no
 //! network, so that what is counted is the client's. Sizes are those that were asked of the
 //! allocator, and do not depend on the machine's mood: `cargo test --test memory` holds them to
 //! their bound.
@@ -12,7 +12,7 @@
 use std::any::Any;
 
 use cost::canned::{Canned, CannedConnector, TYPICAL};
-use cost::support::client::{HttpClient, guarded_legacy, keep_alive, plain};
+use cost::support::client::{HttpClient, guarded_legacy, keep_alive, own, plain};
 use cost::support::idle::fill_origins;
 use cost::{is_trial, pairs, paused_runtime};
 use http_keepalive::KeepAlivePolicy;
@@ -24,7 +24,7 @@ type Open = fn(usize) -> (Runtime, Box<dyn Any>);
 
 fn main() {
     let connections = if is_trial() { 500 } else { 50_000 };
-    let modes: [(&str, Open); 4] = [
+    let modes: [(&str, Open); 5] = [
         ("bare", |connections| open(connections, plain(connector()))),
         ("connector", |connections| {
             let keep_alive = keep_alive(KeepAlivePolicy::default());
@@ -37,6 +37,10 @@ fn main() {
         ("both", |connections| {
             let keep_alive = keep_alive(KeepAlivePolicy::default());
             open(connections, guarded_legacy(&keep_alive, connector()))
+        }),
+        ("own", |connections| {
+            let keep_alive = keep_alive(KeepAlivePolicy::default());
+            open(connections, own(&keep_alive, connector()))
         }),
     ];
     let mut table = pairs::table(["client", "bytes each", "allocations each", "on top of bare"]);
