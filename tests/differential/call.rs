@@ -34,7 +34,7 @@ type Responding = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Refusal
 /// Why a request has no response.
 pub(super) enum Refusal {
     /// Nothing of it was sent, and it came back.
-    Unsent(Request<Upload>),
+    Unsent(Box<Request<Upload>>),
     /// In words.
     Failed(String),
 }
@@ -42,7 +42,7 @@ pub(super) enum Refusal {
 impl From<TrySendError<Request<Upload>>> for Refusal {
     fn from(mut error: TrySendError<Request<Upload>>) -> Self {
         match error.take_message() {
-            Some(request) => Self::Unsent(request),
+            Some(request) => Self::Unsent(Box::new(request)),
             None => Self::Failed(describe(error.error())),
         }
     }

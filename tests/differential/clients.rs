@@ -76,7 +76,7 @@ impl Clients {
             .into_inner();
         let own = Side::new(network, tasks, move |request| {
             let sending = client.call(request);
-            Box::pin(async { sending.await.map_err(of_own) })
+            Box::pin(async { sending.await.map_err(|error| of_own(&error)) })
         });
         let (network, tasks) = (Network::new(setup, Fault::None), Tasks::default());
         let mut builder = legacy::Client::builder(tasks.clone());
@@ -84,7 +84,7 @@ impl Clients {
         let mut client = builder.build(network.clone());
         let legacy = Side::new(network, tasks, move |request| {
             let sending = client.call(request);
-            Box::pin(async { sending.await.map_err(of_legacy) })
+            Box::pin(async { sending.await.map_err(|error| of_legacy(&error)) })
         });
         Self {
             clock,
@@ -297,7 +297,7 @@ fn exhaust(mut step: impl FnMut() -> bool) {
     assert!(steps < STEPS, "somebody does not come to rest");
 }
 
-fn of_own(error: ClientError) -> Refusal {
+fn of_own(error: &ClientError) -> Refusal {
     let kind = match error.kind() {
         ClientErrorKind::Connect => "Connect",
         ClientErrorKind::Canceled => "Canceled",
@@ -308,15 +308,15 @@ fn of_own(error: ClientError) -> Refusal {
         other => panic!("there is no limit that {other:?} is about"),
     };
     assert_eq!(error.is_connect(), kind == "Connect");
-    Refusal::Failed(in_words(kind, &error))
+    Refusal::Failed(in_words(kind, error))
 }
 
-fn of_legacy(error: legacy::Error) -> Refusal {
+fn of_legacy(error: &legacy::Error) -> Refusal {
     // Its kind is to be seen nowhere else.
     let shown = format!("{error:?}");
     let kind = shown.split(['(', ',', ')']).nth(1).unwrap();
     assert_eq!(error.is_connect(), kind == "Connect");
-    Refusal::Failed(in_words(kind, &error))
+    Refusal::Failed(in_words(kind, error))
 }
 
 fn in_words(kind: &str, error: &dyn Error) -> String {

@@ -44,7 +44,7 @@ pub type Guarded<C, B = Full<Bytes>> = KeepAliveService<EitherClient<C, B>>;
 /// A client over this crate's connector, without the layer.
 #[allow(
     clippy::large_enum_variant,
-    reason = "a client is few, and cloned seldom"
+    reason = "there are few, and this is not the library"
 )]
 pub enum EitherClient<C, B = Full<Bytes>> {
     Legacy(legacy::Client<IdleAwareConnector<C>, B>),
