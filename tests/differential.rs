@@ -13,7 +13,9 @@ mod table;
 
 use std::path::Path;
 
-use differential::{ClientsTally, Fault, Tally, run, run_clients, run_clients_with, run_with};
+use differential::{
+    ClientsTally, Fault, Tally, run, run_clients, run_clients_on, run_clients_with, run_with,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -319,6 +321,22 @@ mod clients {
         } = tally;
         // The fourth is not answered before the fifth is made.
         assert_eq!((connections, reused, answered), (2, 4, 4), "{tally:?}");
+    }
+
+    /// An answer that is there before the request is out may be one to anything.
+    #[test]
+    fn differ_in_that_a_connection_that_is_not_followed_serves_no_other_request() {
+        let (answer, _) = OK.split_at(OK.len() - 2);
+        for (room, closed) in [(&[][..], 0), (&[ROOM, 7, 0], 1)] {
+            let at_once = [DELIVER | AT_ONCE, 0];
+            let operations = [room, GET, answer, &at_once, ALL_ROOM];
+            let bytes = after(DEFAULT_POLICY, &operations);
+
+            // Nothing follows that would have both let go of it.
+            let tally = run_clients_on(&bytes);
+
+            assert_eq!((tally.answered, tally.closed), (1, closed), "{tally:?}");
+        }
     }
 
     #[test]

@@ -215,8 +215,10 @@ impl Clients {
         };
         let lasts = self.own.calls.iter().map(last);
         let sum = lasts.fold([0, 0], |sum, last| [sum[0] + last[0], sum[1] + last[1]]);
+        let wires = self.own.network.wires();
         ClientsTally {
-            connections: self.own.network.wires().len(),
+            connections: wires.len(),
+            closed: wires.iter().filter(|wire| wire.borrow().is_shut()).count(),
             reused: self.keep_alive.stats().reused,
             answered: sum[0],
             failed: sum[1],

@@ -86,6 +86,8 @@ pub(crate) fn run_with(fault: Fault, bytes: &[u8]) -> Tally {
 #[allow(dead_code, reason = "the fuzzer does not look at it")]
 pub(crate) struct ClientsTally {
     pub(crate) connections: usize,
+    /// How many of them this crate's client has closed, as hyper-util's may not have.
+    pub(crate) closed: usize,
     /// Requests that were sent on a connection that had served others.
     pub(crate) reused: u64,
     pub(crate) answered: usize,
@@ -96,12 +98,22 @@ pub(crate) struct ClientsTally {
 /// where they differ.
 #[allow(dead_code, reason = "the fuzzer does not call it")]
 pub(crate) fn run_clients(bytes: &[u8]) -> ClientsTally {
-    run_clients_with(Fault::None, bytes)
+    do_to_clients(Fault::None, bytes, true)
+}
+
+/// The same, and lets go of no client in the end.
+#[allow(dead_code, reason = "the fuzzer does not call it")]
+pub(crate) fn run_clients_on(bytes: &[u8]) -> ClientsTally {
+    do_to_clients(Fault::None, bytes, false)
 }
 
 /// The same, where the transports under this crate's client have a fault.
 #[allow(dead_code, reason = "the fuzzer does not call it")]
 pub(crate) fn run_clients_with(fault: Fault, bytes: &[u8]) -> ClientsTally {
+    do_to_clients(fault, bytes, true)
+}
+
+fn do_to_clients(fault: Fault, bytes: &[u8], closes: bool) -> ClientsTally {
     let mut input = Input::new(bytes);
     let setup = Setup::of(&mut input);
     let mut history = History(setup, Vec::new());
@@ -115,7 +127,7 @@ pub(crate) fn run_clients_with(fault: Fault, bytes: &[u8]) -> ClientsTally {
         history.1.push(operation);
         goes_on = !rests || clients.rest();
     }
-    if goes_on && clients.rest() {
+    if goes_on && clients.rest() && closes {
         clients.close();
     }
     clients.tally()
