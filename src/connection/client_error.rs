@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
+use http::Extensions;
+use hyper_util::client::legacy::connect::Connected;
+
 use super::handle::ConnectionHandle;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -16,6 +19,7 @@ pub struct ClientError {
     source: Option<BoxError>,
     /// Follows the connection.
     connection: Option<ConnectionHandle>,
+    extras: Extensions,
 }
 
 /// The kinds of [`ClientError`].
@@ -47,6 +51,7 @@ impl ClientError {
             kind,
             source: None,
             connection: None,
+            extras: Extensions::new(),
         }
     }
 
@@ -55,10 +60,11 @@ impl ClientError {
         Self { source, ..self }
     }
 
-    /// With the connection, which the handle follows.
-    pub(crate) fn on(self, connection: ConnectionHandle) -> Self {
-        let connection = Some(connection);
-        Self { connection, ..self }
+    /// With the connection, which the handle follows, and what its connector says of it.
+    pub(crate) fn on(mut self, connection: ConnectionHandle, connected: &Connected) -> Self {
+        connected.get_extras(&mut self.extras);
+        self.connection = Some(connection);
+        self
     }
 
     /// The kind of error.
@@ -81,6 +87,12 @@ impl ClientError {
     /// The connection that the request was given; `None` if it was given none.
     pub fn connection(&self) -> Option<&ConnectionHandle> {
         self.connection.as_ref()
+    }
+
+    /// What the connector adds to the extensions of responses on that connection, for instance an
+    /// [`HttpInfo`](hyper_util::client::legacy::connect::HttpInfo). Empty if the request was given none.
+    pub fn extras(&self) -> &Extensions {
+        &self.extras
     }
 
     /// hyper's error, if a connection failed.
@@ -119,10 +131,7 @@ impl fmt::Debug for ClientError {
         f.debug_struct("ClientError")
             .field("kind", &self.kind)
             .field("source", &self.source)
-            .field(
-                "connection",
-                &self.connection.as_ref().map(ConnectionHandle::id),
-            )
+            .field("connection", &self.connection().map(ConnectionHandle::id))
             .finish()
     }
 }

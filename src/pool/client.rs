@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper::rt::{Read, Write};
-use hyper_util::client::legacy::connect;
+use hyper_util::client::legacy::connect::{self, Connected};
 use tower_service::Service;
 
 use super::connect::connect;
@@ -165,7 +165,7 @@ where
             connection.put();
             *request = None;
             let error = ClientError::new(ClientErrorKind::UnsupportedVersion);
-            return Err(error.on(connection.handle()));
+            return Err(error.on(connection.handle(), connection.connected()));
         }
         let field = self.settings.sets_host.then(|| host.field());
         let is_proxied = connection.connected().is_proxied();
@@ -179,7 +179,11 @@ where
                 if let Some(unsent) = request {
                     *unsent.uri_mut() = target;
                 }
-                Err(failed(unanswered, connection.handle()))
+                Err(failed(
+                    unanswered,
+                    connection.handle(),
+                    connection.connected(),
+                ))
             }
         }
     }
@@ -263,17 +267,21 @@ async fn share<B: Body + Send + 'static>(
                 // It takes no more requests.
                 host.unshare(http2);
             }
-            Err(failed(unanswered, http2.handle()))
+            Err(failed(unanswered, http2.handle(), http2.connected()))
         }
     }
 }
 
-fn failed(unanswered: Unanswered, connection: ConnectionHandle) -> ClientError {
+fn failed(
+    unanswered: Unanswered,
+    connection: ConnectionHandle,
+    connected: &Connected,
+) -> ClientError {
     let (kind, error) = match unanswered {
         Unanswered::Unsent(error) => (ClientErrorKind::Canceled, error),
         Unanswered::Failed(error) => (ClientErrorKind::SendRequest, Some(error)),
     };
-    let failed = ClientError::new(kind).on(connection);
+    let failed = ClientError::new(kind).on(connection, connected);
     match error {
         Some(error) => failed.with_source(error),
         None => failed,

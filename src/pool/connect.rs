@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 use hyper::body::Body;
 use hyper::rt::{Read, Write};
-use hyper_util::client::legacy::connect;
+use hyper_util::client::legacy::connect::{self, Connection as _};
 use tower_service::Service;
 
 use super::connection::{self, Connection};
@@ -42,13 +42,13 @@ where
     let transport = transport
         .ok_or_else(|| ClientError::new(ClientErrorKind::ConnectTimeout))?
         .map_err(|error| ClientError::new(ClientErrorKind::Connect).with_source(error))?;
-    let handle = transport.handle();
+    let (handle, connected) = (transport.handle(), transport.connected());
     handshake(transport, settings, permit, &keep_alive)
         .await
         .map_err(|error| {
             ClientError::new(ClientErrorKind::Connect)
                 .with_source(error)
-                .on(handle)
+                .on(handle, &connected)
         })
 }
 
@@ -63,7 +63,7 @@ where
     T: Read + Write + connect::Connection + Unpin + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let connected = connect::Connection::connected(&transport);
+    let connected = transport.connected();
     let handle = transport.handle();
     if connected.is_negotiated_h2() || settings.is_http2_only() {
         #[cfg(feature = "http2")]

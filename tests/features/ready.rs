@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{Response, Version};
 use http_body_util::Full;
 use http_keepalive::{
-    ConnectionHandle, HttpsClient, HttpsClientBuilder, KeepAlive, KeepAlivePolicy,
+    ClientError, ConnectionHandle, HttpsClient, HttpsClientBuilder, KeepAlive, KeepAlivePolicy,
 };
 use hyper::service::service_fn;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -216,6 +216,7 @@ async fn a_refused_connection_is_told() {
 
     let cause = find::<io::Error>(&*error).expect("the system's own error");
     assert_eq!(cause.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(find::<ClientError>(&*error).unwrap().extras().is_empty());
 }
 
 /// A name with more than 63 bytes between its dots: no server of names has to be asked.

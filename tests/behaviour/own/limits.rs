@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use http::Uri;
-use http_keepalive::{ClientErrorKind, PoolSettings, Provenance, RequestOutcome};
+use http_keepalive::{ClientErrorKind, ConnectionHandle, PoolSettings, Provenance, RequestOutcome};
 use tokio::time::{Instant, sleep};
 use tower::service_fn;
 
@@ -101,6 +101,8 @@ async fn a_connection_that_closes_leaves_its_place_to_a_request_that_waits() {
     drop(far_ends.peer().await);
     let error = first.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ClientErrorKind::SendRequest);
+    let connection: &ConnectionHandle = error.extras().get().unwrap();
+    assert_eq!(connection.id(), error.connection().unwrap().id());
 
     let mut peer = far_ends.peer().await;
     peer.serve("").await;
