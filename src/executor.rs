@@ -10,9 +10,11 @@ use hyper::rt::Executor;
 use tokio::runtime::Handle;
 
 /// The task of a connection: of a [`Client`](crate::Client)'s, or of one that is not used any more, and is left open as a
-/// sentinel (see [`Learn`](crate::Learn)).
+/// sentinel (see [`Learn`](crate::Learn)). Also one that goes on to open a connection, and those of hyper for the bodies of
+/// requests on HTTP/2.
 ///
-/// For a [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor). Dropping it closes the connection.
+/// For a [`KeepAliveBuilder::executor`](crate::KeepAliveBuilder::executor). Dropping it closes the connection, or ends that
+/// request.
 #[must_use = "futures do nothing unless polled"]
 pub struct ConnectionTask {
     task: Pin<Box<dyn Future<Output = ()> + Send>>,

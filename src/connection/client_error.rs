@@ -30,16 +30,17 @@ pub enum ClientErrorKind {
     Connect,
     /// No connection was open within [`connect_timeout`](crate::PoolSettings::connect_timeout).
     ConnectTimeout,
-    /// There were as many connections as [may be](crate::PoolSettings::max_connections_per_origin), and none became free
-    /// within [`queue_timeout`](crate::PoolSettings::queue_timeout).
+    /// There were as many connections as [may be](crate::PoolSettings::max_connections_per_origin), or an HTTP/2 connection
+    /// was being opened, and none became free within [`queue_timeout`](crate::PoolSettings::queue_timeout).
     QueueTimeout,
-    /// The new connection ended before anything of the request was sent.
+    /// The connection ended before anything of the request was sent. It was new, or requests
+    /// [are not to go out again](crate::PoolSettings::retry_canceled_requests).
     Canceled,
-    /// The connection failed.
+    /// The exchange failed: the connection, the request's body, or a response that is none.
     SendRequest,
     /// The request's URI names no scheme, or no host.
     AbsoluteUriRequired,
-    /// The connection does not speak the request's version of HTTP.
+    /// The connection does not speak the request's version of HTTP, or no connection does.
     UnsupportedVersion,
     /// HTTP/1.0 has no CONNECT.
     UnsupportedMethod,
@@ -107,14 +108,16 @@ impl fmt::Display for ClientErrorKind {
             Self::Connect => "no connection could be opened",
             Self::ConnectTimeout => "no connection was open within the connect timeout",
             Self::QueueTimeout => {
-                "all connections that there may be to the origin were busy for as long as the queue timeout"
+                "no connection to the origin became free within the queue timeout"
             }
-            Self::Canceled => "the new connection ended before the request was sent",
-            Self::SendRequest => "the connection failed",
+            Self::Canceled => "the connection ended before the request was sent",
+            Self::SendRequest => "the exchange failed",
             Self::AbsoluteUriRequired => {
                 "the request's URI has to be absolute: it names no scheme, or no host"
             }
-            Self::UnsupportedVersion => "the connection does not speak the request's version of HTTP",
+            Self::UnsupportedVersion => {
+                "the connection does not speak the request's version of HTTP"
+            }
             Self::UnsupportedMethod => "HTTP/1.0 has no CONNECT",
         })
     }

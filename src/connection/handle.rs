@@ -15,8 +15,8 @@ use crate::proto::provenance::Provenance;
 /// The connection that a response was received on: which one, whether it was reused, after how long, and
 /// until when it may be reused.
 ///
-/// In the extensions of every response that hyper-util's `legacy::Client` received over an
-/// [`IdleAwareConnector`], and in the `connect_info()` of its errors, where
+/// In the extensions of every response that a [`Client`](crate::Client) received, or hyper-util's `legacy::Client` over an
+/// [`IdleAwareConnector`], and with their errors, where
 /// [`Provenance::of_error`] finds it: whether to send a failed request again depends on what became of it. Code that
 /// drives a connection without that client takes [`IdleAwareIo::handle`](crate::IdleAwareIo::handle), and
 /// [follows](Self::follow) it.

@@ -5,13 +5,13 @@ use std::io;
 
 use hyper_util::client::legacy;
 
-use super::client_error::ClientError;
+use super::client_error::{ClientError, ClientErrorKind};
 use super::error::Http1Error;
 use super::handle::ConnectionHandle;
 use crate::proto::provenance::{Extent, Provenance};
 
 impl Provenance {
-    /// Of the request to a response of hyper-util's client, also while the body is read, and after it failed. Keep
+    /// Of the request to a response of a [`Client`](crate::Client) or of hyper-util's, also while the body is read, and after it failed. Keep
     /// the response's extensions until then.
     ///
     /// `None` if the response was not received over an [`IdleAwareConnector`](crate::IdleAwareConnector), or
@@ -47,14 +47,8 @@ impl Provenance {
     /// ```
     pub fn of_hyper_error(error: &hyper::Error, connection: &ConnectionHandle) -> Option<Self> {
         // hyper never cancels what it has begun to send.
-        if error.is_canceled() && !connection.is_opaque() {
-            return Some(Self {
-                connection: Some(connection.id()),
-                request: connection.requests().saturating_add(1),
-                idle_before: None,
-                written: Extent::Nothing,
-                answered: Extent::Nothing,
-            });
+        if error.is_canceled() {
+            return unsent(connection);
         }
         connection.provenance()
     }
@@ -88,15 +82,26 @@ pub(crate) fn of_error(
     Some((provenance?, Some(connection)))
 }
 
+/// Of a request that the connection was given, and nothing of which was sent; `None` if nothing is known of the connection.
+fn unsent(connection: &ConnectionHandle) -> Option<Provenance> {
+    (!connection.is_opaque()).then(|| Provenance {
+        connection: Some(connection.id()),
+        request: connection.requests().saturating_add(1),
+        idle_before: None,
+        written: Extent::Nothing,
+        answered: Extent::Nothing,
+    })
+}
+
 fn of_client_error(error: &ClientError) -> Option<(Provenance, Option<ConnectionHandle>)> {
-    let Some(connection) = error.connection() else {
-        return error
-            .is_connect()
-            .then_some((Provenance::UNCONNECTED, None));
-    };
-    let provenance = match error.hyper() {
-        Some(error) => Provenance::of_hyper_error(error, connection),
-        None => connection.provenance(),
+    if error.is_connect() {
+        return Some((Provenance::UNCONNECTED, None));
+    }
+    let connection = error.connection()?;
+    let provenance = match error.kind() {
+        ClientErrorKind::Canceled => unsent(connection),
+        ClientErrorKind::SendRequest => Provenance::of_hyper_error(error.hyper()?, connection),
+        _ => None,
     };
     Some((provenance?, Some(connection.follow())))
 }

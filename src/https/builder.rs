@@ -136,7 +136,7 @@ impl HttpsClientBuilder {
             .layer(Client::new(self.connector()?, pool)))
     }
 
-    /// Builds only the connector, for a client or a pool of one's own.
+    /// Builds only the connector, for a client or a pool of one's own. What was set of the pool is not used.
     ///
     /// # Errors
     ///

@@ -69,7 +69,7 @@ enum First<B> {
     /// A connection that was set free.
     Free(Turn<B>),
     /// A new one.
-    Opened(Result<Pooled<B>, ClientError>),
+    Opened(Result<(Pooled<B>, bool), ClientError>),
 }
 
 impl<C, B> Client<C, B> {
@@ -171,10 +171,7 @@ where
         let is_proxied = connection.connected().is_proxied();
         let target = request::prepare(prepared, field, is_proxied);
         match connection.send(request).await {
-            Ok(mut response) => {
-                connection.connected().get_extras(response.extensions_mut());
-                Ok(response)
-            }
+            Ok(response) => Ok(response),
             Err(unanswered) => {
                 if let Some(unsent) = request {
                     *unsent.uri_mut() = target;
@@ -228,21 +225,25 @@ where
             let connector = shared.connector.clone();
             connect(connector, uri, &shared.settings, permit).await
         });
+        let mut is_begun = false;
         let first = poll_fn(|cx| {
             if let Poll::Ready(turn) = Pin::new(&mut waiting).poll(cx) {
                 return Poll::Ready(First::Free(turn));
             }
+            is_begun = true;
             opening.as_mut().poll(cx).map(First::Opened)
         });
         match first.await {
-            First::Opened(opened) => Ok((opened?, true)),
+            First::Opened(opened) => opened,
             First::Free(Turn::Free(connection)) => {
-                let executor = self.connector.keep_alive().executor();
-                executor.spawn(ConnectionTask::new(async move {
-                    if let Ok(Pooled::Http1(connection)) = opening.await {
-                        connection.put();
-                    }
-                }));
+                if is_begun {
+                    let executor = self.connector.keep_alive().executor();
+                    executor.spawn(ConnectionTask::new(async move {
+                        if let Ok((Pooled::Http1(connection), _)) = opening.await {
+                            connection.put();
+                        }
+                    }));
+                }
                 Ok((connection, false))
             }
             First::Free(Turn::Connect(..)) => unreachable!("it has a permit"),

@@ -16,18 +16,18 @@ use super::host::{Permit, Pooled};
 use super::http2::{self, Http2};
 use super::settings::PoolSettings;
 use super::timeout::within;
-use crate::connect::{IdleAwareConnector, IdleAwareIo};
+use crate::connect::IdleAwareConnector;
 use crate::connection::{ClientError, ClientErrorKind};
 use crate::executor::ConnectionTask;
-use crate::keep_alive::KeepAlive;
 
-/// Opens a connection to the origin of `uri`, and has a task drive it.
+/// Opens a connection to the origin of `uri`, and has a task drive it. Returns whether it is new: of HTTP/2, there may be one
+/// already.
 pub(super) async fn connect<C, B, T>(
     mut connector: IdleAwareConnector<C>,
     uri: Uri,
     settings: &PoolSettings,
-    permit: Permit<B>,
-) -> Result<Pooled<B>, ClientError>
+    mut permit: Permit<B>,
+) -> Result<(Pooled<B>, bool), ClientError>
 where
     C: Service<Uri, Response = T, Error: Into<Box<dyn Error + Send + Sync>>>,
     T: Read + Write + connect::Connection + Unpin + Send + 'static,
@@ -43,54 +43,36 @@ where
         .ok_or_else(|| ClientError::new(ClientErrorKind::ConnectTimeout))?
         .map_err(|error| ClientError::new(ClientErrorKind::Connect).with_source(error))?;
     let (handle, connected) = (transport.handle(), transport.connected());
-    handshake(transport, settings, permit, &keep_alive)
-        .await
-        .map_err(|error| {
-            ClientError::new(ClientErrorKind::Connect)
-                .with_source(error)
-                .on(handle, &connected)
-        })
-}
-
-/// Begins to speak HTTP.
-async fn handshake<T, B>(
-    transport: IdleAwareIo<T>,
-    settings: &PoolSettings,
-    mut permit: Permit<B>,
-    keep_alive: &KeepAlive,
-) -> Result<Pooled<B>, Box<dyn Error + Send + Sync>>
-where
-    T: Read + Write + connect::Connection + Unpin + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
-    let connected = transport.connected();
-    let handle = transport.handle();
+    let failed = |error: Box<dyn Error + Send + Sync>| {
+        ClientError::new(ClientErrorKind::Connect).with_source(error)
+    };
     if connected.is_negotiated_h2() || settings.is_http2_only() {
         #[cfg(feature = "http2")]
         {
-            let (mut sender, connection) = settings.http2.handshake(transport).await?;
+            let (sender, connection) = match settings.http2.handshake(transport).await {
+                Ok(handshake) => handshake,
+                Err(error) => return Err(failed(error.into()).on(handle, &connected)),
+            };
+            let opened = Http2::new(sender, connected, handle);
+            let host = permit.host().upgrade();
+            let shared = host.map_or_else(|| opened.clone(), |host| host.share(&opened));
+            let is_new = shared.is(&opened);
             permit.on_connected();
-            let http2 = Http2::new(sender.clone(), connected, handle);
-            let host = permit.host();
-            let task = http2::drive(
-                connection,
-                http2.downgrade(),
-                permit,
-                keep_alive.clone(),
-                settings.http2_idle_timeout,
-            );
+            let timeout = settings.http2_idle_timeout;
+            let task = http2::drive(connection, &opened, permit, keep_alive.clone(), timeout);
             keep_alive.executor().spawn(ConnectionTask::new(task));
-            sender.ready().await?;
-            let shared = host.upgrade().map(|host| host.share(&http2));
-            return Ok(Pooled::Http2(shared.unwrap_or(http2)));
+            return Ok((Pooled::Http2(shared), is_new));
         }
         #[cfg(not(feature = "http2"))]
-        return Err("the server chose HTTP/2, for which feature `http2` has to be enabled".into());
+        return Err(failed(
+            "the server chose HTTP/2, for which feature `http2` has to be enabled".into(),
+        )
+        .on(handle, &connected));
     }
-    let (sender, connection) = settings
-        .http1
-        .handshake(transport.without_yielding())
-        .await?;
+    let (sender, connection) = match settings.http1.handshake(transport.without_yielding()).await {
+        Ok(handshake) => handshake,
+        Err(error) => return Err(failed(error.into()).on(handle, &connected)),
+    };
     #[cfg(feature = "http2")]
     if let Some(host) = permit.host().upgrade() {
         host.on_http1();
@@ -100,5 +82,5 @@ where
     let connection = Connection::new(sender, connection, connected, handle, permit);
     let task = connection::Task(Arc::clone(&connection));
     keep_alive.executor().spawn(ConnectionTask::new(task));
-    Ok(Pooled::Http1(connection))
+    Ok((Pooled::Http1(connection), true))
 }

@@ -218,10 +218,15 @@ impl<'a, B> Driving<'a, B> {
             open = this.open();
         }
         // What completes the request is above, or wakes this task.
-        let polled = sending.poll(&mut Context::from_waker(Waker::noop()));
-        if polled.is_pending() {
-            this.driver.wait(cx.waker());
-            return polled;
+        let mut polled = sending.poll(&mut Context::from_waker(Waker::noop()));
+        match &mut polled {
+            Poll::Pending => {
+                this.driver.wait(cx.waker());
+                return polled;
+            }
+            // The handle among them is fixed to this request, so before another one has the connection.
+            Poll::Ready(Ok(response)) => this.connected.get_extras(response.extensions_mut()),
+            Poll::Ready(Err(_)) => {}
         }
         self.0 = None;
         this.driver.hand_over(open.is_none());
@@ -236,10 +241,6 @@ impl<'a, B> Driving<'a, B> {
 impl<B> Drop for Driving<'_, B> {
     fn drop(&mut self) {
         if let Some(connection) = self.0 {
-            let mut open = connection.open();
-            if let Some(open) = &mut *open {
-                open.is_returning = true;
-            }
             connection.driver.hand_over(true);
         }
     }
@@ -257,6 +258,14 @@ impl<B> Open<B> {
         if is_ready && mem::take(&mut self.is_returning) {
             Arc::clone(connection).put_back(self);
         }
+    }
+}
+
+struct WakeOnDrop<'a>(&'a Arc<Driver>);
+
+impl Drop for WakeOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
     }
 }
 
@@ -296,11 +305,11 @@ impl<B> Future for Task<B> {
 impl<B> Drop for Task<B> {
     fn drop(&mut self) {
         let Self(this) = self;
+        // Last, also where the transport's drop panics: a request that drives the connection has failed.
+        let _wakes = WakeOnDrop(&this.driver);
         let ended = this.open().take();
-        drop(ended);
         this.forget();
-        // A request that drives the connection has failed.
-        this.driver.wake_by_ref();
+        drop(ended);
     }
 }
 

@@ -42,7 +42,10 @@ impl Driver {
     pub(super) fn begin(&self) {
         let mut state = self.state();
         state.is_woken = false;
-        state.by = By::Polling;
+        let before = mem::replace(&mut state.by, By::Polling);
+        drop(state);
+        // A waker, whose drop may come back here.
+        drop(before);
     }
 
     /// The connection is about to be polled by its own task; `false` if a request drives it.
@@ -75,10 +78,11 @@ impl Driver {
     /// if `wakes`.
     pub(super) fn hand_over(&self, wakes: bool) {
         let mut state = self.state();
-        state.by = By::Task;
+        let before = mem::replace(&mut state.by, By::Task);
         let is_woken = mem::take(&mut state.is_woken);
         let task = (is_woken || wakes).then(|| state.task.clone()).flatten();
         drop(state);
+        drop(before);
         if let Some(task) = task {
             task.wake();
         }

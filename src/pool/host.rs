@@ -288,13 +288,12 @@ impl<B> Host<B> {
     /// The origin speaks HTTP/1.
     #[cfg(feature = "http2")]
     pub(super) fn on_http1(&self) {
-        self.state().is_http2 = self.limits.is_http2;
+        self.state().is_http2 = false;
     }
 
-    /// Whether there is nothing: no connection, nobody who waits.
+    /// Whether there is no connection, nor any being opened.
     pub(super) fn is_unused(&self) -> bool {
-        let state = self.state();
-        state.open == 0 && state.waiting.iter().all(|waiter| waiter.sender.is_closed())
+        self.state().open == 0
     }
 
     pub(super) fn stats(&self) -> PoolStats {
@@ -390,14 +389,18 @@ impl<B> State<B> {
         self.abandoned = self.abandoned.saturating_sub(1);
     }
 
-    /// A request in the queue does not wait any more.
-    fn on_abandoned(&mut self) {
+    /// A request in the queue does not wait any more. Returns what is to be dropped without the lock.
+    fn on_abandoned(&mut self) -> VecDeque<Waiter<B>> {
         self.abandoned = self.abandoned.saturating_add(1);
         // The queue is not searched for each of them.
-        if self.abandoned > self.waiting.len() / 2 {
-            self.waiting.retain(|waiter| !waiter.sender.is_closed());
-            self.abandoned = 0;
+        if self.abandoned <= self.waiting.len() / 2 {
+            return VecDeque::new();
         }
+        self.abandoned = 0;
+        let waiting = mem::take(&mut self.waiting).into_iter();
+        let (gone, waiting) = waiting.partition(|waiter| waiter.sender.is_closed());
+        self.waiting = waiting;
+        gone
     }
 
     /// The shared connection, if it can be used.
@@ -414,7 +417,13 @@ impl<B> State<B> {
 impl<B> Drop for Permit<B> {
     fn drop(&mut self) {
         if let Some(host) = self.host.upgrade() {
-            host.state().release(self.is_connecting);
+            let mut state = host.state();
+            state.release(self.is_connecting);
+            if self.is_connecting {
+                // Where connecting fails, those who wait try for themselves, and do not fail one after the other.
+                state.is_http2 = false;
+            }
+            drop(state);
             host.give_permits();
         }
     }
@@ -446,7 +455,10 @@ impl<B> Drop for Waiting<B> {
         self.receiver.close();
         match self.receiver.try_recv() {
             Ok(Turn::Free(Pooled::Http1(connection))) => connection.put(),
-            Err(_) if !self.is_served => self.host.state().on_abandoned(),
+            Err(_) if !self.is_served => {
+                let gone = self.host.state().on_abandoned();
+                drop(gone);
+            }
             _ => {}
         }
     }

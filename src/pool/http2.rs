@@ -1,10 +1,11 @@
 //! One HTTP/2 connection, which all requests to an origin share.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -29,6 +30,9 @@ struct Shared<B> {
     handle: ConnectionHandle,
     /// Requests that were begun.
     requests: AtomicU64,
+    /// Held while a request is sent, and while the connection is polled or dropped: hyper may lose a request that is sent
+    /// as its connection is dropped (hyperium/hyper#4122).
+    sending: Arc<Mutex<()>>,
 }
 
 impl<B> Http2<B> {
@@ -42,6 +46,7 @@ impl<B> Http2<B> {
             connected,
             handle,
             requests: AtomicU64::new(0),
+            sending: Arc::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -66,7 +71,12 @@ impl<B> Http2<B> {
         self.shared.handle.follow()
     }
 
-    pub(super) fn downgrade(&self) -> WeakHttp2<B> {
+    /// Whether nobody but the pool and the caller has it.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.shared) <= 2
+    }
+
+    fn downgrade(&self) -> WeakHttp2<B> {
         WeakHttp2(Arc::downgrade(&self.shared))
     }
 
@@ -92,8 +102,13 @@ impl<B: Body + Send + 'static> Http2<B> {
         };
         self.shared.requests.fetch_add(1, Ordering::Relaxed);
         let mut sender = self.shared.sender.clone();
-        let sent = sender.try_send_request(taken).await;
-        sent.map_err(|error| Unanswered::of(error, request))
+        let sending = {
+            let _sending = lock(&self.shared.sending);
+            sender.try_send_request(taken)
+        };
+        sending
+            .await
+            .map_err(|error| Unanswered::of(error, request))
     }
 }
 
@@ -114,37 +129,51 @@ impl<B> fmt::Debug for Http2<B> {
 }
 
 /// Drives a connection to its end, of which each request learns that is on it. Has the pool let go of the connection once
-/// no request was begun on it for as long as `idle_timeout`, or up to twice that.
-pub(super) async fn drive<B>(
-    connection: impl Future<Output = hyper::Result<()>>,
-    http2: WeakHttp2<B>,
+/// none was begun on it, and none waits for its response, for as long as `idle_timeout`, or up to twice that.
+pub(super) fn drive<B, T>(
+    connection: T,
+    http2: &Http2<B>,
     permit: Permit<B>,
     keep_alive: KeepAlive,
     idle_timeout: Option<Duration>,
-) {
-    let mut connection = pin!(connection);
-    let mut before = None;
-    loop {
-        let ended = within(keep_alive.clock(), idle_timeout, connection.as_mut()).await;
-        let Some(http2) = http2.upgrade() else {
-            if ended.is_none() {
-                // Until the requests on it are over.
-                drop(connection.await);
+) -> impl Future<Output = ()> + use<B, T>
+where
+    T: Future<Output = hyper::Result<()>>,
+{
+    let (weak, sending) = (http2.downgrade(), Arc::clone(&http2.shared.sending));
+    async move {
+        let mut driven = pin!(Some(connection));
+        // Its end drops the connection, so that no request is sent meanwhile.
+        let mut connection = pin!(poll_fn(|cx| {
+            let _sending = lock(&sending);
+            let ended = match driven.as_mut().as_pin_mut() {
+                Some(connection) => connection.poll(cx).is_ready(),
+                None => true,
+            };
+            if ended {
+                driven.set(None);
+                return Poll::Ready(());
             }
-            return;
-        };
-        let requests = Some(http2.requests());
-        let is_unused = before == requests;
-        before = requests;
-        if let Some(host) = permit
-            .host()
-            .upgrade()
-            .filter(|_| is_unused || ended.is_some())
-        {
-            host.unshare(&http2);
+            Poll::Pending
+        }));
+        let mut before = None;
+        loop {
+            let ended = within(keep_alive.clock(), idle_timeout, connection.as_mut()).await;
+            let Some(http2) = weak.upgrade() else { break };
+            let requests = http2.requests();
+            let is_unused = before.replace(requests) == Some(requests) && http2.is_idle();
+            if ended.is_some() || is_unused {
+                if let Some(host) = permit.host().upgrade() {
+                    host.unshare(&http2);
+                }
+                break;
+            }
         }
-        if ended.is_some() {
-            return;
-        }
+        // Until the requests on it are over.
+        connection.await;
     }
+}
+
+fn lock(sending: &Mutex<()>) -> MutexGuard<'_, ()> {
+    sending.lock().unwrap_or_else(PoisonError::into_inner)
 }

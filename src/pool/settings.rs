@@ -76,14 +76,16 @@ impl PoolSettings {
         }
     }
 
-    /// How many idle connections to one origin are kept. Any number by default; with zero, none is used for a second
-    /// request.
+    /// How many idle connections to one origin are kept. Any number by default. With zero, a connection is used for another
+    /// request only if one waits as it becomes free; to use each for one request, set
+    /// [`reuse(false)`](crate::KeepAlivePolicy::reuse).
     pub fn max_idle_per_origin(&mut self, max: usize) -> &mut Self {
         self.max_idle_per_origin = max;
         self
     }
 
-    /// How many idle connections are kept, all origins together. Any number by default.
+    /// How many idle connections are kept, all origins together. Any number by default. Where there are as many, one that
+    /// becomes free is closed, whatever its origin.
     pub fn max_idle(&mut self, max: usize) -> &mut Self {
         self.max_idle = Some(max);
         self
@@ -91,15 +93,16 @@ impl PoolSettings {
 
     /// How many connections to one origin may be open, or being opened. Any number by default.
     ///
-    /// Where there are as many, requests wait, first come, first served. A connection counts until it has closed, or was
-    /// upgraded.
+    /// Where there are as many, requests wait, first come, first served. An HTTP/1 connection counts until it has closed, or was
+    /// upgraded; an HTTP/2 connection until the pool lets go of it, though requests on it may still be under way.
     pub fn max_connections_per_origin(&mut self, max: NonZeroUsize) -> &mut Self {
         self.max_connections = max.get();
         self
     }
 
     /// How long a request waits where there are as many connections as
-    /// [may be](Self::max_connections_per_origin). For any time by default.
+    /// [may be](Self::max_connections_per_origin), or for an HTTP/2 connection that another one opens. For any time by
+    /// default. A request whose connection ended before it was sent waits anew.
     ///
     /// Then it fails, with [`ClientErrorKind::QueueTimeout`](crate::ClientErrorKind::QueueTimeout).
     pub fn queue_timeout(&mut self, timeout: Duration) -> &mut Self {
@@ -143,7 +146,8 @@ impl PoolSettings {
         self
     }
 
-    /// For how long an HTTP/2 connection is kept on which no request was begun; it may be up to twice as long. 90 s by
+    /// For how long an HTTP/2 connection is kept on which no request was begun, and none waits for its response; it may be up to
+    /// twice as long. 90 s by
     /// default. `None` keeps it until its server ends it.
     ///
     /// Requests that are under way end as they would.
@@ -155,7 +159,7 @@ impl PoolSettings {
     }
 
     /// Whether all connections speak HTTP/2, also those without TLS (RFC 9113 §3.3). By default those do on which it was
-    /// negotiated by ALPN.
+    /// negotiated by ALPN. Over TLS the connector has to offer `h2` all the same.
     #[cfg(feature = "http2")]
     #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
     pub fn http2_prior_knowledge(&mut self, only: bool) -> &mut Self {

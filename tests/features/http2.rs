@@ -1,12 +1,15 @@
 //! HTTP/2 under this crate's own client: one connection for all requests to an origin.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body_util::Full;
-use http_keepalive::{ClientErrorKind, PoolSettings};
+use http_keepalive::{ClientErrorKind, PoolSettings, Provenance, RequestOutcome};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -190,5 +193,67 @@ async fn a_request_for_http2_on_an_http1_connection_fails_and_leaves_it_usable()
     let answer = begin(&client, URI).await;
     far_ends.peer().await.serve("").await;
     answer.await.unwrap().unwrap();
+    assert_eq!(client.keep_alive().stats().opened, 1);
+}
+
+/// hyper-util's client too fails them all at once.
+#[tokio::test(start_paused = true)]
+async fn requests_to_a_server_that_is_gone_fail_at_once_and_not_one_after_the_other() {
+    let timeout = Duration::from_secs(10);
+    let (connector, mut far_ends) = wires(Link::new(), || Connected::new().negotiated_h2());
+    let is_gone = Arc::<AtomicBool>::default();
+    let gone = Arc::clone(&is_gone);
+    let connector = connector.map_future(move |connecting| {
+        let is_gone = Arc::clone(&gone);
+        Box::pin(async move {
+            if is_gone.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            connecting.await
+        })
+    });
+    let client = over(connector, |pool| {
+        pool.connect_timeout(timeout);
+    });
+    let first = begin(&client, URI).await;
+    let (goes_away, served) = serve(accepted(&mut far_ends).await);
+    first.await.unwrap().unwrap();
+    goes_away.send(true).unwrap();
+    served.await.unwrap();
+    is_gone.store(true, Ordering::Relaxed);
+
+    let begun = Instant::now();
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(begin(&client, URI).await);
+    }
+    for answer in answers {
+        let error = answer.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ClientErrorKind::ConnectTimeout);
+        let provenance = Provenance::of_error(&error).unwrap();
+        assert_eq!(provenance.outcome(), RequestOutcome::Unsent);
+    }
+    // The first one tries alone, as it may find HTTP/2 again.
+    assert_eq!(begun.elapsed().as_secs(), 2 * timeout.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_a_request_waits_for_long_is_not_let_go_of() {
+    let (client, mut far_ends) = client(|pool| {
+        prior_knowledge(pool);
+        pool.http2_idle_timeout(Some(Duration::from_millis(100)));
+        pool.max_connections_per_origin(NonZeroUsize::MIN);
+    });
+    let first = begin(&client, URI).await;
+    let (_goes_away, _) = serve(accepted(&mut far_ends).await);
+    sleep(Duration::from_millis(900)).await;
+    let begun = Instant::now();
+    begin(&client, URI).await.await.unwrap().unwrap();
+    assert_eq!(
+        begun.elapsed().as_secs(),
+        1,
+        "it did not wait for the first"
+    );
+    first.await.unwrap().unwrap();
     assert_eq!(client.keep_alive().stats().opened, 1);
 }

@@ -155,6 +155,8 @@ async fn a_connection_that_cannot_be_opened_fails_its_request_and_leaves_its_pla
         assert_eq!(error.kind(), ClientErrorKind::Connect);
         let source = std::error::Error::source(&error).unwrap();
         let source: &std::io::Error = source.downcast_ref().unwrap();
+        let provenance = Provenance::of_error(&error).unwrap();
+        assert_eq!(provenance.outcome(), RequestOutcome::Unsent);
         assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
     }
     assert_eq!(numbers(&client), [0; 4]);
