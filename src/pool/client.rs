@@ -108,7 +108,7 @@ where
     fn call(&mut self, request: Request<B>) -> ClientFuture {
         let shared = Arc::clone(&self.shared);
         let mut request = Some(request);
-        // Of what it captures a block has no copy, other than a function of its arguments.
+        // A block has one copy of what it captures, a function two of its arguments.
         ClientFuture(Box::pin(async move { shared.request(&mut request).await }))
     }
 }

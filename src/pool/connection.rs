@@ -12,7 +12,6 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::client::legacy::connect::Connected;
-
 use tokio::task::unconstrained;
 
 use super::driver::Driver;
