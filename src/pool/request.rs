@@ -54,8 +54,11 @@ pub(super) fn prepare<B>(
     } else if is_proxied {
         return target.clone();
     } else {
-        let path = target.path_and_query().cloned();
-        parts.path_and_query = Some(path.unwrap_or_else(root));
+        // Without a path it is empty, in some versions of `http`.
+        let path = target
+            .path_and_query()
+            .filter(|path| !path.as_str().is_empty());
+        parts.path_and_query = Some(path.cloned().unwrap_or_else(root));
     }
     mem::replace(target, Uri::from_parts(parts).unwrap_or_default())
 }
