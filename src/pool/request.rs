@@ -54,10 +54,8 @@ pub(super) fn prepare<B>(
     } else if is_proxied {
         return target.clone();
     } else {
-        // Without a path it is empty, in some versions of `http`.
-        let path = target
-            .path_and_query()
-            .filter(|path| !path.as_str().is_empty());
+        // That of a URI without a path shows as `/`, and is empty within, in some versions of `http`.
+        let path = target.path_and_query().filter(|path| *path != "/");
         parts.path_and_query = Some(path.cloned().unwrap_or_else(root));
     }
     mem::replace(target, Uri::from_parts(parts).unwrap_or_default())
