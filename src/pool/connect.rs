@@ -39,13 +39,13 @@ where
         connector.call(uri).await
     };
     let transport = within(keep_alive.clock(), settings.connect_timeout, connecting).await;
-    let transport = transport
-        .ok_or_else(|| ClientError::new(ClientErrorKind::ConnectTimeout))?
-        .map_err(|error| ClientError::new(ClientErrorKind::Connect).with_source(error))?;
-    let (handle, connected) = (transport.handle(), transport.connected());
     let failed = |error: Box<dyn Error + Send + Sync>| {
         ClientError::new(ClientErrorKind::Connect).with_source(error)
     };
+    let transport = transport
+        .ok_or_else(|| ClientError::new(ClientErrorKind::ConnectTimeout))?
+        .map_err(|error| failed(error.into()))?;
+    let (handle, connected) = (transport.handle(), transport.connected());
     if connected.is_negotiated_h2() || settings.is_http2_only() {
         #[cfg(feature = "http2")]
         {

@@ -255,7 +255,7 @@ impl<B> Open<B> {
     fn return_if_ready(&mut self, connection: &Arc<Connection<B>>) {
         let is_ready = self.sender.as_ref().is_some_and(SendRequest::is_ready);
         if is_ready && mem::take(&mut self.is_returning) {
-            Arc::clone(connection).put_back(self);
+            connection.put_back(self);
         }
     }
 }

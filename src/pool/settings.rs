@@ -146,9 +146,8 @@ impl PoolSettings {
         self
     }
 
-    /// For how long an HTTP/2 connection is kept on which no request was begun, and none waits for its response; it may be up to
-    /// twice as long. 90 s by
-    /// default. `None` keeps it until its server ends it.
+    /// For how long an HTTP/2 connection is kept on which no request was begun, and none waits for its response; it may be
+    /// up to twice as long. 90 s by default. `None` keeps it until its server ends it.
     ///
     /// Requests that are under way end as they would.
     #[cfg(feature = "http2")]

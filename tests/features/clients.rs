@@ -223,16 +223,7 @@ pub mod assembled {
 
     #[allow(clippy::unused_async, reason = "other clients need a runtime")]
     pub async fn rig(layer: impl Wraps<Inner>) -> Rig {
-        let clock = ManualClock::new();
-        let keep_alive = clock.keep_alive();
-        let client = |connector| layer.layer(client(&keep_alive, connector));
-        let (connector, ends) = in_memory();
-        Rig {
-            send: send(client(connector), "http://server.test/".to_owned()),
-            send_to_nobody: send(client(nowhere()), "http://server.test/".to_owned()),
-            clock,
-            ends,
-        }
+        rig_in_memory(client, &layer)
     }
 
     fn client(keep_alive: &KeepAlive, connector: WireConnector) -> Inner {
@@ -253,16 +244,7 @@ pub mod own {
 
     #[allow(clippy::unused_async, reason = "other clients need a runtime")]
     pub async fn rig(layer: impl Wraps<Inner>) -> Rig {
-        let clock = ManualClock::new();
-        let keep_alive = clock.keep_alive();
-        let client = |connector| layer.layer(client(&keep_alive, connector));
-        let (connector, ends) = in_memory();
-        Rig {
-            send: send(client(connector), "http://server.test/".to_owned()),
-            send_to_nobody: send(client(nowhere()), "http://server.test/".to_owned()),
-            clock,
-            ends,
-        }
+        rig_in_memory(client, &layer)
     }
 
     fn client(keep_alive: &KeepAlive, connector: WireConnector) -> Inner {
@@ -270,6 +252,23 @@ pub mod own {
             pool.retry_canceled_requests(false);
         });
         builder.build()
+    }
+}
+
+/// With this client, within this layer.
+fn rig_in_memory<S>(client: impl Fn(&KeepAlive, WireConnector) -> S, layer: &impl Wraps<S>) -> Rig {
+    let clock = ManualClock::new();
+    let keep_alive = clock.keep_alive();
+    let (connector, ends) = in_memory();
+    let send_over = |connector| {
+        let client = layer.layer(client(&keep_alive, connector));
+        send(client, "http://server.test/".to_owned())
+    };
+    Rig {
+        send: send_over(connector),
+        send_to_nobody: send_over(nowhere()),
+        clock,
+        ends,
     }
 }
 

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::support::client::get;
 use crate::support::link::{Link, LinkEnd};
-use crate::support::own::{begin, client, numbers, over, settle};
+use crate::support::own::{begin, client, delayed, numbers, over, settle};
 use crate::support::wire::{FarEnds, wires};
 
 const URI: &str = "http://server.test/";
@@ -53,7 +53,7 @@ fn serve(end: LinkEnd) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     (sender, task)
 }
 
-/// Accepts connections, and tells how many.
+/// The next connection.
 async fn accepted(far_ends: &mut FarEnds) -> LinkEnd {
     far_ends.accept().await.unwrap()
 }
@@ -142,13 +142,7 @@ async fn a_request_under_way_is_not_ended_by_the_idle_timeout() {
 async fn connections_on_which_http2_is_negotiated_later_than_on_another_are_closed() {
     let (connector, mut far_ends) = wires(Link::new(), || Connected::new().negotiated_h2());
     // All of them connect in the same time.
-    let connector = connector.map_future(|connecting| {
-        Box::pin(async move {
-            sleep(Duration::from_millis(100)).await;
-            connecting.await
-        })
-    });
-    let client = over(connector, |_| {});
+    let client = over(delayed(connector, Duration::from_millis(100)), |_| {});
     let mut answers = Vec::new();
     for _ in 0..3 {
         answers.push(begin(&client, URI).await);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use http_keepalive::{ClientError, KeepAlivePolicy, PoolSettings, PoolStats};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::Connected;
 use tokio::task::JoinHandle;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use super::client::{Own, get, keep_alive};
 use super::link::Link;
@@ -26,12 +26,28 @@ pub fn over<C>(connector: C, set: impl FnOnce(&mut PoolSettings)) -> Own<C> {
     keep_alive.client_over(connector).pool(set).build()
 }
 
+/// Has each connection take so long to open.
+pub fn delayed<C>(
+    connector: C,
+    by: Duration,
+) -> impl Service<Uri, Response = C::Response, Error = C::Error, Future: Send> + Clone + Send + Sync
+where
+    C: Service<Uri, Future: Send + 'static> + Clone + Send + Sync,
+{
+    connector.map_future(move |connecting| {
+        Box::pin(async move {
+            tokio::time::sleep(by).await;
+            connecting.await
+        })
+    })
+}
+
 pub type Answer = Result<Response<Incoming>, ClientError>;
 
 /// Sends a request in a task of its own, which has begun when this returns.
 pub async fn begin<C>(client: &Own<C>, uri: &str) -> JoinHandle<Answer>
 where
-    Own<C>: tower::Service<
+    Own<C>: Service<
             Request<Full<Bytes>>,
             Response = Response<Incoming>,
             Error = ClientError,

@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 use crate::support::client::{Own, builder, get};
 use crate::support::link::Link;
-use crate::support::own::{begin, client, numbers, over, settle};
+use crate::support::own::{begin, client, delayed, numbers, over, settle};
 use crate::support::wire::wires;
 
 const URI: &str = "http://server.test/";
@@ -34,13 +34,7 @@ const CONNECTING: Duration = Duration::from_millis(100);
 #[tokio::test(start_paused = true)]
 async fn a_request_takes_a_connection_that_is_set_free_and_the_new_one_stays_idle() {
     let (connector, mut far_ends) = wires(Link::new(), Connected::new);
-    let connector = connector.map_future(|connecting| {
-        Box::pin(async move {
-            sleep(CONNECTING).await;
-            connecting.await
-        })
-    });
-    let client = over(connector, |_| {});
+    let client = over(delayed(connector, CONNECTING), |_| {});
     let first = begin(&client, URI).await;
     sleep(CONNECTING).await;
     let mut one = far_ends.peer().await;
@@ -66,13 +60,7 @@ async fn a_request_takes_a_connection_that_is_set_free_and_the_new_one_stays_idl
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_while_it_connects_leaves_nothing() {
     let (connector, _far_ends) = wires(Link::new(), Connected::new);
-    let connector = connector.map_future(|connecting| {
-        Box::pin(async move {
-            sleep(CONNECTING).await;
-            connecting.await
-        })
-    });
-    let client = over(connector, |_| {});
+    let client = over(delayed(connector, CONNECTING), |_| {});
     let first = begin(&client, URI).await;
     assert_eq!(numbers(&client), [0, 0, 1, 1]);
     first.abort();
