@@ -62,6 +62,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// The same, in virtual time.
+#[cfg(feature = "virtual-time")]
 pub fn paused_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()

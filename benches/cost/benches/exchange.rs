@@ -1,29 +1,23 @@
 //! Makes exchanges whose instructions `benches/instructions` counts.
 //!
 //! ```text
-//! cargo bench --bench exchange --no-run
+//! cargo bench -p cost --no-default-features --bench exchange --no-run
 //! valgrind --tool=callgrind --toggle-collect='*counted*' target/release/deps/exchange-<hash> 0 both 1
 //! ```
 //!
 //! The arguments are the kind of exchange, by its place among all of them; `none`, `connector`, `both`, `own`, which is
-//! this crate's own client, or with feature `replay` `replay`, which is both within a retry; and a seed for the state of
+//! this crate's own client, `replay`, which is both within a retry; and a seed for the state of
 //! the heap. With `--parts` the program prints those that there are. Without arguments it makes some exchanges of each
 //! kind and prints the names of the kinds.
 //!
 //! Client and server share a thread, and both are counted. The server is the same for every client
 //! and does nothing but send canned bytes.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "this is not the library"
-)]
-
-#[path = "../tests/support/mod.rs"]
-mod support;
-
-use support::exchanges::{KINDS, Kind, Parts, exchanges};
+use cost::support::client::guarded_legacy;
+use cost::support::exchanges::{KINDS, Kind, Parts, exchanges, exchanges_of};
+use cost::support::loopback;
+use http_keepalive::{KeepAlive, ReplayPolicy};
+use tower::retry::Retry;
 
 const PARTS: [(&str, Parts); 4] = [
     ("none", Parts::None),
@@ -53,23 +47,19 @@ fn main() {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    let replay = cfg!(feature = "replay").then_some("replay");
-    PARTS.iter().map(|(name, _)| *name).chain(replay)
+    PARTS.iter().map(|(name, _)| *name).chain(["replay"])
 }
 
 fn run(kind: Kind, name: &str, times: usize, seed: u64) {
     match PARTS.into_iter().find(|parts| parts.0 == name) {
         Some((_, parts)) => exchanges(kind, parts, times, seed, counted),
-        #[cfg(feature = "replay")]
         None if name == "replay" => {
-            let keep_alive = http_keepalive::KeepAlive::default();
-            let policy = http_keepalive::ReplayPolicy::default();
+            let keep_alive = KeepAlive::default();
             let client = || {
-                let client =
-                    support::client::guarded_legacy(&keep_alive, support::loopback::connector());
-                tower::retry::Retry::new(policy.clone(), client)
+                let client = guarded_legacy(&keep_alive, loopback::connector());
+                Retry::new(ReplayPolicy::default(), client)
             };
-            support::exchanges::exchanges_of(kind, client, times, seed, counted);
+            exchanges_of(kind, client, times, seed, counted);
         }
         None => panic!("{name} is none of {:?}", names().collect::<Vec<_>>()),
     }
