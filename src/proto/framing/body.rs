@@ -76,7 +76,16 @@ enum State {
 }
 
 impl Chunked {
-    fn feed<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, OpaqueReason> {
+    fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, OpaqueReason> {
+        // A copy stays in registers from byte to byte.
+        let mut chunked = *self;
+        let rest = chunked.advance(bytes);
+        *self = chunked;
+        rest
+    }
+
+    #[inline]
+    fn advance<'a>(&mut self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, OpaqueReason> {
         while let Some((&byte, rest)) = bytes.split_first() {
             (self.state, bytes) = match self.state {
                 State::Data => match skip(&mut self.left, bytes) {
@@ -121,6 +130,7 @@ impl Chunked {
         })
     }
 
+    #[inline]
     fn on_size_digit(&mut self, byte: u8) -> Result<State, OpaqueReason> {
         let digit = (byte as char)
             .to_digit(16)
