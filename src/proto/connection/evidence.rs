@@ -108,7 +108,8 @@ impl Lifecycle {
         if self.tracker.status() == REQUEST_TIMEOUT {
             return self.failure_after(now);
         }
-        // It may as well be the answer to the request.
+        // It may as well be the answer to the request. How soon it came does not tell: of a round trip only upper
+        // bounds are known, and a server refuses sooner than it answers.
         (self.idle_before > SLOP).then_some(Observation::Close {
             evidence,
             open: Span::ZERO,

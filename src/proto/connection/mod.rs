@@ -300,6 +300,16 @@ impl Lifecycle {
             (Phase::Busy { .. }, Err(OpaqueReason::Unrecognized)) => {
                 outcome.observed = self.failure(&now);
             }
+            // Nothing of the request was accepted, so they are a goodbye, and the request is lost with the
+            // connection. A write that failed has ended the connection already.
+            (
+                Phase::Sending {
+                    has_failed: false, ..
+                },
+                _,
+            ) if self.idle_before > SLOP => {
+                outcome.observed = self.failure(&now);
+            }
             _ => {}
         }
         // What is not understood may be a response, too.

@@ -2027,6 +2027,38 @@ fn any_bytes_on_an_idle_connection_are_a_goodbye() {
     }
 }
 
+#[test]
+fn any_bytes_before_a_request_is_accepted_are_a_goodbye_that_costs_it() {
+    let bad_request = UNAVAILABLE.replace("503", "400");
+    for goodbye in [TIMED_OUT, UNAVAILABLE, &bad_request, OK, "0\r\n\r\n", "bye"] {
+        let sending = |idle: u64| {
+            let mut life = Life::idle();
+            life.now = Moment::at(idle);
+            life.sending()
+        };
+        let mut life = sending(3_000);
+        let outcome = life.read(goodbye, 3_199);
+        assert_eq!(
+            shown(outcome.observed),
+            Shown::Failure(3_000),
+            "{goodbye:?}"
+        );
+        assert_eq!(end_at(&life, 3_200), Shown::Nothing, "counted once");
+
+        let outcome = sending(100).read(goodbye, 150);
+        assert_eq!(shown(outcome.observed), Shown::Nothing, "behind its answer");
+
+        let outcome = Life::connected().sending().read(goodbye, 3_199);
+        assert_eq!(shown(outcome.observed), Shown::Nothing, "the first request");
+
+        let mut life = Life::idle();
+        life.lifecycle.on_write_failed(Moment::at(3_000));
+        assert_eq!(end_at(&life, 3_000), Shown::Failure(3_000));
+        let outcome = life.read(goodbye, 3_001);
+        assert_eq!(shown(outcome.observed), Shown::Nothing, "counted once");
+    }
+}
+
 /// The server had sent it before the request arrived, perhaps.
 #[test]
 fn a_goodbye_that_crosses_a_request_is_no_answer() {
