@@ -47,6 +47,8 @@ pub enum Struck {
     StalledConnections,
     StalledReads,
     SetClock,
+    /// A third request was lost to a timeout, where one of the three may have been answered.
+    ThirdLoss,
     /// A connection that hyper's client left with a request half written, for good.
     Stuck,
 }
@@ -70,6 +72,7 @@ impl fmt::Display for Struck {
             Self::StalledConnections => "stalls of the thread that drives connections",
             Self::StalledReads => "stalls of reads",
             Self::SetClock => "wall clocks set",
+            Self::ThirdLoss => "third losses to what may be an answer",
             Self::Stuck => "connections that hyper forgets",
         })
     }

@@ -123,6 +123,12 @@ pub enum Goodbye {
 }
 
 impl Goodbye {
+    /// Whether a client that reads it behind a request cannot tell it from the answer. A 408 says itself that it answers
+    /// none.
+    pub fn may_be_an_answer(self) -> bool {
+        matches!(self, Self::Says400 | Self::Says503)
+    }
+
     /// What the server writes before it closes.
     pub fn bytes(self) -> Option<&'static [u8]> {
         match self {

@@ -6,6 +6,7 @@ use http_keepalive::Learn;
 use tokio::time::Instant;
 
 use super::{Cause, Event, Ledger, Request, State};
+use crate::simulation::counts::Struck;
 use crate::simulation::origin::Hint;
 use crate::simulation::plan::Plan;
 
@@ -123,7 +124,7 @@ impl Ledger {
                     let what = format!("request {id} on connection {on:?} failed: {cause}");
                     state.violation(&what);
                 }
-                state.count_loss(id, cause);
+                state.count_loss(id, cause, failure);
                 Some(cause)
             }
             Err(what) => {
@@ -138,10 +139,22 @@ impl Ledger {
 const LOSSES: usize = 2;
 const REMEMBERED: Duration = Duration::from_secs(1_800);
 
+/// How many more if the server's goodbye may have been the answer to one of them. Such a response shows no more than
+/// the end of an idle connection does: where requests had been answered after such an idle time, a third one is needed.
+const MORE_IF_AMBIGUOUS: usize = 1;
+
+/// A loss to the idle timer that a client which knows the timeout would not have had.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loss {
+    found: Instant,
+    /// Whether the client cannot tell it from an answer.
+    is_ambiguous: bool,
+}
+
 impl State {
     /// A timeout that never changes is known after few losses. Those count as one whose requests were begun
     /// before the first of them was found.
-    fn count_loss(&mut self, id: u64, cause: Cause) {
+    fn count_loss(&mut self, id: u64, cause: Cause, failure: &Failure) {
         let request = &self.requests[id as usize];
         let by_timer = matches!(
             cause,
@@ -151,21 +164,26 @@ impl State {
         if !is_counted || !self.world.is_learnable() {
             return;
         }
-        let is_known = |found: &Instant| request.written_at <= *found;
+        let is_known = |loss: &Loss| request.written_at <= loss.found;
         if self.losses.last().is_some_and(is_known) {
             return;
         }
         let now = Instant::now();
-        self.losses.push(now);
-        let recent = self
-            .losses
-            .iter()
-            .filter(|found| now - **found < REMEMBERED);
-        let recent = recent.count();
-        if recent > LOSSES {
+        let is_response = matches!(failure, Failure::Goodbye { .. });
+        self.losses.push(Loss {
+            found: now,
+            is_ambiguous: is_response && self.world.server.goodbye.may_be_an_answer(),
+        });
+        self.losses.retain(|loss| now - loss.found < REMEMBERED);
+        let recent = self.losses.len();
+        let is_ambiguous = self.losses.iter().any(|loss| loss.is_ambiguous);
+        let most = LOSSES + if is_ambiguous { MORE_IF_AMBIGUOUS } else { 0 };
+        if recent > most {
             self.violation(&format!(
                 "request {id} is loss number {recent} to the same idle timer within half an hour"
             ));
+        } else if recent > LOSSES {
+            self.counts.strike(Struck::ThirdLoss);
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | a connection is closed by this side while an exchange is open, or before its deadline | `client_end`, on shutdown or drop |
 //! | a response or a request arrives altered, or for another one | the reader of each body |
 //! | a failure without a cause, or one that an honest idle timer explains, whatever was learned | `cause`, on failure |
-//! | a third loss to the same idle timer within half an hour, where it can be learned | `callers`, on failure |
+//! | a third loss to the same idle timer within half an hour, where it can be learned; a fourth, where one of them may have been an answer (a 400 or a 503) | `callers`, on failure |
 //! | an idle connection outlives its deadline; a socket, or a task, outlives the client | the world, at its end |
 
 mod callers;
@@ -35,6 +35,7 @@ pub use self::callers::Failure;
 pub use self::cause::Cause;
 pub use self::server_end::Closing;
 
+use self::callers::Loss;
 use self::connection::{Connection, Deadline};
 use super::counts::{Counts, Struck};
 use super::origin::Hint;
@@ -70,7 +71,7 @@ struct State {
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
     /// When losses to the idle timer were found that a client which knows it would not have had.
-    losses: Vec<Instant>,
+    losses: Vec<Loss>,
     /// The timeout that the server named last, if new connections go by it, and the number of
     /// requests.
     told: (Option<Duration>, Option<u64>),
