@@ -6,14 +6,16 @@
 //! ```
 //!
 //! The arguments are the kind of exchange, by its place among all of them; `none`, `connector`, `both`, `own`, which is
-//! this crate's own client, `replay`, which is both within a retry; and a seed for the state of
+//! this crate's own client, `replay`, which is both within a retry, `least`, which is the least that following a connection
+//! takes; and a seed for the state of
 //! the heap. With `--parts` the program prints those that there are. Without arguments it makes some exchanges of each
 //! kind and prints the names of the kinds.
 //!
 //! Client and server share a thread, and both are counted. The server is the same for every client
 //! and does nothing but send canned bytes.
 
-use cost::support::client::guarded_legacy;
+use cost::least;
+use cost::support::client::{guarded_legacy, plain};
 use cost::support::exchanges::{KINDS, Kind, Parts, exchanges, exchanges_of};
 use cost::support::loopback;
 use http_keepalive::{KeepAlive, ReplayPolicy};
@@ -47,7 +49,10 @@ fn main() {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    PARTS.iter().map(|(name, _)| *name).chain(["replay"])
+    PARTS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["replay", "least"])
 }
 
 fn run(kind: Kind, name: &str, times: usize, seed: u64) {
@@ -59,6 +64,11 @@ fn run(kind: Kind, name: &str, times: usize, seed: u64) {
                 let client = guarded_legacy(&keep_alive, loopback::connector());
                 Retry::new(ReplayPolicy::default(), client)
             };
+            exchanges_of(kind, client, times, seed, counted);
+        }
+        None if name == "least" => {
+            let connector = least::client::Connector::new(loopback::connector());
+            let client = || least::client::Layered::new(plain(connector.clone()));
             exchanges_of(kind, client, times, seed, counted);
         }
         None => panic!("{name} is none of {:?}", names().collect::<Vec<_>>()),

@@ -7,7 +7,7 @@
 //!
 //! The two clients take turns of a tenth of a second. Each pair of turns gives a ratio; the table has
 //! their median, the worst and the best. Client and server share a runtime, and the server does nothing
-//! but send canned bytes.
+//! but send canned bytes. The client `Least` does the least that following its connections takes, and could not be used.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use cost::rates::{COLUMNS, Ratios, compare};
 use cost::support::client::{HttpClient, exchange, guarded_legacy, own, plain};
 use cost::support::exchanges::{COUNTED_DOWN, Kind, SMALL, Server};
 use cost::support::loopback;
-use cost::{is_trial, pairs};
+use cost::{is_trial, least, pairs};
 use futures_util::future::BoxFuture;
 use http::header::HOST;
 use http::{HeaderValue, Request, Uri};
@@ -61,10 +61,18 @@ enum Against {
     /// hyper's connections without a pool: one for each task.
     Hand,
     Reqwest,
+    /// hyper-util's with the least that following its connections takes.
+    Least,
 }
 
 impl Against {
-    const ALL: [Self; 4] = [Self::Own, Self::Legacy, Self::Hand, Self::Reqwest];
+    const ALL: [Self; 5] = [
+        Self::Own,
+        Self::Legacy,
+        Self::Hand,
+        Self::Reqwest,
+        Self::Least,
+    ];
 
     /// Whether the arguments name it, or none.
     fn is_asked_for(&self) -> bool {
@@ -105,6 +113,14 @@ async fn compare_clients(kind: Kind, tasks: usize, pairs: usize, with: Against) 
                 }
             };
             compare(pairs, tasks, bare, with).await
+        }
+        Against::Least => {
+            let client = plain(least::client::Connector::new(loopback::connector()));
+            let client = least::client::Layered::new(client);
+            compare(pairs, tasks, bare, || {
+                worker(client.clone(), server.clone())
+            })
+            .await
         }
     }
 }

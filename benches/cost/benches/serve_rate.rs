@@ -1,5 +1,6 @@
 //! Requests per second that axum's server answers on several threads over loopback: with this crate's listener and layer, to
-//! `axum::serve` by itself, and to a server whose idle connections are closed by hyper's own timer.
+//! `axum::serve` by itself, and to a server whose idle connections are closed by hyper's own timer. And with the least that
+//! telling a timeout and following connections takes.
 //!
 //! ```text
 //! cargo bench -p cost --bench serve_rate
@@ -16,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use cost::rates::{COLUMNS, compare};
-use cost::{is_trial, pairs};
+use cost::{is_trial, least, pairs};
 use futures_util::future::BoxFuture;
 use http_keepalive::{ServerKeepAlive, ServerPolicy};
 use hyper::server::conn::http1;
@@ -25,6 +26,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+use tower::layer::layer_fn;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -42,14 +44,23 @@ fn main() {
         .age_grace(HOUR)
         .max_connections(10_000);
     for (to, control, name, policy) in [
-        ("axum's serve", Control::Serve, "timeout", timeout),
-        ("axum's serve", Control::Serve, "all limits", all_limits),
-        ("hyper's timer", Control::Timer, "timeout", timeout),
+        ("axum's serve", Control::Serve, "timeout", Some(timeout)),
+        (
+            "axum's serve",
+            Control::Serve,
+            "all limits",
+            Some(all_limits),
+        ),
+        ("hyper's timer", Control::Timer, "timeout", Some(timeout)),
+        ("axum's serve", Control::Serve, "the least", None),
     ] {
         for connections in [1, 16, 200] {
             let ratios = runtime.block_on(async {
                 let bare = Connections::new(serve_control(control).await);
-                let with = Connections::new(serve(policy).await);
+                let with = Connections::new(match policy {
+                    Some(policy) => serve(policy).await,
+                    None => serve_least().await,
+                });
                 compare(pairs, connections, || bare.worker(), || with.worker()).await
             });
             let [bare, median, worst, best] = ratios.cells();
@@ -117,6 +128,14 @@ async fn serve(policy: ServerPolicy) -> SocketAddr {
         )
         .await
     });
+    address
+}
+
+/// With the least that telling a timeout and following connections takes.
+async fn serve_least() -> SocketAddr {
+    let (listener, address) = listener().await;
+    let app = app().layer(layer_fn(least::server::Telling));
+    tokio::spawn(async move { axum::serve(least::server::Following(listener), app).await });
     address
 }
 

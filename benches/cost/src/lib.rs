@@ -19,6 +19,7 @@
 )]
 
 pub mod canned;
+pub mod least;
 pub mod pairs;
 pub mod parser;
 pub mod rates;
