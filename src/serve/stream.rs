@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connection::ServedConnection;
 use super::drain::Stage;
 use super::event::ServerEventKind;
+use super::server::ServerKeepAlive;
 use crate::proto::connection::Mode;
 use crate::proto::framing::OpaqueReason;
 use crate::proto::serve::{Served, ServerCloseCause, Verdict};
@@ -97,8 +98,13 @@ impl<T> IdleStream<T> {
         }
     }
 
-    /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not.
-    fn decide(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<ServerCloseCause> {
+    /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not. A clock need not
+    /// be read for what has no limit.
+    fn decide(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        now: impl FnOnce(&ServerKeepAlive) -> Moment,
+    ) -> Option<ServerCloseCause> {
         // Whoever writes here drives the connection. Another task may write once it is upgraded.
         if self.served.mode() != Mode::Opaque {
             self.as_mut().set_reader(cx);
@@ -107,7 +113,7 @@ impl<T> IdleStream<T> {
         let server = this.connection.server();
         let is_surplus = this.connection.is_surplus();
         let limit = this.served.limit(server.policy(), is_surplus)?;
-        let now = server.now();
+        let now = now(server);
         match limit.verdict(&now) {
             Verdict::Close(cause) => Some(cause),
             Verdict::Stay { until } => {
@@ -137,7 +143,7 @@ impl<T> IdleStream<T> {
                 idle_before: now.monotonic_since(&since).duration(),
             });
         }
-        self.on_bytes(cx, before, opaque);
+        self.on_bytes(cx, before, opaque, now);
     }
 
     /// Reports how much of the buffers was written.
@@ -160,15 +166,16 @@ impl<T> IdleStream<T> {
             piece
         });
         let opaque = this.served.on_written(pieces, now);
-        self.on_bytes(cx, before, opaque);
+        self.on_bytes(cx, before, opaque, now);
     }
 
-    /// Bytes were read or written. The connection may have become opaque or idle.
+    /// Bytes were read or written at `now`. The connection may have become opaque or idle.
     fn on_bytes(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         spare_before: Option<Moment>,
         opaque: Option<OpaqueReason>,
+        now: Moment,
     ) {
         if let Some(reason) = opaque {
             let connection = &self.connection;
@@ -178,7 +185,7 @@ impl<T> IdleStream<T> {
             let kind = || ServerEventKind::BecameOpaque { reason };
             connection.server().tell(id, kind);
         }
-        if self.as_mut().on_change(cx, spare_before) {
+        if self.as_mut().on_change(cx, spare_before, now) {
             let connection = &self.connection;
             let kind = || ServerEventKind::ResponseEnded;
             connection.server().tell(connection.id(), kind);
@@ -191,7 +198,7 @@ impl<T> IdleStream<T> {
         let this = self.as_mut().project();
         let before = this.served.spare_since(this.connection.server().policy());
         this.served.on_flush(is_flushed, now);
-        self.on_change(cx, before);
+        self.on_change(cx, before, now);
     }
 
     /// Passes on that the connection has become idle, or is not any more. Returns whether it has.
@@ -199,6 +206,7 @@ impl<T> IdleStream<T> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         spare_before: Option<Moment>,
+        now: Moment,
     ) -> bool {
         let this = self.as_mut().project();
         let server = this.connection.server();
@@ -214,7 +222,7 @@ impl<T> IdleStream<T> {
         }
         server.on_idle();
         // hyper does not read again if its last read found nothing, so the timer is set here.
-        if self.decide(cx).is_some() {
+        if self.decide(cx, |_| now).is_some() {
             cx.waker().wake_by_ref();
         }
         true
@@ -235,7 +243,7 @@ impl<T: AsyncRead> AsyncRead for IdleStream<T> {
         // What has arrived counts, however late it is.
         let mut read = self.as_mut().project().transport.poll_read(cx, buf);
         if read.is_pending() {
-            let Some(cause) = self.as_mut().decide(cx) else {
+            let Some(cause) = self.as_mut().decide(cx, ServerKeepAlive::now) else {
                 return Poll::Pending;
             };
             // To a task that has used up its cooperative budget, tokio's transports say that there is nothing.
@@ -278,7 +286,7 @@ impl<T: AsyncWrite> IdleStream<T> {
     /// The transport takes no more for now. Returns an error if the connection has had its time.
     fn on_blocked(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> io::Result<()> {
         self.connection.set_writer(cx.waker());
-        if let Some(cause) = self.as_mut().decide(cx) {
+        if let Some(cause) = self.as_mut().decide(cx, ServerKeepAlive::now) {
             self.end(cause);
             return Err(ended());
         }
