@@ -76,7 +76,7 @@ pub enum LastResponse {
     Age,
 }
 
-/// What a response says of its connection.
+/// What a response says of its connection. The time is of interest only where the policy limits the age.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Advice {
     /// `Connection: close`.
@@ -102,8 +102,12 @@ pub(crate) struct On {
     pub(crate) jitter: Jitter,
 }
 
-/// What a response says of its connection.
-pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Advice {
+/// What a response says of its connection. The time is of interest only where the policy limits the age.
+pub(crate) fn advise(
+    policy: &ServerPolicy,
+    answer: &Answer,
+    now: impl FnOnce() -> Moment,
+) -> Advice {
     if answer.is_draining {
         return Advice::Close(LastResponse::Drain);
     }
@@ -115,7 +119,7 @@ pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: &Moment) -> Ad
         return Advice::Close(LastResponse::Requests);
     }
     match longest_age(policy, on.jitter) {
-        Some(age) if now.monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
+        Some(age) if now().monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
         _ => Advice::Stay { max },
     }
 }

@@ -230,7 +230,7 @@ impl Applied {
             is_draining: server.stage() >= Stage::Closing,
             on: *on,
         };
-        match advise(server.policy(), &answer, &server.now()) {
+        match advise(server.policy(), &answer, || server.now()) {
             Advice::Close(reason) => {
                 headers.remove(KEEP_ALIVE);
                 let close = HeaderValue::from_static("close");

@@ -362,14 +362,18 @@ fn the_last_response_says_close() {
         (aged, answer(false, 1), 9, stay(None)),
         (aged, answer(false, 1), 10, Advice::Close(LastResponse::Age)),
     ] {
-        assert_eq!(advise(&policy, &answer, &at(time)), expected, "{answer:?}");
+        assert_eq!(
+            advise(&policy, &answer, || at(time)),
+            expected,
+            "{answer:?}"
+        );
     }
     // Nothing is known of the connection.
     let answer = Answer {
         is_draining: false,
         on: None,
     };
-    assert_eq!(advise(&limited, &answer, &at(100)), stay(None));
+    assert_eq!(advise(&limited, &answer, || at(100)), stay(None));
 }
 
 #[test]
