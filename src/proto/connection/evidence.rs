@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Lifecycle, Phase};
 use crate::policy::{KeepAlivePolicy, Learn};
-use crate::proto::deadline::{self, RetireReason};
+use crate::proto::deadline::{self, RetireReason, Service};
 use crate::proto::learn::{Evidence, Failure, Observation, SLOP};
 use crate::proto::sentinel::Schedule;
 use crate::proto::time::{Moment, Span};
@@ -22,7 +22,7 @@ const GOODBYES: [u16; 3] = [400, REQUEST_TIMEOUT, 503];
 impl Lifecycle {
     /// What an end at `now` shows; `None` where it has another explanation.
     pub(super) fn observed_end(&self, now: &Moment) -> Option<Observation> {
-        if self.retired.is_some() || self.service().is_at_request_limit() {
+        if self.retired.is_some() || self.has_served_all() {
             return None;
         }
         match self.phase {
@@ -30,6 +30,18 @@ impl Lifecycle {
             Phase::Busy { .. } | Phase::Sending { .. } => self.failure(now),
             Phase::Unused { .. } | Phase::Opaque { .. } => None,
         }
+    }
+
+    /// Whether the server has answered as many requests as it takes. That explains no missing answer to the last of
+    /// them.
+    fn has_served_all(&self) -> bool {
+        let is_open = matches!(self.phase, Phase::Sending { .. } | Phase::Busy { .. });
+        let service = self.service();
+        Service {
+            requests: service.requests.saturating_sub(u64::from(is_open)),
+            ..service
+        }
+        .is_at_request_limit()
     }
 
     /// The server ends the idle connection, by closing it or by bytes that answer nothing.

@@ -1997,6 +1997,27 @@ fn a_request_limit_that_was_learned_is_one_that_the_server_named() {
 }
 
 #[test]
+fn a_request_limit_explains_no_missing_answer_to_a_request_within_it() {
+    let learned = Findings {
+        requests: Some(2),
+        ..Findings::default()
+    };
+    let mut life = Life::idle();
+    life.lifecycle
+        .on_news(learned, i64::MIN, &life.policy, &Moment::at(0));
+    let mut hinted = Life::idle();
+    hinted.hint(max(1));
+    for mut life in [life, hinted] {
+        life.write(GET, 1_000);
+        assert_eq!(end_at(&life, 1_010), Shown::Failure(1_000));
+        life.read(OK, 1_010);
+        assert_eq!(end_at(&life, 2_000), Shown::Nothing, "all are answered");
+        life.write(GET, 2_000);
+        assert_eq!(end_at(&life, 2_010), Shown::Nothing, "one too many");
+    }
+}
+
+#[test]
 fn an_answer_shows_that_the_connection_survived() {
     let mut life = Life::connected();
     life.write(GET, 0);
