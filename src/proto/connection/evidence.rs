@@ -49,8 +49,8 @@ impl Lifecycle {
         let evidence = self.idle_evidence(now);
         if evidence.idle <= SLOP {
             return Some(Observation::Limit {
+                evidence,
                 requests: self.requests,
-                at: *now,
             });
         }
         self.is_idle_time_known(evidence.idle)
@@ -80,14 +80,15 @@ impl Lifecycle {
         if now.since(&self.begun()) > soon {
             return None;
         }
-        if self.idle_before <= SLOP {
+        let evidence = self.busy_evidence(now);
+        if evidence.idle <= SLOP {
             return Some(Observation::Limit {
+                evidence,
                 requests: self.requests.saturating_sub(1),
-                at: *now,
             });
         }
         Some(Observation::Failure(Failure {
-            evidence: self.busy_evidence(now),
+            evidence,
             sent: match self.phase {
                 Phase::Busy { sent, .. } => sent,
                 _ => *now,

@@ -74,7 +74,7 @@ pub(crate) enum Observation {
     /// The idle connection is still open.
     Open(Evidence),
     /// The server ended the connection right behind its answer to this request, counted from one.
-    Limit { requests: u32, at: Moment },
+    Limit { evidence: Evidence, requests: u32 },
 }
 
 impl Observation {
@@ -85,8 +85,8 @@ impl Observation {
             | Self::Close { evidence, .. }
             | Self::Failure(Failure { evidence, .. })
             | Self::GivenUp(evidence)
-            | Self::Open(evidence) => &evidence.at,
-            Self::Limit { at, .. } => at,
+            | Self::Open(evidence)
+            | Self::Limit { evidence, .. } => &evidence.at,
         }
     }
 }

@@ -20,7 +20,8 @@
 //!    limit of connections. Then four closes are needed that hardly differ, and one more failure as well.
 //! 6. A request that its caller gave up limits by how much policy is exceeded, as a failure does.
 //! 7. A connection that ends right behind an answer was ended by no idle timer. Two in a row that end behind
-//!    the same request show a limit of requests.
+//!    the same request show a limit of requests, unless they were under way together. Such a limit explains no
+//!    missing answer to a request within it.
 //! 8. Everything is forgotten after some time, and only the last few facts of each kind are kept.
 
 mod facts;
@@ -118,8 +119,8 @@ impl History {
                 self.on_given_up(evidence);
                 None
             }
-            Observation::Limit { requests, at } => {
-                self.limit.on_end(requests, at);
+            Observation::Limit { evidence, requests } => {
+                self.limit.on_end(requests, &evidence);
                 None
             }
         }

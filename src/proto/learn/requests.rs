@@ -1,5 +1,6 @@
 //! After how many requests a server ends its connections without saying so.
 
+use super::Evidence;
 use crate::proto::time::{Moment, Span};
 
 /// The number of the request that a connection ended behind, and when that was seen.
@@ -23,10 +24,15 @@ impl RequestLimit {
     }
 
     /// A connection ended right behind the answer to this request.
-    pub(super) fn on_end(&mut self, requests: u32, at: Moment) {
+    pub(super) fn on_end(&mut self, requests: u32, evidence: &Evidence) {
+        let at = evidence.at;
         let ended = Ended { requests, at };
-        if self.last.is_some_and(|last| last.requests == requests) {
-            self.known = Some(ended);
+        match self.last {
+            // Its request had been answered before that end was found: one cause, which counts once. An idle timer
+            // may have run out while this side was stopped, and both answers lay unread.
+            Some(last) if evidence.since.monotonic < last.at.monotonic => return,
+            Some(last) if last.requests == requests => self.known = Some(ended),
+            _ => {}
         }
         self.last = Some(ended);
     }
@@ -59,10 +65,20 @@ mod tests {
 
     use super::*;
 
+    /// It was answered, and its connection found ended, at so many milliseconds.
+    fn behind(answered: u64, ended: u64) -> Evidence {
+        let (since, at) = (Moment::at(answered), Moment::at(ended));
+        Evidence {
+            since,
+            at,
+            idle: at.since(&since),
+        }
+    }
+
     fn ended(numbers: &[u32]) -> RequestLimit {
         let mut limit = RequestLimit::default();
-        for (at, &requests) in (0..).zip(numbers) {
-            limit.on_end(requests, Moment::at(at));
+        for (at, &requests) in (1..).zip(numbers) {
+            limit.on_end(requests, &behind(at, at));
         }
         limit
     }
@@ -82,6 +98,20 @@ mod tests {
     }
 
     #[test]
+    fn ends_that_were_under_way_together_count_once() {
+        let mut limit = RequestLimit::default();
+        for (answered, ended, known) in [
+            (1_000, 1_010, None),
+            (1_000, 1_080, None),
+            (1_009, 1_090, None),
+            (1_010, 1_095, Some(3)),
+        ] {
+            limit.on_end(3, &behind(answered, ended));
+            assert_eq!(limit.known(), known, "answered at {answered} ms");
+        }
+    }
+
+    #[test]
     fn it_is_none_once_a_connection_serves_more() {
         let mut limit = ended(&[3, 3]);
         assert_eq!(limit.worth_more_than(), 3);
@@ -90,7 +120,7 @@ mod tests {
         limit.on_served(4);
         assert_eq!(limit.known(), None);
         assert_eq!(limit.worth_more_than(), u32::MAX);
-        limit.on_end(3, Moment::at(9));
+        limit.on_end(3, &behind(9, 9));
         assert_eq!(limit.known(), None, "once again is not twice in a row");
     }
 
@@ -98,9 +128,9 @@ mod tests {
     fn it_is_forgotten() {
         let mut limit = ended(&[3, 3]);
         let age = Span::new(Duration::from_secs(1));
-        limit.forget(&Moment::at(1_000), age);
-        assert_eq!(limit.known(), Some(3));
         limit.forget(&Moment::at(1_001), age);
+        assert_eq!(limit.known(), Some(3));
+        limit.forget(&Moment::at(1_002), age);
         assert_eq!(limit.known(), None);
     }
 }

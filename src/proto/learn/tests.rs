@@ -50,6 +50,14 @@ fn failure_sent(sent: u64, at: u64, idle: u64) -> Observation {
     })
 }
 
+/// An end right behind the third answer.
+fn limit(at: u64) -> Observation {
+    Observation::Limit {
+        evidence: evidence(at, 0),
+        requests: 3,
+    }
+}
+
 fn answer(at: u64, idle: u64) -> Observation {
     Observation::Answer {
         evidence: evidence(at, idle),
@@ -307,14 +315,8 @@ fn all_of_it_is_forgotten() {
         close(61_000, 20_000),
         failure(61_000, 30_000),
         given_up(61_000, 70_000),
-        Observation::Limit {
-            requests: 3,
-            at: Moment::at(61_000),
-        },
-        Observation::Limit {
-            requests: 3,
-            at: Moment::at(61_000),
-        },
+        limit(60_500),
+        limit(61_000),
     ];
     let mut history = history(&observations);
     history.forget(&Moment::at(60_000 + 1_799_999), AGE);
@@ -374,8 +376,8 @@ fn observation(kind: u8, now: u64, idle: u64, open: u64) -> Observation {
         2 => Observation::GivenUp(evidence),
         3 => Observation::Open(evidence),
         4 => Observation::Limit {
+            evidence,
             requests: u32::try_from(idle % 5).unwrap(),
-            at: evidence.at,
         },
         _ => Observation::Close {
             evidence,
