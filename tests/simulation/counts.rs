@@ -49,6 +49,8 @@ pub enum Struck {
     SetClock,
     /// A third request was lost to a timeout, where one of the three may have been answered.
     ThirdLoss,
+    /// A third request was lost to a timeout, or a later one, where answers refute that more than two of them were.
+    RefutedLoss,
     /// A connection that hyper's client left with a request half written, for good.
     Stuck,
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Struck {
             Self::StalledReads => "stalls of reads",
             Self::SetClock => "wall clocks set",
             Self::ThirdLoss => "third losses to what may be an answer",
+            Self::RefutedLoss => "third losses where answers refute one",
             Self::Stuck => "connections that hyper forgets",
         })
     }

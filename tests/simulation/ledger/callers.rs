@@ -46,6 +46,7 @@ impl Ledger {
             deadline: None,
             known: None,
             is_beyond: false,
+            idle_before: Duration::ZERO,
             arrives_at: None,
             writings: 0,
             arrivals: 0,
@@ -147,8 +148,14 @@ const MORE_IF_AMBIGUOUS: usize = 1;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loss {
     found: Instant,
+    /// How long the connection had been idle before the request, as this side can tell.
+    pub(super) idle: Duration,
     /// Whether the client cannot tell it from an answer.
     is_ambiguous: bool,
+    /// Whether another request was answered since, after at least as long an idle time. Where the round trip varies, or
+    /// a response lies unread, this side sees the server's timeout blurred by as much. Within that blur, a timer looks
+    /// like a server that hangs up on some requests.
+    pub(super) is_refuted: bool,
 }
 
 impl State {
@@ -172,18 +179,26 @@ impl State {
         let is_response = matches!(failure, Failure::Goodbye { .. });
         self.losses.push(Loss {
             found: now,
+            idle: request.idle_before,
+            is_refuted: false,
             is_ambiguous: is_response && self.world.server.goodbye.may_be_an_answer(),
         });
         self.losses.retain(|loss| now - loss.found < REMEMBERED);
         let recent = self.losses.len();
-        let is_ambiguous = self.losses.iter().any(|loss| loss.is_ambiguous);
+        let standing = || self.losses.iter().filter(|loss| !loss.is_refuted);
+        let is_ambiguous = standing().any(|loss| loss.is_ambiguous);
         let most = LOSSES + if is_ambiguous { MORE_IF_AMBIGUOUS } else { 0 };
-        if recent > most {
+        let count = standing().count();
+        if count > most {
             self.violation(&format!(
-                "request {id} is loss number {recent} to the same idle timer within half an hour"
+                "request {id} is loss number {recent} to the same idle timer within half an hour, of which answers \
+                 refute {}",
+                recent - count
             ));
-        } else if recent > LOSSES {
+        } else if count > LOSSES {
             self.counts.strike(Struck::ThirdLoss);
+        } else if recent > LOSSES {
+            self.counts.strike(Struck::RefutedLoss);
         }
     }
 }

@@ -74,6 +74,7 @@ impl Ledger {
         let seen = seen.and_then(|seen| connected.deadline_of(&world.policy, seen));
         let is_beyond = connected.begun > 0 && seen.is_some_and(|seen| now >= seen.at());
         let known = timeout.and_then(|timeout| connected.deadline_of(&world.policy, timeout));
+        let idle_before = connected.idle(now);
         if state.connections[connection].begun > 0 {
             state.counts.reused += 1;
             let is_late = deadline.is_some_and(|deadline| now >= deadline.at());
@@ -84,6 +85,7 @@ impl Ledger {
         request.deadline = deadline;
         request.known = known;
         request.is_beyond = is_beyond;
+        request.idle_before = idle_before;
         request.connection = Some(connection);
         request.written_at = now;
         let connection = &mut state.connections[connection];
@@ -132,6 +134,7 @@ impl Ledger {
         }
         if connection.ends_head(before, bytes) {
             state.on_hint(number);
+            state.on_answer(number);
         }
     }
 
@@ -172,6 +175,17 @@ impl State {
         if let Some(max) = hint.max {
             self.told.1 = Some(connection.begun + max);
             connection.allowed = Some(connection.begun + max);
+        }
+    }
+
+    /// The head of a final response was read: the connection survived its idle time.
+    fn on_answer(&mut self, number: usize) {
+        let connection = &self.connections[number];
+        if let (Some(id), true) = (connection.request, connection.begun > 1) {
+            let idle = self.requests[id as usize].idle_before;
+            for loss in &mut self.losses {
+                loss.is_refuted |= loss.idle <= idle;
+            }
         }
     }
 

@@ -95,6 +95,8 @@ struct Request {
     known: Option<Deadline>,
     /// It was written later than by a client that knows the server's timeout as well as one can.
     is_beyond: bool,
+    /// How long its connection had been idle before it, as this side can tell.
+    idle_before: Duration,
     /// When it reaches the server, or would have.
     arrives_at: Option<Instant>,
     writings: u32,
