@@ -28,10 +28,14 @@ impl RequestLimit {
         let at = evidence.at;
         let ended = Ended { requests, at };
         match self.last {
-            // Its request had been answered before that end was found: one cause, which counts once. An idle timer
-            // may have run out while this side was stopped, and both answers lay unread.
-            Some(last) if evidence.since.monotonic < last.at.monotonic => return,
-            Some(last) if last.requests == requests => self.known = Some(ended),
+            Some(last) if last.requests == requests => {
+                // Its request had been answered before that end was found: one cause, which counts once. An idle
+                // timer may have run out while this side was stopped, and the answers lay unread.
+                if evidence.since.monotonic < last.at.monotonic {
+                    return;
+                }
+                self.known = Some(ended);
+            }
             _ => {}
         }
         self.last = Some(ended);
@@ -109,6 +113,15 @@ mod tests {
             limit.on_end(3, &behind(answered, ended));
             assert_eq!(limit.known(), known, "answered at {answered} ms");
         }
+    }
+
+    #[test]
+    fn an_end_behind_another_request_breaks_the_row_whenever_that_was_answered() {
+        let mut limit = RequestLimit::default();
+        limit.on_end(3, &behind(1_000, 1_000));
+        limit.on_end(7, &behind(990, 1_010));
+        limit.on_end(3, &behind(2_000, 2_000));
+        assert_eq!(limit.known(), None);
     }
 
     #[test]
