@@ -32,8 +32,8 @@ impl Lifecycle {
         }
     }
 
-    /// Whether the server has answered as many requests as it takes. That explains no missing answer to the last of
-    /// them.
+    /// Whether the server has answered as many requests as it takes. The open request does not count: a limit does not
+    /// explain that it gets no answer.
     fn has_served_all(&self) -> bool {
         let is_open = matches!(self.phase, Phase::Sending { .. } | Phase::Busy { .. });
         let service = self.service();
@@ -91,7 +91,7 @@ impl Lifecycle {
             evidence,
             sent: match self.phase {
                 Phase::Busy { sent, .. } => sent,
-                _ => *now,
+                _ => self.begun(),
             },
             answered: Span::ZERO,
             is_doubted: false,

@@ -300,15 +300,15 @@ impl Lifecycle {
             (Phase::Busy { .. }, Err(OpaqueReason::Unrecognized)) => {
                 outcome.observed = self.failure(&now);
             }
-            // Nothing of the request was accepted, so they are a goodbye, and the request is lost with the
-            // connection. A write that failed has ended the connection already.
+            // Nothing of the request was accepted, so they are a goodbye. The request is lost with the connection, or
+            // taken for answered by it. A write that failed has ended the connection already.
             (
                 Phase::Sending {
                     has_failed: false, ..
                 },
                 _,
             ) if self.idle_before > SLOP => {
-                outcome.observed = self.failure(&now);
+                outcome.observed = self.observed_end(&now);
             }
             _ => {}
         }

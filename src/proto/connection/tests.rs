@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::learn::Evidence;
+use super::super::learn::{Evidence, Failure};
 use super::*;
 use crate::policy::Learn;
 
@@ -2064,7 +2064,20 @@ fn any_bytes_before_a_request_is_accepted_are_a_goodbye_that_costs_it() {
             Shown::Failure(3_000),
             "{goodbye:?}"
         );
+        assert!(
+            matches!(
+                outcome.observed,
+                Some(Observation::Failure(Failure { sent, .. })) if sent == Moment::at(3_000)
+            ),
+            "others that were under way then are lost to the same cause"
+        );
         assert_eq!(end_at(&life, 3_200), Shown::Nothing, "counted once");
+
+        let mut life = Life::idle();
+        life.hint(max(0));
+        life.now = Moment::at(3_000);
+        let outcome = life.sending().read(goodbye, 3_199);
+        assert_eq!(shown(outcome.observed), Shown::Nothing, "one too many");
 
         let outcome = sending(100).read(goodbye, 150);
         assert_eq!(shown(outcome.observed), Shown::Nothing, "behind its answer");
