@@ -76,7 +76,7 @@ pub enum LastResponse {
     Age,
 }
 
-/// What a response says of its connection. The time is of interest only where the policy limits the age.
+/// What a response says of its connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Advice {
     /// `Connection: close`.
@@ -102,12 +102,8 @@ pub(crate) struct On {
     pub(crate) jitter: Jitter,
 }
 
-/// What a response says of its connection. The time is of interest only where the policy limits the age.
-pub(crate) fn advise(
-    policy: &ServerPolicy,
-    answer: &Answer,
-    now: impl FnOnce() -> Moment,
-) -> Advice {
+/// What a response says of its connection. The time need not be known where the policy limits no age.
+pub(crate) fn advise(policy: &ServerPolicy, answer: &Answer, now: Option<&Moment>) -> Advice {
     if answer.is_draining {
         return Advice::Close(LastResponse::Drain);
     }
@@ -118,8 +114,10 @@ pub(crate) fn advise(
     if max == Some(0) {
         return Advice::Close(LastResponse::Requests);
     }
-    match longest_age(policy, on.jitter) {
-        Some(age) if now().monotonic_since(&on.accepted) >= age => Advice::Close(LastResponse::Age),
+    match longest_age(policy, on.jitter).zip(now) {
+        Some((age, now)) if now.monotonic_since(&on.accepted) >= age => {
+            Advice::Close(LastResponse::Age)
+        }
         _ => Advice::Stay { max },
     }
 }

@@ -230,7 +230,9 @@ impl Applied {
             is_draining: server.stage() >= Stage::Closing,
             on: *on,
         };
-        match advise(server.policy(), &answer, || server.now()) {
+        let policy = server.policy();
+        let now = policy.max_connection_age.map(|_| server.now());
+        match advise(policy, &answer, now.as_ref()) {
             Advice::Close(reason) => {
                 headers.remove(KEEP_ALIVE);
                 let close = HeaderValue::from_static("close");

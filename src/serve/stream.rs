@@ -98,8 +98,8 @@ impl<T> IdleStream<T> {
         }
     }
 
-    /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not. A clock need not
-    /// be read for what has no limit.
+    /// Asks whether the connection stays open, and sets the timer to ask again. Returns why it does not. `now` is
+    /// asked only if there is a limit.
     fn decide(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -363,7 +363,7 @@ fn the_last_response_says_close() {
         (aged, answer(false, 1), 10, Advice::Close(LastResponse::Age)),
     ] {
         assert_eq!(
-            advise(&policy, &answer, || at(time)),
+            advise(&policy, &answer, Some(&at(time))),
             expected,
             "{answer:?}"
         );
@@ -373,7 +373,7 @@ fn the_last_response_says_close() {
         is_draining: false,
         on: None,
     };
-    assert_eq!(advise(&limited, &answer, || at(100)), stay(None));
+    assert_eq!(advise(&limited, &answer, Some(&at(100))), stay(None));
 }
 
 #[test]
