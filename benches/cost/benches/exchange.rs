@@ -6,10 +6,9 @@
 //! ```
 //!
 //! The arguments are the kind of exchange, by its place among all of them; `none`, `connector`, `both`, `own`, which is
-//! this crate's own client, `replay`, which is both within a retry, `least`, which is the least that following a connection
-//! takes; and a seed for the state of
-//! the heap. With `--parts` the program prints those that there are. Without arguments it makes some exchanges of each
-//! kind and prints the names of the kinds.
+//! this crate's own client, `replay`, which is both within a retry, or `least`, which is the least that following a
+//! connection takes; and a seed for the state of the heap. With `--parts` the program prints those that there are. Without
+//! arguments it makes some exchanges of each kind and prints the names of the kinds.
 //!
 //! Client and server share a thread, and both are counted. The server is the same for every client
 //! and does nothing but send canned bytes.

@@ -14,8 +14,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use cost::rates::{COLUMNS, compare};
 use cost::{is_trial, least, pairs};
 use futures_util::future::BoxFuture;
@@ -26,7 +27,6 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
-use tower::layer::layer_fn;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -134,8 +134,11 @@ async fn serve(policy: ServerPolicy) -> SocketAddr {
 /// With the least that telling a timeout and following connections takes.
 async fn serve_least() -> SocketAddr {
     let (listener, address) = listener().await;
-    let app = app().layer(layer_fn(least::server::Telling));
-    tokio::spawn(async move { axum::serve(least::server::Following(listener), app).await });
+    let app = least::server::Telling(app());
+    let make_service = ServiceExt::<Request>::into_make_service(app);
+    tokio::spawn(
+        async move { axum::serve(least::server::Following(listener), make_service).await },
+    );
     address
 }
 

@@ -1,6 +1,6 @@
-//! A connector and a layer that do what every client has to do that follows its connections.
+//! A connector and a layer that do what a client has to do that follows its connections in the way of this crate.
 //!
-//! The bytes are seen as they pass, and the heads are walked. Both clocks are read with each write, with each read that
+//! The bytes are seen as they pass, the heads are walked, and the end of each response is known. Both clocks are read with each write, with each read that
 //! finds something, and before a read of an idle connection, whose limit is compared with them. Each takes a lock that
 //! nobody else has. Each response has a handle of its connection, which the layer looks for.
 
@@ -21,7 +21,7 @@ use pin_project::pin_project;
 use tokio::io::{AsyncRead, ReadBuf};
 use tower_service::Service;
 
-use super::walk;
+use super::{Walked, walk};
 
 /// What all clones of a connector, or of a client, share: how many connections were opened, how many requests failed.
 type Shared = Arc<AtomicUsize>;
@@ -34,7 +34,7 @@ fn now() -> Now {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: usize,
+    bytes: usize,
     requests: usize,
     last: Option<Now>,
 }
@@ -52,6 +52,8 @@ pub struct Followed<T> {
     limit: Option<Now>,
     /// Whether the head of a response has not been read.
     awaits_head: bool,
+    /// How many bytes of its body have not been read. A chunked one comes whole, behind its head.
+    left: usize,
 }
 
 struct Seen<'a, T>(&'a mut Followed<T>);
@@ -82,12 +84,20 @@ impl<T: Read + Unpin> AsyncRead for Seen<'_, T> {
 impl<T> Followed<T> {
     fn on_read(&mut self, bytes: &[u8]) {
         let now = now();
-        let later = Duration::from_secs(60);
-        self.limit = Some((now.0 + later, now.1 + later));
         let mut state = self.state.lock().unwrap();
         state.last = Some(now);
-        if std::mem::take(&mut self.awaits_head) {
-            state.lines += walk(bytes);
+        state.bytes += bytes.len();
+        let head = if std::mem::take(&mut self.awaits_head) {
+            let Walked { length, body } = walk(bytes);
+            self.left = body;
+            length
+        } else {
+            0
+        };
+        self.left = self.left.saturating_sub(bytes.len() - head);
+        if self.left == 0 {
+            let later = Duration::from_secs(60);
+            self.limit = Some((now.0 + later, now.1 + later));
         }
     }
 
@@ -98,7 +108,7 @@ impl<T> Followed<T> {
         let mut state = self.state.lock().unwrap();
         state.last = Some(now);
         state.requests += 1;
-        state.lines += walk(bytes);
+        state.bytes += walk(bytes).length;
     }
 }
 
@@ -188,6 +198,7 @@ where
                 state: Arc::default(),
                 limit: None,
                 awaits_head: false,
+                left: 0,
             })
         })
     }

@@ -1,5 +1,5 @@
-//! A listener and a layer that do what every server has to do that tells its clients a timeout, and follows its
-//! connections.
+//! A listener and a layer that do what a server has to do that tells its clients a timeout, and follows its
+//! connections in the way of this crate.
 //!
 //! The heads are walked as they pass, and the monotonic clock is read with each read that finds something and each write.
 //! Each response gets a `Keep-Alive` field.
@@ -32,7 +32,7 @@ impl Listener for Following {
         let (transport, address) = Listener::accept(&mut self.0).await;
         let followed = Followed {
             transport,
-            lines: 0,
+            bytes: 0,
             last: None,
         };
         (followed, address)
@@ -47,13 +47,13 @@ impl Listener for Following {
 #[derive(Debug)]
 pub struct Followed {
     transport: TcpStream,
-    lines: usize,
+    bytes: usize,
     last: Option<Instant>,
 }
 
 impl Followed {
     fn on_bytes(&mut self, bytes: &[u8]) {
-        self.lines += walk(bytes);
+        self.bytes += walk(bytes).length;
         self.last = Some(Instant::now());
     }
 }
