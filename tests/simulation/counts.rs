@@ -49,7 +49,7 @@ pub enum Struck {
     SetClock,
     /// A third request was lost to a timeout, where one of the three may have been answered.
     ThirdLoss,
-    /// A third request was lost to a timeout, or a later one, where answers refute that more than two of them were.
+    /// A third loss to a timeout, or a later one, where no more than two have not been refuted by answers since.
     RefutedLoss,
     /// A connection that hyper's client left with a request half written, for good.
     Stuck,

@@ -12,7 +12,7 @@
 //! | a connection is closed by this side while an exchange is open, or before its deadline | `client_end`, on shutdown or drop |
 //! | a response or a request arrives altered, or for another one | the reader of each body |
 //! | a failure without a cause, or one that an honest idle timer explains, whatever was learned | `cause`, on failure |
-//! | a third loss to the same idle timer within half an hour, where it can be learned; a fourth, where one of them may have been an answer (a 400 or a 503) | `callers`, on failure |
+//! | a third loss to the same idle timer within half an hour, where it can be learned; a fourth, where one of them may have been an answer (a 400 or a 503). Those that an answer after as long an idle time refuted do not count | `callers`, on failure |
 //! | an idle connection outlives its deadline; a socket, or a task, outlives the client | the world, at its end |
 
 mod callers;
@@ -70,7 +70,7 @@ struct State {
     /// When nothing passed, and until when.
     partitions: Vec<(Instant, Instant)>,
     refused_at: Option<Instant>,
-    /// When losses to the idle timer were found that a client which knows it would not have had.
+    /// Losses to the idle timer that a client which knows it would not have had.
     losses: Vec<Loss>,
     /// The timeout that the server named last, if new connections go by it, and the number of
     /// requests.
