@@ -35,13 +35,17 @@ impl Lifecycle {
     /// Whether the server has answered as many requests as it takes. The open request does not count: a limit does not
     /// explain that it gets no answer.
     fn has_served_all(&self) -> bool {
-        let is_open = matches!(self.phase, Phase::Sending { .. } | Phase::Busy { .. });
         let service = self.service();
         Service {
-            requests: service.requests.saturating_sub(u64::from(is_open)),
+            requests: service.requests.saturating_sub(u64::from(self.is_open())),
             ..service
         }
         .is_at_request_limit()
+    }
+
+    /// Whether a request was begun that is not answered completely.
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Sending { .. } | Phase::Busy { .. })
     }
 
     /// The server ends the idle connection, by closing it or by bytes that answer nothing.
@@ -100,8 +104,7 @@ impl Lifecycle {
 
     /// This side drops the connection at `now`.
     pub(super) fn given_up(&self, now: &Moment) -> Option<Observation> {
-        let is_open = matches!(self.phase, Phase::Busy { .. } | Phase::Sending { .. });
-        let is_given_up = is_open && self.is_unanswered_again() && self.idle_before > SLOP;
+        let is_given_up = self.is_open() && self.is_unanswered_again() && self.idle_before > SLOP;
         is_given_up.then(|| Observation::GivenUp(self.busy_evidence(now)))
     }
 
